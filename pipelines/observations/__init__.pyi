@@ -34,6 +34,9 @@ from .returns import summarise_completeness as summarise_completeness
 from .revisions import REVISION as REVISION
 from .revisions import REVISION_SUMMARY as REVISION_SUMMARY
 from .revisions import readable_summary as readable_summary
+from .scan import cut_batches as cut_batches
+from .scan import read_slices as read_slices
+from .scan import scan_slices as scan_slices
 from .source_tables import SourceTables as SourceTables
 from .totals import PLACES_ABOVE_NATIONS as PLACES_ABOVE_NATIONS
 from .totals import TOTAL as TOTAL

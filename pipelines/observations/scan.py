@@ -50,7 +50,7 @@ def scan_slices(home: Path, slices: pl.DataFrame, flags: pl.DataFrame) -> pl.Laz
             chosen, predicate = slices.filter(predicate), None
         wanted = columns if columns is not None else list(OBSERVATION_SCHEMA)
         needed = list(dict.fromkeys([*wanted, *(predicate.meta.root_names() if predicate is not None else [])]))
-        for batch in [*_cut_batches(chosen), chosen.clear()]:
+        for batch in [*cut_batches(chosen), chosen.clear()]:
             frame = read_slices(home, batch, needed, flags)
             frame = (frame if predicate is None else frame.filter(predicate)).select(wanted)
             yield frame if left is None else frame.head(left)
@@ -65,7 +65,7 @@ _SLICE_NAMES = {"source", "release", "order", "released_at", *SLICE_KEY, "geogra
 """Columns of an observation that are constant in its slice."""
 
 
-def _cut_batches(slices: pl.DataFrame) -> list[pl.DataFrame]:
+def cut_batches(slices: pl.DataFrame) -> list[pl.DataFrame]:
     """Cut slices into batches of at most ROWS_PER_BATCH rows, and at least one slice."""
     number = slices.select((pl.col("rows").cum_sum() - pl.col("rows")) // ROWS_PER_BATCH).to_series()
     return slices.with_columns(number.alias("_batch")).partition_by("_batch", maintain_order=True, include_key=False)

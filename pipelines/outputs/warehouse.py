@@ -5,7 +5,7 @@ opens the new file. The storage version is an older one, so that older DuckDB cl
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import duckdb
@@ -32,7 +32,7 @@ from pipelines.outputs.declared_tables import COMPUTED_MEASURE_COLUMNS
 from pipelines.outputs.warehouse_observations import (
     OBSERVATION_SLICE,
     STORED_TABLES,
-    ObservationBatches,
+    SliceBatch,
     fill_observations,
 )
 from pipelines.outputs.warehouse_path import POINTER_NAME, WAREHOUSE_NAME
@@ -119,7 +119,7 @@ VIEWS = ("gaps", "observations", "observation_rows")
 def write_warehouse(home: Path, rests_on: Collection[str], tables: Mapping[str, pl.DataFrame],
                     views: Mapping[str, pl.DataFrame],
                     view_meaning: Mapping[str, tuple[str, dict[str, str]]],
-                    observations: ObservationBatches) -> Path:  # fmt: skip
+                    observations: Iterable[SliceBatch]) -> Path:  # fmt: skip
     """Build the file and replace the one in use. Return the path that readers should open.
 
     `tables` are those of TABLE_MEANING except gaps, observations, reasons and statuses. `views` are the answers of the
@@ -141,7 +141,7 @@ def _escape_quotes(path: Path) -> str:
 
 def _fill_tables(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl.DataFrame],
           view_meaning: Mapping[str, tuple[str, dict[str, str]]],
-          observations: ObservationBatches) -> None:  # fmt: skip
+          observations: Iterable[SliceBatch]) -> None:  # fmt: skip
     # The file is the main database: a view created in an attached database would keep its alias.
     with duckdb.connect(str(path)) as con:
         # One transaction for several hundred statements, because each commit waits for the disk.

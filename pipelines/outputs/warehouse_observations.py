@@ -4,11 +4,12 @@
 number it has those of the newest release of each measure and period. The others are Parquet files beside it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import duckdb
+import numpy as np
 import polars as pl
 
 from pipelines.core.schema import OBSERVATION_COLUMNS, WHOLE, Column, conform_table, empty_table
@@ -26,19 +27,20 @@ _MARK = ("obs_status", "published_marker", "interval_level", "interval_source", 
 _FIGURE = ("value", "lower_bound", "upper_bound", "interval_lower", "interval_upper", "file_row")
 
 OBSERVATION_SLICE: dict[str, Column] = {
-    "slice": Column(WHOLE, "Number of the slice in this file"),
+    "slice": Column(pl.Int32, "Number of the slice in this file"),
     **{name: OBSERVATION_COLUMNS[name] for name in _SLICE},
     "rows": Column(WHOLE, "Number of its observations"),
     "in_use": Column(pl.Boolean, "True in the newest release of its measure and period"),
     "in_file": Column(pl.Boolean, "True where this file has its observations"),
 }
 OBSERVATION_PLACE: dict[str, Column] = {
-    "place": Column(WHOLE, "Number of the place in this file"),
+    "place": Column(pl.Int32, "Number of the place in this file"),
     **{name: OBSERVATION_COLUMNS[name] for name in _PLACE},
 }
 OBSERVATION_MARK: dict[str, Column] = {
-    "mark": Column(WHOLE, "Number of the combination in this file"),
+    "mark": Column(pl.Int32, "Number of the combination in this file"),
     **{name: OBSERVATION_COLUMNS[name] for name in _MARK},
+    "is_exact": Column(pl.Boolean, "True where both bounds are the figure itself; observation_figures leaves them out"),
 }
 OBSERVATION_FIGURE: dict[str, Column] = {
     "slice": OBSERVATION_SLICE["slice"],
@@ -63,26 +65,31 @@ class Numbers(NamedTuple):
     marks: int = 0
 
 
-class ObservationBatches(NamedTuple):
-    """Observations in batches, with schema.OBSERVATION_COLUMNS and `in_use`; the rows of a slice are consecutive.
+FIGURE_COLUMNS = (*_PLACE, *_MARK, *_FIGURE)
+"""Columns of schema.OBSERVATION_COLUMNS that differ within a slice."""
 
-    Without `has_history`, the figures that are not in use stay out of the file. Their slices are listed in any case.
+
+class SliceBatch(NamedTuple):
+    """Slices (schema.SLICE_COLUMNS and `in_use`), those of them that the file stores, and their figures in order.
+
+    The figures have FIGURE_COLUMNS; texts may be Categorical.
     """
 
-    batches: Iterable[pl.DataFrame]
-    has_history: bool
+    slices: pl.DataFrame
+    stored: pl.DataFrame
+    figures: pl.DataFrame
 
 
-def fill_observations(con: duckdb.DuckDBPyConnection, observations: ObservationBatches) -> None:
+def fill_observations(con: duckdb.DuckDBPyConnection, batches: Iterable[SliceBatch]) -> None:
     """Fill the tables of observations, and create the view `observations` and the macros of a day."""
     for name, columns in STORED_TABLES.items():
         _insert(con, f"create table {name} as from incoming", empty_table(columns))
     numbers = Numbers()
-    for batch in observations.batches:
-        for part in split_batch(batch, numbers, observations.has_history):
-            for (name, columns), table in zip(STORED_TABLES.items(), part, strict=True):
-                _insert(con, f"insert into {name} from incoming", conform_table(table, columns))
-            numbers = Numbers(*(before + table.height for before, table in zip(numbers, part, strict=False)))
+    for batch in batches:
+        parts = split_batch(batch, numbers)
+        for (name, columns), table in zip(STORED_TABLES.items(), parts, strict=True):
+            _insert(con, f"insert into {name} from incoming", conform_table(table, columns))
+        numbers = Numbers(*(before + table.height for before, table in zip(numbers, parts, strict=False)))
     con.execute(OBSERVATIONS_SQL.read_text(encoding="utf-8"))
 
 
@@ -92,25 +99,48 @@ def _insert(con: duckdb.DuckDBPyConnection, statement: str, table: pl.DataFrame)
     con.unregister("incoming")
 
 
-def split_batch(batch: pl.DataFrame, numbers: Numbers, has_history: bool) -> Iterator[tuple[pl.DataFrame, ...]]:
-    """Split observations into slices, places, marks and figures (STORED_TABLES), numbered from `numbers`."""
-    if batch.is_empty():
-        return
-    is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in (*_SLICE, "in_use"))
-    numbered = batch.with_columns((is_new | (pl.int_range(pl.len()) == 0)).cum_sum().cast(WHOLE).alias("slice"))
-    numbered = numbered.with_columns(pl.col("slice") + numbers.slices - 1)
-    slices = numbered.group_by("slice", maintain_order=True).agg(
-        *(pl.col(name).first() for name in (*_SLICE, "in_use")), pl.len().alias("rows")
+def split_batch(batch: SliceBatch, numbers: Numbers) -> tuple[pl.DataFrame, ...]:
+    """Split a batch into slices, places, marks and figures (STORED_TABLES), numbered from `numbers`."""
+    numbered = batch.slices.with_row_index("slice", numbers.slices)
+    is_stored = pl.struct(_STORED_AS).is_in(batch.stored.select(pl.struct(_STORED_AS)).to_series().implode())
+    slices = numbered.with_columns(is_stored.alias("in_file"))
+    stored = slices.filter("in_file")
+    place, places = _number_rows(batch.figures, _PLACE, "place", numbers.places)
+    figures = _leave_out_equal_bounds(batch.figures)
+    mark, marks = _number_rows(figures, (*_MARK, "is_exact"), "mark", numbers.marks)
+    slice_of_row = pl.Series("slice", np.repeat(stored["slice"].to_numpy(), stored["rows"].to_numpy()), pl.Int32)
+    return slices, places, marks, figures.with_columns(slice_of_row, place, mark)
+
+
+def _leave_out_equal_bounds(figures: pl.DataFrame) -> pl.DataFrame:
+    """Add `is_exact`, and clear the bounds of exact figures: most figures are exact."""
+    is_exact = ((pl.col("lower_bound") == pl.col("value")) & (pl.col("upper_bound") == pl.col("value"))).fill_null(
+        False
     )
-    figures = numbered if has_history else numbered.filter("in_use")
-    place, places = _number_rows(figures, _PLACE, "place", numbers.places)
-    mark, marks = _number_rows(figures, _MARK, "mark", numbers.marks)
-    in_file = pl.lit(True) if has_history else pl.col("in_use")
-    yield slices.with_columns(in_file.alias("in_file")), places, marks, figures.with_columns(place, mark)
+    bounds = (pl.when(~is_exact).then(name).alias(name) for name in ("lower_bound", "upper_bound"))
+    return figures.with_columns(is_exact.alias("is_exact"), *bounds)
+
+
+_STORED_AS = ("values_file", "first_row")
+"""Columns that identify a slice of a source."""
+
+
+def _is_constant(column: pl.Series) -> bool:
+    """Return whether a column has one value, without a hash of each row."""
+    if column.null_count() in (0, column.len()):
+        numbers = column.to_physical()
+        return numbers.len() == numbers.null_count() or bool(numbers.min() == numbers.max())
+    return False
 
 
 def _number_rows(table: pl.DataFrame, columns: Sequence[str], name: str, first: int) -> tuple[pl.Series, pl.DataFrame]:
     """Number the distinct rows of some columns; return the number of each row, and the rows with their numbers."""
-    rows = table.select(columns)
-    distinct = rows.unique(maintain_order=True).with_row_index(name, first)
-    return rows.join(distinct, on=columns, how="left", nulls_equal=True, maintain_order="left")[name], distinct
+    varying = [column for column in columns if not _is_constant(table[column])]
+    if not varying:
+        distinct = table.select(columns).head(1).with_row_index(name, first)
+        return pl.Series(name, [first], pl.UInt32).new_from_index(0, table.height), distinct
+    distinct = table.select(columns).unique(varying, keep="first", maintain_order=True).with_row_index(name, first)
+    numbers = table.select(varying).join(
+        distinct.select(*varying, name), on=varying, how="left", nulls_equal=True, maintain_order="left"
+    )
+    return numbers[name], distinct

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
-from pipelines.outputs.warehouse_observations import ObservationBatches, fill_observations
+from pipelines.outputs.warehouse_observations import FIGURE_COLUMNS, SliceBatch, fill_observations
 
 DAYS = (date(2025, 1, 1), date(2025, 2, 1))
 PLACES = ("E06000001", "E06000002", "E06000003")
@@ -23,6 +23,7 @@ def _release(number: int, months: tuple[int, ...]) -> pl.DataFrame:
             "source": "s", "release": str(number), "released_at": DAYS[number], "measure": "m", "place_code": place,
             "geography": "lad_2023", "place_label": place.lower(), "period_start": date(2024, month, 1),
             "period_end": date(2024, month, 28), "value": None if place == PLACES[2] else number * 100.0 + month,
+            "lower_bound": _lower_bound(number, month, n), "upper_bound": number * 100.0 + month if n < 2 else 4.0,
             "interval_lower": 1.0 if month == 1 else None, "interval_level": 95.0 if month == 1 else None,
             "obs_status": "confidential" if place == PLACES[2] else "normal", "unit": "u",
             "published_marker": "c" if place == PLACES[2] else None, "file": f"{number}.csv", "file_row": n,
@@ -32,6 +33,11 @@ def _release(number: int, months: tuple[int, ...]) -> pl.DataFrame:
         for n, place in enumerate(PLACES)
     ]  # fmt: skip
     return conform_table(pl.DataFrame(rows, infer_schema_length=None), OBSERVATION_COLUMNS)
+
+
+def _lower_bound(number: int, month: int, place: int) -> float | None:
+    """Return a bound equal to the figure, none, or the bound of a gap."""
+    return (None, number * 100.0 + month, 1.0)[place]
 
 
 OLD, NEW = _release(0, (1, 2, 3)), _release(1, (2, 3))
@@ -44,13 +50,25 @@ def _file(has_history: bool) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
     con.execute("create table releases (source text, release text, released_at date, release_order bigint)")
     con.execute(f"insert into releases values ('s', '0', '{FIRST}', 0), ('s', '1', '{SECOND}', 1)")
-    batches = [
-        OLD.with_columns((pl.col("period_start") == date(2024, 1, 1)).alias("in_use")),
-        NEW.with_columns(pl.lit(True).alias("in_use")),
-        NEW.clear().with_columns(pl.lit(True).alias("in_use")),
-    ]
-    fill_observations(con, ObservationBatches(batches, has_history))
+    old, new = _batch(OLD, {1}, has_history), _batch(NEW, {2, 3}, has_history)
+    fill_observations(con, [old, new, SliceBatch(*(table.clear() for table in new))])
     return con
+
+
+def _batch(release: pl.DataFrame, months_in_use: set[int], has_history: bool) -> SliceBatch:
+    """Return the slices of a release, those that the file stores, and their figures as the store encodes them."""
+    constant = ("source", "release", "released_at", "measure", "period_end", "geography", "unit", "file")
+    slices = release.group_by("period_start", maintain_order=True).agg(
+        *(pl.col(name).first() for name in constant), pl.len().cast(pl.Int64).alias("rows")
+    )
+    slices = slices.with_columns(
+        pl.col("period_start").dt.month().is_in(list(months_in_use)).alias("in_use"),
+        pl.col("release").alias("values_file"),
+        (pl.col("rows").cum_sum() - pl.col("rows")).alias("first_row"),
+    )
+    stored = slices if has_history else slices.filter("in_use")
+    figures = release.join(stored, on="period_start", how="semi", maintain_order="left").select(FIGURE_COLUMNS)
+    return SliceBatch(slices, stored, figures.with_columns(pl.col("place_code", "place_label").cast(pl.Categorical)))
 
 
 @pytest.fixture(params=[True, False], ids=["all releases", "releases in use"])
