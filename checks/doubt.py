@@ -5,6 +5,8 @@ observations, with the flag as a caveat. Where the reason is in WITHHOLDING_REAS
 states it in the evidence.
 """
 
+from functools import cache
+
 import polars as pl
 
 from pipelines.core.reasons import REASON_PRECEDENCE, REASONS, WITHHOLDING_REASONS
@@ -40,6 +42,12 @@ PLAUSIBILITY_FLAG: dict[str, Column] = {
 """One flag for one reason on one figure, with its comparison."""
 
 
+@cache
+def no_flags() -> pl.DataFrame:
+    """Return PLAUSIBILITY_FLAG without a row."""
+    return empty_table(PLAUSIBILITY_FLAG)
+
+
 def build_flags(reason: str, figures: pl.DataFrame) -> pl.DataFrame:
     """Build PLAUSIBILITY_FLAG rows of one reason from compared figures; raise KeyError for an unknown reason."""
     if reason not in REASONS:
@@ -56,7 +64,7 @@ def keep_first_flags(tables: list[pl.DataFrame]) -> pl.DataFrame:
     A figure ten times too high is also far from its history: the more specific reason takes precedence.
     """
     order = pl.col("reason").replace_strict(REASON_PRECEDENCE, return_dtype=pl.Int64)
-    stacked = pl.concat([empty_table(PLAUSIBILITY_FLAG), *tables])
+    stacked = pl.concat([no_flags(), *tables])
     return stacked.filter(order == order.min().over(FIGURE_KEY)).unique([*FIGURE_KEY, "reason"], maintain_order=True)
 
 
@@ -67,12 +75,19 @@ def add_caveats(observation: pl.DataFrame, flags: pl.DataFrame) -> pl.DataFrame:
         pl.col("reason").unique(maintain_order=True).str.join(",").alias("_reasons"),
         pl.col("evidence").unique(maintain_order=True).str.join(". ").alias("_evidence"),
     )
-    with_flags = observation.join(by_figure, on=key, how="left", maintain_order="left")
-    return with_flags.with_columns(
-        pl.concat_str("caveats", "_reasons", separator=",", ignore_nulls=True).replace("", None).alias("caveats"),
-        pl.concat_str("caveat_evidence", "_evidence", separator=". ", ignore_nulls=True).replace("", None)
-        .alias("caveat_evidence"),
-    ).drop("_reasons", "_evidence")  # fmt: skip
+    # Most rows have no flag: only rows of flagged places are joined.
+    places = pl.Series(by_figure["place_code"].unique()).implode()
+    rows = observation.select(*key, "caveats", "caveat_evidence").with_row_index("_row")
+    flagged = rows.filter(pl.col("place_code").is_in(places)).join(by_figure, on=key)
+    texts = flagged.select(
+        "_row",
+        pl.concat_str("caveats", "_reasons", separator=",", ignore_nulls=True).alias("caveats"),
+        pl.concat_str("caveat_evidence", "_evidence", separator=". ", ignore_nulls=True).alias("caveat_evidence"),
+    )  # fmt: skip
+    columns = [observation[name].clone().scatter(texts["_row"], texts[name]) for name in texts.columns[1:]]
+    return observation.with_columns(columns).with_columns(
+        pl.when(pl.col(name) != "").then(name).alias(name) for name in ("caveats", "caveat_evidence")
+    )
 
 
 def convert_flags(flags: pl.DataFrame) -> pl.DataFrame:

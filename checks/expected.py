@@ -8,12 +8,26 @@ themselves.
 """
 
 from math import log
+from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
+import polars.selectors as cs
 
+from checks.medians import (
+    Groups,
+    group_figures,
+    group_medians,
+    group_upper_quarters,
+    nearby_medians,
+)
+from checks.series import Slices, order_in_time, renumber
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
-SERIES_KEY = ["measure", "place_code"]
+Numbers = np.ndarray[Any, np.dtype[Any]]
+FIGURE_COLUMNS = ["source", "release", "measure", "place_code", "place_label", "period_start", "period_end", "value",
+                  "file"]  # fmt: skip
+"""Columns of an observation that checks of figures use."""
 PERIOD_KEY = ["measure", "period_start"]
 FEWEST_PERIODS = 5
 """Fewest periods of a place for a comparison with its own history."""
@@ -34,103 +48,161 @@ _MAD = 1.4826
 """The median absolute deviation of normal errors times this is their standard deviation."""
 
 
-def fit_expected(observation: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Fit the expected figure of each figure of 0 or more, by its own history and its peers.
+class Fit(NamedTuple):
+    """Figures of one measure in the order of place and time, each with its expected value.
 
-    Takes one release for each slice (schema.OBSERVATION_COLUMNS). Adds, in the measure's unit, `usual` (from the
-    periods around), `before` (from the periods before) and `long_run` (from the upper quarter of all periods). Adds as
-    logarithms `apart`, `apart_before` and `apart_long`, the distances from each. Adds `own_spread`, `peer_spread` and
-    `noise`, the `movement` of all places in the period, and the numbers of `periods` and `peers`.
+    `row` is the number of its row. `place` and `period` are the numbers of its groups, by which `own_spread` and `long`
+    (by place) and `movement` and `peer_spread` (by period) are found. Logarithms: `base` is the level of the place and
+    the movement of the period, `rest` the figure less both; `near` and `before` are what the periods around and before
+    predict of `rest`, and `long` is its upper quarter. `noise` is a variance. NaN where there is nothing to compare.
     """
-    observations = observation.filter(pl.col("value") >= 0, pl.col("value").is_finite())
-    steps = observations.join(
-        find_smallest_steps(observations, measures), on="measure", how="left", maintain_order="left"
-    )
-    ordered = steps.sort(*SERIES_KEY, "period_start").with_columns(
-        _take_logarithm().alias("log"), pl.struct(SERIES_KEY).rle_id().alias("place_number")
-    )
-    polished = _polish_medians(ordered).with_columns(pl.lit(False).alias("odd"))
-    count_measures = [name for name, measure in measures.items() if measure.kind in ADDITIVE_KINDS]
-    first = _add_spreads(_compare_nearby(polished), count_measures)
-    # Outliers distort the expectation of their neighbours in time, which are compared again without them.
-    return _add_spreads(_compare_nearby(first.with_columns(_is_odd().alias("odd"))), count_measures)
+
+    row: Numbers
+    place: Numbers
+    period: Numbers
+    by_place: Groups
+    by_period: Groups
+    value: Numbers
+    step: float
+    base: Numbers
+    movement: Numbers
+    rest: Numbers
+    long: Numbers
+    near: Numbers
+    before: Numbers
+    own_spread: Numbers
+    peer_spread: Numbers
+    noise: Numbers
 
 
-def find_smallest_steps(observations: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
-    """Find the `step` of each measure: its rounding base, 1 for counts, else its smallest positive figure."""
-    declared_steps = {
-        name: measure.rounding or (1.0 if measure.kind in ADDITIVE_KINDS else None)
-        for name, measure in measures.items()
-    }
-    smallest = observations.filter(pl.col("value") > 0).group_by("measure").agg(pl.col("value").min().alias("smallest"))
-    declared = pl.col("measure").replace_strict(declared_steps, default=None, return_dtype=pl.Float64)
-    return smallest.select("measure", pl.coalesce(declared, "smallest").alias("step"))
+def fit_expected(slices: Slices, is_used: Numbers, measure: Measure) -> Fit:
+    """Fit the expected figure of each figure of 0 or more of one measure, by its own history and its peers.
 
-
-def _take_logarithm() -> pl.Expr:
-    """Take the logarithm; zero counts as half the smallest step, which rounds to zero."""
-    step = pl.col("step").fill_null(1.0)
-    return pl.when(pl.col("value") > 0).then(pl.col("value")).otherwise(step / 2).log()
-
-
-def _polish_medians(ordered: pl.DataFrame) -> pl.DataFrame:
-    """Split each logarithm into the level of its place, the movement of its period, and the rest."""
-    fitted = ordered.with_columns(pl.lit(0.0).alias("movement"))
-    for _ in range(_ROUNDS):
-        fitted = fitted.with_columns((pl.col("log") - pl.col("movement")).median().over(SERIES_KEY).alias("level"))
-        fitted = fitted.with_columns((pl.col("log") - pl.col("level")).median().over(PERIOD_KEY).alias("movement"))
-    return fitted.with_columns((pl.col("log") - pl.col("level") - pl.col("movement")).alias("rest"))
-
-
-def _compare_nearby(fitted: pl.DataFrame) -> pl.DataFrame:
-    """Compare each figure with its place's periods around, before, and in the upper quarter of all."""
-    nearby = [n for n in range(-_AROUND, _AROUND + 1) if n]
-    base, rest = pl.col("level") + pl.col("movement"), pl.col("rest")
-    better = fitted.with_columns(rest.quantile(0.75).over(SERIES_KEY).alias("local_long"))
+    `is_used` selects one release for each reference period.
+    """
+    published = slices.rows["value"].cast(pl.Float64).to_numpy()
+    chosen = np.flatnonzero(is_used & (published >= 0) & np.isfinite(published))
+    row = chosen[order_in_time(slices.place[chosen], slices.slice[chosen])]
+    place, value = slices.place[row].astype(np.intp), published[row]
+    period = renumber(slices.period[row]).astype(np.intp)
+    by_place = group_figures(place, int(place.max(initial=-1)) + 1)
+    by_period = group_figures(period, int(period.max(initial=-1)) + 1)
+    step = find_smallest_step(value, measure)
+    logs = _take_logarithms(value, step)
+    level, movement = _polish_medians(logs, by_place, by_period)
+    rest, base = logs - level[place] - movement[period], level[place] + movement[period]
+    long = group_upper_quarters(rest, by_place)
+    nothing = np.full(len(row), np.nan)
+    fit = Fit(row, place, period, by_place, by_period, value, step, base, movement, rest, long,
+              nothing, nothing, nothing, nothing, nothing)  # fmt: skip
+    is_additive = measure.kind in ADDITIVE_KINDS
     # A figure near zero beside the place's better periods does not form the expectation of those around it.
-    sound = (rest - pl.col("local_long") > log(NEAR_ZERO)) & ~pl.col("odd")
-    norm = better.with_columns(pl.when(sound).then(rest).alias("norm"))
-    around = pl.coalesce(_nearby_median(nearby), "local_long")
-    local = {"": around, "_before": _nearby_median(range(1, _BEFORE + 1))}
-    with_local = norm.with_columns(expression.alias(f"local{name}") for name, expression in local.items())
-    names = {"usual": "local", "before": "local_before", "long_run": "local_long"}
-    return with_local.with_columns(
-        *((base + pl.col(column)).exp().alias(name) for name, column in names.items()),
-        *((rest - pl.col(f"local{name}")).alias(f"apart{name}") for name in (*local, "_long")),
-        pl.len().over(SERIES_KEY).alias("periods"),
-        pl.len().over(PERIOD_KEY).alias("peers"),
-    )
+    is_sound = rest - long[place] > log(NEAR_ZERO)
+    first = _compare_nearby(fit, is_sound, is_additive)
+    # Outliers distort the expectation of their neighbours in time, which are compared again without them.
+    is_sound[_find_odd(first)] = False
+    second = _compare_nearby(fit, is_sound, is_additive)
+    before = nearby_medians(np.where(is_sound, rest, np.nan), place, range(1, _BEFORE + 1))
+    return second._replace(before=before)
 
 
-def _is_odd() -> pl.Expr:
-    """Select figures far from both expectations, and further than the figures before and after."""
-    apart = pl.col("apart").abs()
-    around = pl.max_horizontal(shift_within_place(apart, n) for n in (-1, 1))
-    far = [spreads_away(spread).abs() > _ODD_SPREADS for spread in ("own_spread", "peer_spread")]
-    return pl.all_horizontal(far) & (apart > log(LEAST_FACTOR)) & (apart >= around)
+def find_smallest_step(value: Numbers, measure: Measure) -> float:
+    """Find the step of a measure: its rounding base, 1 for counts, else its smallest positive figure, or NaN."""
+    if measure.rounding:
+        return measure.rounding
+    if measure.kind in ADDITIVE_KINDS:
+        return 1.0
+    smallest = value.min(where=value > 0, initial=np.inf)
+    return float(smallest) if np.isfinite(smallest) else float("nan")
 
 
-def shift_within_place(figure: pl.Expr, n: int) -> pl.Expr:
-    """Return the same place's figure n rows before, of rows sorted by place; much faster than by groups."""
-    return pl.when(pl.col("place_number").shift(n) == pl.col("place_number")).then(figure.shift(n))
+def _take_logarithms(value: Numbers, step: float) -> Numbers:
+    """Take logarithms; zero counts as half the smallest step, which rounds to zero."""
+    least = 1.0 if np.isnan(step) else step
+    return np.asarray(np.log(np.where(value > 0, value, least / 2)))
 
 
-def _nearby_median(shifts: range | list[int]) -> pl.Expr:
-    near = [shift_within_place(pl.col("norm"), n) for n in shifts]
-    return pl.concat_list(near).list.drop_nulls().list.median()
+def _polish_medians(logs: Numbers, by_place: Groups, by_period: Groups) -> tuple[Numbers, Numbers]:
+    """Return the level of each place and the movement of each period, by rounds of medians."""
+    movement = np.zeros(len(by_period.sizes))
+    for _ in range(_ROUNDS):
+        level = group_medians(logs - movement[by_period.of_figure], by_place)
+        movement = group_medians(logs - level[by_place.of_figure], by_period)
+    return level, movement
 
 
-def _add_spreads(fitted: pl.DataFrame, count_measures: list[str]) -> pl.DataFrame:
-    """Add the usual deviation in the place's history and among its peers, and the noise."""
-    spread = pl.col("apart").filter(pl.col("norm").is_not_null()).abs().median() * _MAD
+def _compare_nearby(fit: Fit, is_sound: Numbers, is_additive: bool) -> Fit:
+    """Compare each figure with the sound figures of its place around it, and add the spreads and the noise."""
+    steps = [n for n in range(-_AROUND, _AROUND + 1) if n]
+    near = nearby_medians(np.where(is_sound, fit.rest, np.nan), fit.place, steps)
+    near = np.where(np.isnan(near), fit.long[fit.place], near)
+    distance = np.where(is_sound, np.abs(fit.rest - near), np.nan)
+    usual = np.exp(fit.base + near)
     # The figure's own noise, plus about half as much for the few figures in the comparison.
-    counting = 1.5 / pl.max_horizontal(pl.col("usual"), pl.lit(0.5))
-    rounding = (pl.col("step") / pl.col("usual")) ** 2 / 12
-    return fitted.with_columns(
-        spread.over(SERIES_KEY).alias("own_spread"),
-        spread.over(PERIOD_KEY).alias("peer_spread"),
-        pl.when(pl.col("measure").is_in(count_measures)).then(counting).otherwise(rounding).alias("noise"),
+    noise = 1.5 / np.maximum(usual, 0.5) if is_additive else (fit.step / usual) ** 2 / 12
+    return fit._replace(
+        near=near,
+        own_spread=group_medians(distance, fit.by_place) * _MAD,
+        peer_spread=group_medians(distance, fit.by_period) * _MAD,
+        noise=noise,
     )
+
+
+def greatest_spread(fit: Fit, chosen: Numbers) -> Numbers:
+    """Return for some figures the greater of their two spreads, with the noise of counting or rounding."""
+    spread = np.maximum(fit.own_spread[fit.place[chosen]], fit.peer_spread[fit.period[chosen]])
+    return np.asarray(np.sqrt(spread**2 + fit.noise[chosen]))
+
+
+def _find_odd(fit: Fit) -> Numbers:
+    """Find the numbers of figures far from both expectations, and further than the figures before and after."""
+    apart = np.abs(fit.rest - fit.near)
+    far = np.flatnonzero(apart > log(LEAST_FACTOR))
+    far = far[apart[far] > _ODD_SPREADS * greatest_spread(fit, far)]
+    for step in (-1, 1):
+        beside = np.clip(far - step, 0, len(apart) - 1)
+        is_nearer = (fit.place[beside] != fit.place[far]) | (apart[beside] <= apart[far])
+        far = far[is_nearer]
+    return np.asarray(far)
+
+
+def count_later_periods(fit: Fit) -> Numbers:
+    """Count for each figure the later periods of its measure that have figures."""
+    return np.asarray(len(fit.by_period.sizes) - 1 - fit.period)
+
+
+def describe_figures(fit: Fit, rows: pl.DataFrame, chosen: Numbers) -> pl.DataFrame:
+    """Return some figures as rows (FIGURE_COLUMNS), with their expected values (describe_expected).
+
+    Where none is chosen, no column is added.
+    """
+    if not len(chosen):
+        return rows.clear()
+    return pl.concat([rows.select(FIGURE_COLUMNS)[fit.row[chosen]], describe_expected(fit, chosen)], how="horizontal")
+
+
+def describe_expected(fit: Fit, chosen: Numbers) -> pl.DataFrame:
+    """Return the expected values of some figures.
+
+    In the measure's unit, `usual` (from the periods around), `before` (from the periods before) and `long_run` (from
+    the upper quarter of all periods). As logarithms `rest`, and the distances from each: `apart`, `apart_before` and
+    `apart_long`. Then `own_spread`, `peer_spread`, `noise`, the `movement` of all places in the period, and the
+    smallest `step`. Then the numbers of `periods`, of `peers`, of figures `above` 0 in the period, and of
+    `later_periods` of the measure. `place_number` and `period_number` are numbers of groups.
+    """
+    place, period = fit.place[chosen], fit.period[chosen]
+    rest, long, before = fit.rest[chosen], fit.long[place], fit.before[chosen]
+    base = fit.base[chosen]
+    columns = {
+        "usual": np.exp(base + fit.near[chosen]), "before": np.exp(base + before), "long_run": np.exp(base + long),
+        "rest": rest, "apart": rest - fit.near[chosen], "apart_before": rest - before, "apart_long": rest - long,
+        "own_spread": fit.own_spread[place], "peer_spread": fit.peer_spread[period], "noise": fit.noise[chosen],
+        "movement": fit.movement[period], "periods": fit.by_place.sizes[place], "peers": fit.by_period.sizes[period],
+        "above": np.bincount(fit.period[fit.value > 0], minlength=len(fit.by_period.sizes))[period],
+        "place_number": place, "period_number": period, "later_periods": count_later_periods(fit)[chosen],
+        "step": np.full(len(chosen), fit.step),
+    }  # fmt: skip
+    return pl.DataFrame(columns).with_columns(cs.float().fill_nan(None))
 
 
 def spreads_away(spread: str, apart: str = "apart") -> pl.Expr:

@@ -3,14 +3,18 @@
 from datetime import timedelta
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 
 from checks.finding import CheckInput, build_findings
+from checks.series import Slices, number_slices, split_measures
 from pipelines.core.periods import format_period
 from pipelines.core.schema import FINDING_COLUMNS, empty_table
 from pipelines.declarations.source import Source
 
 _SLICE_KEY = ["measure", "period_start", "period_end"]
+_ABSENCE = {"measure": pl.String, "place_code": pl.String, "place_label": pl.String, "period_start": pl.Date,
+            "period_end": pl.Date, "rows": pl.UInt32}  # fmt: skip
 _HIDDEN_STATUSES = {
     "suppressed": ["confidential", "low"],
     "not_available": ["not_available"],
@@ -18,25 +22,51 @@ _HIDDEN_STATUSES = {
 }
 
 
-def _usable_cells(release: CheckInput) -> pl.DataFrame:
-    return release.cells.filter(pl.col("fault").is_null())
+def _usable_cells(release: CheckInput, *columns: str) -> pl.DataFrame:
+    """Return some columns of the cells without a fault: a copy of all columns would take most of the time."""
+    wanted = release.cells.select("fault", *columns)
+    return wanted.drop("fault") if wanted["fault"].null_count() == wanted.height else wanted.filter(
+        pl.col("fault").is_null()
+    ).drop("fault")  # fmt: skip
 
 
 def find_missing_places(release: CheckInput) -> pl.DataFrame:
     """Find places in covered nations without a row in a period that has rows for other places."""
-    covered = release.places.filter(pl.col("nation").is_in(list(release.source.coverage)))
-    sound = (
-        _usable_cells(release).with_columns(pl.col("place_code").cast(pl.String).str.split("+")).explode("place_code")
-    )
-    due = sound.select(_SLICE_KEY).unique().join(covered.select("place_code", "place_name"), how="cross")
-    missing = due.join(sound, on=[*_SLICE_KEY, "place_code"], how="anti")
-    by_place = missing.group_by("measure", "place_code", pl.col("place_name").alias("place_label")).agg(
-        pl.col("period_start").min(), pl.col("period_end").max(), pl.len().alias("rows")
-    )
-    with_evidence = by_place.with_columns(
+    covered = release.places.filter(pl.col("nation").is_in(list(release.source.coverage))).sort("place_code")
+    sound = _usable_cells(release, *_SLICE_KEY, "place_code").with_columns(pl.lit(0).alias("order"))
+    missing = [_list_absences(number_slices(cells), covered) for _, cells in split_measures(sound)]
+    with_evidence = pl.concat([pl.DataFrame(schema=_ABSENCE), *missing]).with_columns(
         pl.format("no row in {} periods that have rows for other places", "rows").alias("evidence")
     )
-    return build_findings(release, "missing_places", "not_returned", with_evidence.sort("measure", "place_code"))
+    return build_findings(release, "missing_places", "not_returned", with_evidence)
+
+
+def _list_absences(slices: Slices, covered: pl.DataFrame) -> pl.DataFrame:
+    """Return the covered places without a row in some reference periods of one measure (_ABSENCE), by code.
+
+    Marks rows in a matrix of places and periods, because nearly every pair has one.
+    """
+    codes = covered["place_code"]
+    cells = slices.rows.select(pl.col("place_code").cast(pl.String), pl.Series("slice", slices.slice))
+    combined = cells.filter(pl.col("place_code").str.contains("+", literal=True))
+    parts = combined.with_columns(pl.col("place_code").str.split("+")).explode("place_code")
+    # One column of all codes, because categories have the same numbers in one column only.
+    every = pl.concat([codes, cells["place_code"], parts["place_code"]]).cast(pl.Categorical).to_physical().to_numpy()
+    given, column = every[len(codes) :], np.concatenate([cells["slice"].to_numpy(), parts["slice"].to_numpy()])
+    row_of = np.full(every.max(initial=0) + 1, -1)
+    row_of[every[: len(codes)]] = np.arange(len(codes))
+    is_covered = row_of[given] >= 0
+    some_row = np.zeros(int(slices.slice.max()) + 1, dtype=np.intp)
+    some_row[slices.slice] = np.arange(len(slices.slice))
+    spans = slices.rows.select(_SLICE_KEY)[some_row]
+    is_missing = np.ones((len(codes), spans.height), dtype=bool)
+    is_missing[row_of[given][is_covered], column[is_covered]] = False
+    place, span = np.nonzero(is_missing)
+    named = covered.select("place_code", pl.col("place_name").alias("place_label"))[place]
+    by_place = pl.concat([named, spans[span]], how="horizontal").group_by(
+        "measure", "place_code", "place_label", maintain_order=True
+    ).agg(pl.col("period_start").min(), pl.col("period_end").max(), pl.len().alias("rows"))  # fmt: skip
+    return by_place.select(pl.col(name).cast(dtype) for name, dtype in _ABSENCE.items())
 
 
 def count_hidden_cells(release: CheckInput) -> pl.DataFrame:
@@ -45,7 +75,8 @@ def count_hidden_cells(release: CheckInput) -> pl.DataFrame:
 
 
 def _count_by_marker(release: CheckInput, reason: str, statuses: list[str]) -> pl.DataFrame:
-    rows = _usable_cells(release).filter(pl.col("obs_status").is_in(statuses))
+    columns = (*_SLICE_KEY, "obs_status", "published_marker", "place_code")
+    rows = _usable_cells(release, *columns).filter(pl.col("obs_status").is_in(statuses))
     marker = pl.col("published_marker").cast(pl.String).fill_null("(blank)")
     by_marker = rows.group_by(*_SLICE_KEY, marker, maintain_order=True).agg(
         pl.len().alias("rows"), pl.col("place_code").cast(pl.String).sort().head(5).str.join(", ").alias("some")
@@ -67,7 +98,8 @@ def note_rounding(release: CheckInput) -> pl.DataFrame:
 
 
 def _measure_figures(release: CheckInput, name: str) -> pl.DataFrame:
-    return _usable_cells(release).filter(pl.col("measure") == name, pl.col("value").is_not_null())
+    cells = _usable_cells(release, "measure", "value")
+    return cells.filter(pl.col("measure") == name, pl.col("value").is_not_null())
 
 
 def _note_noise(release: CheckInput, name: str) -> pl.DataFrame:
@@ -92,7 +124,8 @@ def _measure_finding(release: CheckInput, name: str, reason: str, evidence: str)
 
 def list_combined_areas(release: CheckInput) -> pl.DataFrame:
     """List places published together, as declared; undeclared ones are flagged (together)."""
-    rows = _usable_cells(release).filter(pl.col("place_code").cast(pl.String).str.contains("+", literal=True))
+    cells = _usable_cells(release, *_SLICE_KEY, "place_code", "place_label", "value")
+    rows = cells.filter(pl.col("place_code").cast(pl.String).str.contains("+", literal=True))
     with_evidence = rows.select(
         *_SLICE_KEY, "place_code", "place_label", pl.col("value").alias("sum_of_values"), pl.lit(1).alias("rows"),
         pl.lit("one figure for several places together, counted once").alias("evidence"),
@@ -102,12 +135,10 @@ def list_combined_areas(release: CheckInput) -> pl.DataFrame:
 
 def find_skipped_periods(release: CheckInput) -> pl.DataFrame:
     """Find months, quarters or years that are missing between the periods of a release."""
+    every = _usable_cells(release, *_SLICE_KEY).unique().sort("period_start")
     rows = []
     for measure in release.source.measures:
-        spans = (
-            _usable_cells(release).filter(pl.col("measure") == measure).select("period_start", "period_end").unique()
-        )
-        ordered = spans.sort("period_start").rows()
+        ordered = every.filter(pl.col("measure") == measure).select("period_start", "period_end").rows()
         rows += [
             (measure, before[1] + timedelta(days=1), after[0] - timedelta(days=1),
              f"the release has no period between {format_period(*before)} and {format_period(*after)}")

@@ -1,21 +1,57 @@
 """Figures that are far from what both their place's history and their peers in the period predict.
 
-Each function takes checks.expected.fit_expected and returns flags of one reason. A figure must differ from both
-expectations: a place that always differs from others is no fault, nor is a period that differs everywhere.
+Each function takes figures of checks.expected.describe_figures and returns flags of one reason. A figure must differ
+from both expectations: a place that always differs from others is no fault, nor is a period that differs everywhere.
 """
 
 from math import log
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from checks.doubt import build_flags
-from checks.expected import FAR_SPREADS, FEWEST_PEERS, FEWEST_PERIODS, LEAST_FACTOR, NEAR_ZERO, PERIOD_KEY, spreads_away
+from checks.expected import (
+    FAR_SPREADS,
+    FEWEST_PEERS,
+    FEWEST_PERIODS,
+    LEAST_FACTOR,
+    NEAR_ZERO,
+    Fit,
+    greatest_spread,
+    spreads_away,
+)
 from pipelines.core.text import format_figure_column
 
+Numbers = np.ndarray[Any, np.dtype[Any]]
 FAR_SPREADS_BEFORE = 8.0
 """Distance at which a figure is flagged by the periods before alone, which are weaker evidence."""
 LEAST_ZERO_CHANCE = 1e-6
 """Greatest chance of a zero, by the count model, at which the zero is flagged."""
+
+
+_MARGIN = 0.99
+"""Share of each limit from which figures are compared in full: arrays and columns may differ in the last digit."""
+
+
+def select_suspects(fit: Fit, is_additive: bool) -> Numbers:
+    """Select the numbers of figures that any rule of this module or of checks.units for one figure may flag."""
+    factor, near_zero = _MARGIN * log(LEAST_FACTOR), _MARGIN * log(NEAR_ZERO)
+    apart, before, long = fit.rest - fit.near, fit.rest - fit.before, fit.rest - fit.long[fit.place]
+    is_zero = fit.value == 0
+    chosen = np.flatnonzero((np.abs(apart) > factor) | (before < -factor) | (long < near_zero) | is_zero)
+    enough = (fit.by_place.sizes >= FEWEST_PERIODS)[fit.place[chosen]]
+    chosen = chosen[enough & (fit.by_period.sizes >= FEWEST_PEERS)[fit.period[chosen]]]
+    apart, before, long, is_zero = apart[chosen], before[chosen], long[chosen], is_zero[chosen]
+    reach = _MARGIN * greatest_spread(fit, chosen)
+    suspects = (np.abs(apart) > FAR_SPREADS * reach) & ((np.abs(apart) > factor) | is_zero)
+    suspects |= (before < -FAR_SPREADS_BEFORE * reach) & (before < -factor)
+    suspects |= (long < -FAR_SPREADS * reach) & (long < near_zero)
+    if is_additive:
+        # No model gives a zero a smaller chance than Poisson's.
+        likely = fit.base[chosen] + np.fmax(fit.near[chosen], fit.long[fit.place[chosen]])
+        suspects |= is_zero & (likely > log(-_MARGIN * log(LEAST_ZERO_CHANCE)))
+    return np.asarray(chosen[suspects])
 
 
 def find_suspected_zeros(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
@@ -29,10 +65,7 @@ def find_suspected_zeros(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFr
     chance = (-(1 + mean * spread2).log() / spread2).exp()
     counts = pl.col("measure").is_in(additive) & (chance < LEAST_ZERO_CHANCE)
     rates = ~pl.col("measure").is_in(additive) & _is_far_below("apart", FAR_SPREADS)
-    above = (pl.col("value") > 0).sum().over(PERIOD_KEY).alias("above")
-    suspects = fitted.with_columns(above).filter(
-        _has_enough_data(), pl.col("value") == 0, counts | rates, _is_rare_among_peers()
-    )
+    suspects = fitted.filter(_has_enough_data(), pl.col("value") == 0, counts | rates, _is_rare_among_peers())
     evidence = pl.format(
         "0, where {} is expected from its other {} periods; {} of {} peers have a figure above 0",
         format_figure_column("expected"),
@@ -54,7 +87,7 @@ def find_near_zero_leaks(fitted: pl.DataFrame) -> pl.DataFrame:
 def find_partial_returns(fitted: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
     """Find counts that are a fraction of the expected figure, where the place later returns to its level.
 
-    Takes the result of upheld.add_kept_levels: a level at which the place continues is not a partial return.
+    Takes `kept` too, of upheld.add_kept_levels: a level at which the place continues is not a partial return.
     """
     around = _is_far_below("apart", FAR_SPREADS) & (pl.col("apart") < -log(LEAST_FACTOR))
     before = _is_far_below("apart_before", FAR_SPREADS_BEFORE) & (pl.col("apart_before") < -log(LEAST_FACTOR))

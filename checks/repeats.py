@@ -2,10 +2,12 @@
 
 from math import pi, sqrt
 
+import numpy as np
 import polars as pl
 
 from checks.doubt import build_flags
-from checks.expected import FEWEST_PEERS, PERIOD_KEY, SERIES_KEY
+from checks.expected import FEWEST_PEERS, PERIOD_KEY, Fit, describe_figures
+from checks.medians import shift_within_groups
 from pipelines.core.text import format_figure_column
 
 LEAST_REPEAT_CHANCE = 1e-6
@@ -13,31 +15,44 @@ LEAST_REPEAT_CHANCE = 1e-6
 COMMON_SHARE = 0.2
 """Share of places that repeat the previous figure above which repeats are usual for the series."""
 ROUNDING_BASES = (5.0, 10.0, 50.0, 100.0, 1000.0)
+_LOOSE = 1e-6
+"""Distance from a multiple of the smallest base at which a figure is no multiple of any base."""
 FEWEST_FIGURES = 20
 FEWEST_VALUES = 5
 """Fewest different figures in a period from which a common divisor is evidence of rounding."""
 
 
-def find_repeated_values(fitted: pl.DataFrame) -> pl.DataFrame:
-    """Find runs of an identical figure where peers vary and chance does not explain the length of the run.
+def describe_repeats(fit: Fit, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the figures of 0 or more that repeat their place's figure before (expected.describe_figures).
+
+    Adds the `share` of places that repeat theirs in the period, the movement of all places that was `due` since the
+    figure before, and the number of the `run` of repeats.
+    """
+    again = fit.value == shift_within_groups(fit.value, fit.place, 1)
+    share = np.bincount(fit.period[again], minlength=len(fit.by_period.sizes)) / np.maximum(fit.by_period.sizes, 1)
+    may_flag = (share <= COMMON_SHARE) & (fit.by_period.sizes >= FEWEST_PEERS)
+    chosen = np.flatnonzero(again & (fit.value > 0) & may_flag[fit.period])
+    if not len(chosen):
+        return rows.clear()
+    before = fit.movement[fit.period[chosen - 1]]
+    return describe_figures(fit, rows, chosen).with_columns(
+        pl.Series("share", share[fit.period[chosen]]),
+        pl.Series("due", fit.movement[fit.period[chosen]] - before),
+        pl.Series("run", np.cumsum(~again)[chosen]),
+    )
+
+
+def find_repeated_values(repeats: pl.DataFrame) -> pl.DataFrame:
+    """Find runs of an identical figure (describe_repeats) where peers vary and chance does not explain their length.
 
     The chance of one repeat follows from a normal error with the place's usual spread, within one step of zero, given
     the movement of all places. The chance of a run is the product.
     """
-    before = {name: pl.col(name).shift(1).over(SERIES_KEY) for name in ("value", "movement")}
-    again = fitted.with_columns(
-        (pl.col("value") == before["value"]).fill_null(False).alias("again"),
-        (pl.col("movement") - before["movement"]).alias("due"),
-    )
-    share = pl.col("again").mean().over(PERIOD_KEY)
-    run = (~pl.col("again")).cum_sum().over(SERIES_KEY).alias("run")
-    with_chance = again.with_columns(share.alias("share"), run, _repeat_chance().alias("chance"))
-    runs = with_chance.filter(
-        "again", pl.col("share") <= COMMON_SHARE, pl.col("value") > 0, pl.col("peers") >= FEWEST_PEERS
-    )
+    runs = repeats.filter(
+        pl.col("share") <= COMMON_SHARE, pl.col("value") > 0, pl.col("peers") >= FEWEST_PEERS
+    ).with_columns(_repeat_chance().alias("chance"))
     together = runs.with_columns(
-        pl.col("chance").log().sum().over(*SERIES_KEY, "run").exp().alias("by_chance"),
-        pl.len().over(*SERIES_KEY, "run").alias("repeats"),
+        pl.col("chance").log().sum().over("run").exp().alias("by_chance"), pl.len().over("run").alias("repeats")
     )
     improbable = together.filter(pl.col("by_chance") < LEAST_REPEAT_CHANCE)
     evidence = pl.format(
@@ -62,8 +77,18 @@ def _repeat_chance() -> pl.Expr:
     return width * density
 
 
+def describe_multiples(fit: Fit, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the figures above 0 of periods in which all of them are multiples of the smallest base, nearly."""
+    steps = fit.value / ROUNDING_BASES[0]
+    is_other = (np.abs(steps - np.rint(steps)) > _LOOSE) & (fit.value > 0)
+    others, positive = (np.bincount(fit.period[chosen], minlength=len(fit.by_period.sizes))
+                        for chosen in (is_other, fit.value > 0))  # fmt: skip
+    may_flag = (others == 0) & (positive >= FEWEST_FIGURES)
+    return describe_figures(fit, rows, np.flatnonzero(may_flag[fit.period] & (fit.value > 0)))
+
+
 def find_undeclared_rounding(fitted: pl.DataFrame) -> pl.DataFrame:
-    """Find slices in which every figure is a multiple of an undeclared base.
+    """Find periods (describe_multiples) in which every figure is a multiple of an undeclared base.
 
     Without rounding one figure in five is a multiple of 5, so twenty in a row have a chance of one in 10^13.
     """

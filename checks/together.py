@@ -1,8 +1,11 @@
 """Places that seem to be published together although the source does not declare it."""
 
+import numpy as np
 import polars as pl
 
 from checks.doubt import build_flags
+from checks.expected import Fit, describe_figures
+from checks.series import Slices, renumber
 
 _SLICE_KEY = ["measure", "period_start", "period_end"]
 FEWEST_SHARED_PERIODS = 5
@@ -11,25 +14,54 @@ LEAST_STEPS = 100
 """Least figure, in steps: smaller figures may be equal by chance."""
 
 
-def flag_combined_areas(fitted: pl.DataFrame) -> pl.DataFrame:
-    """Find figures shared by several codes: under one label in a period, or in every period."""
-    return pl.concat([_find_shared_labels(fitted), _find_identical_series(fitted)]).unique(
-        [*_SLICE_KEY, "place_code"], maintain_order=True
-    )
+def describe_labels(fit: Fit, slices: Slices) -> pl.DataFrame:
+    """Return the figures with a label that several codes have (expected.describe_figures).
+
+    Adds `telling`: whether the reference period has other labels too. A label common to all places identifies none.
+    """
+    # Null is no label, and has the number 0.
+    labels = (slices.rows["place_label"].cast(pl.Categorical).to_physical() + 1).fill_null(0)
+    label = renumber(labels.to_numpy())
+    place_of_label = np.zeros(int(label.max(initial=0)) + 1, dtype=np.int32)
+    place_of_label[label] = slices.place
+    is_shared = np.zeros(len(place_of_label), dtype=bool)
+    is_shared[label[place_of_label[label] != slices.place]] = True
+    if len(is_shared) == 1 or not is_shared.any():
+        return slices.rows.clear()
+    numbered = pl.DataFrame({"label": label[fit.row], "slice": slices.slice[fit.row]})
+    telling = numbered.select((pl.col("label").n_unique().over("slice") > 1).alias("telling"))
+    chosen = np.flatnonzero(is_shared[label[fit.row]])
+    return pl.concat([describe_figures(fit, slices.rows, chosen), telling[chosen]], how="horizontal")
 
 
-def _find_shared_labels(fitted: pl.DataFrame) -> pl.DataFrame:
+def describe_alike(fit: Fit, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the figures of places with the extent and limits of another place's series (expected.describe_figures)."""
+    place = np.flatnonzero(fit.by_place.sizes)
+    sizes = fit.by_place.sizes[place]
+    last = np.cumsum(sizes) - 1
+    first = last - sizes + 1
+    least, most = (extreme.reduceat(fit.value, first) for extreme in (np.minimum, np.maximum))
+    extents = pl.DataFrame({
+        "place": place, "size": sizes, "least": least, "most": most, "first": fit.value[first],
+        "last": fit.value[last], "begin": fit.period[first], "end": fit.period[last],
+    })  # fmt: skip
+    large = extents.filter(pl.col("size") >= FEWEST_SHARED_PERIODS, pl.col("least") >= LEAST_STEPS * fit.step)
+    twins = large.filter(pl.len().over(large.columns[1:]) > 1)["place"].to_numpy()
+    return describe_figures(fit, rows, np.flatnonzero(np.isin(fit.place, twins)))
+
+
+def flag_shared_labels(labelled: pl.DataFrame) -> pl.DataFrame:
+    """Find figures that several codes share under one label in a period (describe_labels)."""
     key = [*_SLICE_KEY, "place_label", "value"]
-    # A label common to all places identifies none of them.
-    telling = pl.col("place_label").n_unique().over(_SLICE_KEY) > 1
-    labelled = fitted.filter((pl.col("place_label") != "") & telling)
-    figures = labelled.filter(pl.col("place_code").n_unique().over(key) > 1).with_columns(_join_codes(key))
+    named = labelled.filter("telling", pl.col("place_label") != "")
+    figures = named.filter(pl.col("place_code").n_unique().over(key) > 1).with_columns(_join_codes(key))
     evidence = pl.format("{} share the label {} and the same figure: published together?", "codes", "place_label")
     return _flag_areas(figures, evidence, "the other places in the period")
 
 
-def _find_identical_series(fitted: pl.DataFrame) -> pl.DataFrame:
-    large = fitted.filter((pl.col("value") >= LEAST_STEPS * pl.col("step")).all().over("measure", "place_code"))
+def flag_identical_series(alike: pl.DataFrame) -> pl.DataFrame:
+    """Find figures that several codes share in every period (describe_alike)."""
+    large = alike.filter((pl.col("value") >= LEAST_STEPS * pl.col("step")).all().over("measure", "place_code"))
     series = large.group_by("measure", "place_code").agg(
         pl.col("period_start", "value").sort_by("period_start").cast(pl.String).str.join(" ")
     )

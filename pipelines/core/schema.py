@@ -86,7 +86,7 @@ OBSERVATION_COLUMNS: dict[str, Column] = {
     "file_column": Column(TEXT, "Heading of the file's column"),
 }
 
-CATEGORY = pl.Categorical
+CATEGORY = pl.Categorical()
 STATUS = pl.Enum(OBSERVATION_STATUSES)
 ENCODED_TEXTS = ("measure", "place_code", "place_label", "published_marker", "file_column")
 """Texts that many figures share. Files and memory have each once, and a number for each figure."""

@@ -11,7 +11,7 @@ from pipelines.core.schema import conform_table
 
 USUAL: dict[str, Any] = {
     "source": "s", "release": "r", "measure": "m", "place_code": "E01", "place_label": "Place", "file": "f.csv",
-    "period_start": date(2020, 1, 1), "value": 100.0, "step": 1.0, "level": 0.0, "movement": 0.0, "rest": 0.0,
+    "period_start": date(2020, 1, 1), "value": 100.0, "step": 1.0, "movement": 0.0, "rest": 0.0,
     "usual": 100.0, "before": 100.0, "long_run": 100.0, "apart": 0.0, "apart_before": 0.0, "apart_long": 0.0,
     "own_spread": 0.1, "peer_spread": 0.1, "noise": 0.0, "periods": 5, "peers": 10,
 }  # fmt: skip

@@ -5,11 +5,13 @@ from math import exp, isnan, log, sin, sqrt
 from statistics import median
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.expected import find_smallest_steps, fit_expected, spreads_away
+from checks.expected import describe_figures, find_smallest_step, fit_expected, spreads_away
+from checks.series import number_slices, select_releases, split_measures
 from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
 from tests.checks.figures_expected import judged, months, places
@@ -31,6 +33,16 @@ def observed(figures: dict[Spot, float | None], measure: str = "m") -> pl.DataFr
     cells = [{"measure": measure, "place_code": code, "period_start": day, "period_end": day, "value": value}
              for (code, day), value in figures.items()]  # fmt: skip
     return table_from_records(cells, OBSERVATION_COLUMNS).sample(fraction=1, shuffle=True, seed=6)
+
+
+def fitted(frame: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+    """Give all figures with their expected values, measure by measure."""
+    parts = []
+    for name, rows in split_measures(frame.with_columns(pl.lit(0, pl.Int64).alias("order"))):
+        slices = number_slices(rows)
+        fit = fit_expected(slices, select_releases(slices), measures[name])
+        parts.append(describe_figures(fit, rows, np.arange(len(fit.row))).sort("place_code", "period_start"))
+    return pl.concat(parts)
 
 
 class Fit(NamedTuple):
@@ -177,19 +189,17 @@ def test_figures_are_expected_as_the_rules_written_out_give_them(name: str) -> N
         [{"place_code": code, "period_start": day, **{key: row[key] for key in ADDED}}
          for (code, day), row in written_out(figures, step, counted=measure == "m").items()],
         infer_schema_length=None,
-    ).cast({"before": pl.Float64, "apart_before": pl.Float64, "periods": pl.UInt32, "peers": pl.UInt32})  # fmt: skip
-    actual = fit_expected(observed(dict(figures), measure), MEASURES)
+    ).cast({"before": pl.Float64, "apart_before": pl.Float64})  # fmt: skip
+    actual = fitted(observed(dict(figures), measure), MEASURES)
     assert actual.height == len(figures)
     assert_frame_equal(actual.select(due.columns), due.sort("place_code", "period_start"), abs_tol=1e-9)
 
 
 def test_another_measure_and_the_order_of_rows_change_nothing() -> None:
     figures, _, _ = CASES["counts with faults"]
-    alone = fit_expected(observed(dict(figures)), MEASURES)
+    alone = fitted(observed(dict(figures)), MEASURES)
     other = observed({spot: item / 7 for spot, item in CASES["small counts"][0].items()}, "plain")
-    both = fit_expected(pl.concat([other, observed(dict(figures)).reverse()]), MEASURES).filter(
-        pl.col("measure") == "m"
-    )
+    both = fitted(pl.concat([other, observed(dict(figures)).reverse()]), MEASURES).filter(pl.col("measure") == "m")
     assert_frame_equal(both.drop("place_number"), alone.drop("place_number"))
 
 
@@ -199,38 +209,41 @@ def test_rates_ten_times_as_large_are_as_far_apart() -> None:
     coarser = {"rate": RATE.model_copy(update={"rounding": 1.0})}
     far = ["apart", "apart_before", "apart_long", "own_spread", "peer_spread", "noise"]
     small, large = (
-        fit_expected(observed(dict(figures), "rate"), MEASURES),
-        fit_expected(observed(dict(tenfold), "rate"), coarser),
+        fitted(observed(dict(figures), "rate"), MEASURES),
+        fitted(observed(dict(tenfold), "rate"), coarser),
     )
     assert_frame_equal(small.select(far), large.select(far))
 
 
 def test_only_figures_of_zero_or_more_are_expected() -> None:
     figures = whole(wavy(6, 6, 90.0))
-    alone = fit_expected(observed(dict(figures)), MEASURES)
+    alone = fitted(observed(dict(figures)), MEASURES)
     day = date(2021, 5, 1)
     none: dict[Spot, float | None] = {
         ("E00", day): None, ("E01", day): -1.0, ("E02", day): float("nan"), ("E03", day): float("inf"),
     }  # fmt: skip
-    assert_frame_equal(fit_expected(observed({**figures, **none}), MEASURES), alone)
-    assert fit_expected(observed(none), MEASURES).is_empty()
+    both = fitted(observed({**figures, **none}), MEASURES)
+    assert_frame_equal(both.drop("place_number"), alone.drop("place_number"))
+    assert fitted(observed(none), MEASURES).is_empty()
 
 
 def test_zero_rate_without_rounding_counts_as_half_the_smallest_figure() -> None:
     figures = {("E00", day): value for day, value in zip(months(5), [4.0, 0.5, 3.0, 0.0, 2.0], strict=True)}
-    actual = fit_expected(observed(dict(figures), "plain"), MEASURES)
-    assert actual["log"].to_list() == [log(item) for item in (4.0, 0.5, 3.0, 0.25, 2.0)]
-    noughts = fit_expected(observed(dict.fromkeys(figures, 0.0), "plain"), MEASURES)
-    assert noughts["log"].to_list() == [log(0.5)] * 5
+    actual = fitted(observed(dict(figures), "plain"), MEASURES)
+    assert (actual["usual"].log() + actual["apart"]).to_list() == pytest.approx(
+        [log(item) for item in (4.0, 0.5, 3.0, 0.25, 2.0)]
+    )
+    noughts = fitted(observed(dict.fromkeys(figures, 0.0), "plain"), MEASURES)
+    assert noughts["usual"].to_list() == pytest.approx([0.5] * 5)
     assert noughts.select("apart", "own_spread", "peer_spread").rows() == [(0.0, 0.0, 0.0)] * 5
 
 
 def test_step_is_the_rounding_or_one_or_the_smallest_figure() -> None:
-    fives = {**MEASURES, "fives": COUNT.model_copy(update={"rounding": 5.0})}
-    figures: dict[Spot, float | None] = dict(zip([("E00", day) for day in months(3)], [0.0, 0.3, 20.0], strict=True))
-    stored = pl.concat([observed(figures, name) for name in (*fives, "unknown")])
-    steps = dict(find_smallest_steps(stored, fives).sort("measure").iter_rows())
-    assert steps == {"fives": 5.0, "m": 1.0, "plain": 0.3, "rate": 0.1, "unknown": 0.3}
+    figures = np.array([0.0, 0.3, 20.0])
+    fives = COUNT.model_copy(update={"rounding": 5.0})
+    steps = [find_smallest_step(figures, measure) for measure in (fives, COUNT, PLAIN, RATE)]
+    assert steps == [5.0, 1.0, 0.3, 0.1]
+    assert isnan(find_smallest_step(np.zeros(3), PLAIN))
 
 
 def test_distances_are_in_spreads_plus_noise() -> None:

@@ -15,12 +15,17 @@ COMPARED = "its own history and the movement of its peers"
 TENTH, FACTOR = log(0.1), log(1.6)
 
 
+def suspected_zeros(frame: pl.DataFrame, additive: list[str]) -> pl.DataFrame:
+    above = (pl.col("value") > 0).sum().over("measure", "period_start")
+    return find_suspected_zeros(frame.with_columns(above.alias("above")), additive)
+
+
 def zeros(frame: pl.DataFrame) -> pl.DataFrame:
-    return find_suspected_zeros(frame, ["m"])
+    return suspected_zeros(frame, ["m"])
 
 
 def zero_rates(frame: pl.DataFrame) -> pl.DataFrame:
-    return find_suspected_zeros(frame, [])
+    return suspected_zeros(frame, [])
 
 
 def leaks(frame: pl.DataFrame) -> pl.DataFrame:

@@ -9,6 +9,11 @@ import pytest
 
 from checks.repeats import find_repeated_values, find_undeclared_rounding
 from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
+from tests.checks.figures_in_full import add_repeats
+
+
+def repeated(frame: pl.DataFrame) -> pl.DataFrame:
+    return find_repeated_values(add_repeats(frame))
 
 
 def series(same: dict[int, range], peers: int = 10, starts: dict[int, int] | None = None, **given: Any) -> pl.DataFrame:
@@ -29,7 +34,7 @@ AGAIN = "100 repeated 4 times in a row; 10.0 % of peers repeat theirs in this pe
 
 def test_improbable_run_is_flagged_except_its_first_figure() -> None:
     assert_doubts(
-        find_repeated_values(series({4: range(2, 7)})),
+        repeated(series({4: range(2, 7)})),
         [{"place_code": "E04", "period_start": month, "evidence": AGAIN} for month in months(9)[3:7]],
         value=100.0, reason="repeated_value", expected=99.0,
         compared_with="the previous period, and peers in this period", others=4, withheld=False,
@@ -37,7 +42,7 @@ def test_improbable_run_is_flagged_except_its_first_figure() -> None:
 
 
 def test_one_of_three_peers_that_repeats_is_printed_to_one_decimal() -> None:
-    actual = find_repeated_values(series({4: range(2, 7)}, peers=12))
+    actual = repeated(series({4: range(2, 7)}, peers=12))
     assert actual["evidence"].unique().to_list() == [AGAIN.replace("10.0", "8.3")]
 
 
@@ -60,7 +65,7 @@ def test_one_of_three_peers_that_repeats_is_printed_to_one_decimal() -> None:
          "came late, three times", "small figures", "noughts", "no figures", "no spread"],
 )  # fmt: skip
 def test_run_of_repeats_states_its_length_and_the_repeats_of_peers(frame: pl.DataFrame, cells: int) -> None:
-    assert find_repeated_values(frame).height == cells
+    assert repeated(frame).height == cells
 
 
 def test_two_short_runs_are_not_one() -> None:
@@ -68,17 +73,17 @@ def test_two_short_runs_are_not_one() -> None:
         pl.when(pl.col("place_code") == "E04", pl.col("period_start") >= months(9)[5]).then(150.0).otherwise("value")
         .alias("value")
     )  # fmt: skip
-    assert find_repeated_values(two).is_empty()
+    assert repeated(two).is_empty()
     long = two.with_columns(pl.when(pl.col("value") == 100).then(150.0).otherwise("value").alias("value"))
-    assert find_repeated_values(long).is_empty()
+    assert repeated(long).is_empty()
 
 
 def test_places_and_measures_next_to_each_other_are_not_compared() -> None:
     frame = series({4: range(6, 9), 5: range(3)})
     other = series({4: range(6, 9), 5: range(3)}).with_columns(pl.lit("n").alias("measure"))
-    assert find_repeated_values(pl.concat([frame, other])).is_empty()
+    assert repeated(pl.concat([frame, other])).is_empty()
     result = series({4: range(2, 7)})
-    assert spots(find_repeated_values(pl.concat([other, result]))) == spots(find_repeated_values(result))
+    assert spots(repeated(pl.concat([other, result]))) == spots(repeated(result))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +106,7 @@ def test_chance_of_a_repeat_follows_a_normal_error_within_one_step(
             (pl.col("value") / 100 * value).alias("value"),
             pl.when(pl.col("period_start") >= months(9)[3]).then(moved + 0.5).otherwise(0.5).alias("movement"),
         )
-        assert find_repeated_values(frame).height == result
+        assert repeated(frame).height == result
 
 
 def period(figures: list[float], step: float = 1.0, **given: Any) -> pl.DataFrame:

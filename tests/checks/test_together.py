@@ -5,11 +5,17 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.together import flag_combined_areas
+from checks.doubt import keep_first_flags
+from checks.together import flag_identical_series, flag_shared_labels
 from tests.checks.figures_expected import assert_doubts, judged, months, places
+from tests.checks.figures_in_full import add_telling
 
 ONE = "E00+E01 share the label Both and the same figure: published together?"
 ALWAYS = "E00+E01 have the same figure in all 5 periods: published together?"
+
+
+def combined(frame: pl.DataFrame) -> pl.DataFrame:
+    return keep_first_flags([flag_shared_labels(add_telling(frame)), flag_identical_series(frame)])
 
 
 def month(figures: dict[str, tuple[str, float]], **given: Any) -> pl.DataFrame:
@@ -23,7 +29,7 @@ PAIR = {"E01": ("Both", 8.0), "E00": ("Both", 8.0), "E02": ("Third", 8.0), "E03"
 def test_codes_with_one_label_and_figure_name_each_other() -> None:
     frame = pl.concat([month(PAIR), month({"E00": ("Both", 8.0), "E02": ("Third", 1.0)}, period_start=months(2)[1])])
     assert_doubts(
-        flag_combined_areas(frame.sample(fraction=1, shuffle=True, seed=8)),
+        combined(frame.sample(fraction=1, shuffle=True, seed=8)),
         [{"place_code": code, "evidence": ONE} for code in ("E00", "E01")],
         place_label="Both", value=8.0, reason="combined_area", compared_with="the other places in the period", others=1,
         withheld=True,
@@ -44,7 +50,7 @@ def test_codes_with_one_label_and_figure_name_each_other() -> None:
     ids=["two figures", "three", "all have one label", "no label", "two labels", "each its own", "none"],
 )
 def test_label_common_to_all_places_is_ignored(figures: dict[str, tuple[str, float]], codes: list[str]) -> None:
-    actual = flag_combined_areas(month(figures) if figures else month(PAIR).clear())
+    actual = combined(month(figures) if figures else month(PAIR).clear())
     assert actual["place_code"].sort().to_list() == codes
     assert actual["others"].unique().to_list() == ([len(codes) - 1] if codes else [])
 
@@ -62,7 +68,7 @@ def series(spans: int = 5, figure: float = 100.0, **given: Any) -> pl.DataFrame:
 
 def test_places_with_one_figure_in_every_period_are_flagged_in_all() -> None:
     assert_doubts(
-        flag_combined_areas(series().sample(fraction=1, shuffle=True, seed=9)),
+        combined(series().sample(fraction=1, shuffle=True, seed=9)),
         [{"place_code": code, "place_label": code, "period_start": day, "value": 100.0 + n, "evidence": ALWAYS}
          for n, day in enumerate(months(5)) for code in ("E00", "E01")],
         reason="combined_area", compared_with="the other places in all periods", others=1, withheld=True,
@@ -86,19 +92,19 @@ def but(frame: pl.DataFrame, code: str, number: int, figure: float) -> pl.DataFr
          "a period short", "none"],
 )  # fmt: skip
 def test_all_of_enough_large_figures_must_be_the_same(frame: pl.DataFrame, cells: int) -> None:
-    assert flag_combined_areas(frame).height == cells
+    assert combined(frame).height == cells
 
 
 def test_figures_swapped_between_periods_are_not_the_same() -> None:
     swapped = but(but(series(), "E01", 0, 104.0), "E01", 4, 100.0)
-    assert flag_combined_areas(swapped).is_empty()
+    assert combined(swapped).is_empty()
 
 
 def test_another_measure_changes_nothing_and_both_rules_tell_a_figure_once() -> None:
     other = series().with_columns(pl.lit("n").alias("measure"), pl.col("place_code").alias("place_label"))
     apart = other.filter(pl.col("place_code") != "E00")
-    assert flag_combined_areas(pl.concat([apart, series()])).equals(flag_combined_areas(series()))
+    assert combined(pl.concat([apart, series()])).equals(combined(series()))
     both = series().with_columns(pl.col("place_label").replace({"E00": "Both", "E01": "Both"}))
-    actual = flag_combined_areas(both)
+    actual = combined(both)
     assert actual.height == 10
     assert actual["evidence"].unique().to_list() == [ONE]

@@ -6,13 +6,19 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from checks.units import find_changes_between_releases, find_unit_changes
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
 from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
+from tests.checks.figures_in_full import list_periods
 
 JUMP = 3
 """The month that is off."""
+
+
+def unit_changes(frame: pl.DataFrame) -> pl.DataFrame:
+    return find_unit_changes(frame, list_periods(frame))
 
 
 def periods(
@@ -41,7 +47,7 @@ WHOLE = "the same measure in other periods"
     ],
 )
 def test_changed_unit_is_flagged_for_all_places_that_moved(times: float, value: float, evidence: str) -> None:
-    actual = find_unit_changes(periods(times).sample(fraction=1, shuffle=True, seed=1))
+    actual = unit_changes(periods(times).sample(fraction=1, shuffle=True, seed=1))
     assert_doubts(
         actual,
         [{"place_code": code, "value": value, "evidence": evidence} for code in places(10)[2:]],
@@ -61,19 +67,19 @@ def test_changed_unit_is_flagged_for_all_places_that_moved(times: float, value: 
     ],
 )  # fmt: skip
 def test_period_changes_unit_only_with_most_of_its_places(frame: pl.DataFrame, cells: int) -> None:
-    assert find_unit_changes(frame).height == cells
+    assert unit_changes(frame).height == cells
 
 
 def test_moving_series_is_compared_with_its_median_period() -> None:
     risen = periods(10.0).with_columns(pl.col("movement") + log(10.0))
-    assert {month for _, month in spots(find_unit_changes(risen))} == {months(6)[JUMP]}
+    assert {month for _, month in spots(unit_changes(risen))} == {months(6)[JUMP]}
 
 
 def test_another_measure_changes_nothing() -> None:
-    alone = find_unit_changes(periods(10.0))
+    alone = unit_changes(periods(10.0))
     other = periods(1.0).with_columns(pl.lit("other").alias("measure"), pl.lit(-5.0).alias("movement"))
     assert alone.height == 8
-    assert find_unit_changes(pl.concat([other, periods(10.0)])).equals(alone)
+    assert_frame_equal(unit_changes(pl.concat([other, periods(10.0)])), alone)
 
 
 def test_permanent_unit_change_flags_the_shorter_part() -> None:
@@ -81,7 +87,7 @@ def test_permanent_unit_change_flags_the_shorter_part() -> None:
     moved = longer.with_columns(
         pl.when(pl.col("period_start") >= months(7)[5]).then(log(100.0)).otherwise(0.0).alias("movement")
     )
-    assert {month for _, month in spots(find_unit_changes(moved))} == set(months(7)[5:])
+    assert {month for _, month in spots(unit_changes(moved))} == set(months(7)[5:])
 
 
 def single(apart: float, **given: Any) -> pl.DataFrame:
@@ -90,7 +96,7 @@ def single(apart: float, **given: Any) -> pl.DataFrame:
 
 def test_figure_too_high_by_a_power_of_ten_states_its_distances() -> None:
     assert_doubts(
-        find_unit_changes(single(log(1000.0), own_spread=0.3, peer_spread=0.6, noise=0.16)),
+        unit_changes(single(log(1000.0), own_spread=0.3, peer_spread=0.6, noise=0.16)),
         [{"value": 100_000.0, "expected": 100.0, "own_history": 13.8, "peers": 9.6, "others": 9,
           "evidence": "100000 is 1000.0 times the figure expected from its own history and the movement of its peers"}],
         reason="unit_change", compared_with="its own history and the movement of its peers", withheld=True,
@@ -113,7 +119,7 @@ FAR = log(10.0) / 4.5
     ],
 )  # fmt: skip
 def test_single_figure_must_be_far_from_history_and_peers(frame: pl.DataFrame, cells: int) -> None:
-    assert find_unit_changes(frame).height == cells
+    assert unit_changes(frame).height == cells
 
 
 def release(

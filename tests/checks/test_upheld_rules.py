@@ -9,7 +9,15 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from checks.doubt import PLAUSIBILITY_FLAG
-from checks.upheld import LargerAreas, add_kept_levels, drop_confirmed_flags
+from checks.series import number_slices, select_releases, split_measures
+from checks.upheld import (
+    LEAST_LATER_PERIODS,
+    LargerAreas,
+    add_kept_levels,
+    compare_totals,
+    drop_confirmed_flags,
+    find_whole_returns,
+)
 from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
 from pipelines.observations.totals import MEMBER_SCHEMA, TOTAL
@@ -56,12 +64,23 @@ OBSERVED = cells(dict(FIGURES))
 RIGHT = cells({WIDE: 60.0, NEAR: 10.0})
 
 
-def left(
-    low: pl.DataFrame, larger: LargerAreas, observation: pl.DataFrame | None = None, current: pl.DataFrame | None = None
-) -> str:
+def left_flags(
+    low: pl.DataFrame, observation: pl.DataFrame, larger: LargerAreas, measures: dict[str, Measure]
+) -> pl.DataFrame:
+    """Drop the flags that totals of their own measure confirm."""
+    compared = []
+    for name, rows in split_measures(observation):
+        if name in measures:
+            slices = number_slices(rows)
+            mine = low.filter(pl.col("measure") == name)
+            compared.append(compare_totals(mine, slices, select_releases(slices), larger, measures[name]))
+    return drop_confirmed_flags(low, pl.concat(compared), larger.members) if compared else low
+
+
+def left(low: pl.DataFrame, larger: LargerAreas, observation: pl.DataFrame | None = None) -> str:
     """Give the places of which doubts are left."""
     seen = observed(OBSERVED) if observation is None else observation
-    actual = drop_confirmed_flags(low, seen, seen if current is None else current, larger, MEASURES)
+    actual = left_flags(low, seen, larger, MEASURES)
     return "".join(actual["place_code"])
 
 
@@ -126,18 +145,18 @@ def test_total_with_a_missing_place_does_not_confirm() -> None:
 
 def test_total_of_an_older_release_is_ignored() -> None:
     newer, older = cells(dict(FIGURES), order=1), cells({**FIGURES, "A": 50.0})
-    both, current = observed(newer, older), observed(newer)
+    both = observed(newer, older)
     right = cells({WIDE: 60.0, NEAR: 10.0}, order=1)
     old = cells({WIDE: 110.0, NEAR: 60.0})
-    assert left(doubted("A"), stated(right, old), both, current) == ""
-    assert left(doubted("A"), stated(cells({WIDE: 60.0, NEAR: 10.0})), both, current) == "A"
+    assert left(doubted("A"), stated(right, old), both) == ""
+    assert left(doubted("A"), stated(cells({WIDE: 60.0, NEAR: 10.0})), both) == "A"
 
 
 def test_rates_and_other_place_systems_are_not_compared_with_totals() -> None:
     rates = observed(cells(dict(FIGURES), measure="rate"))
     low = doubted("A", measure="rate")
     assert left(low, stated(cells({NEAR: 10.0}, measure="rate")), rates) == "A"
-    only = drop_confirmed_flags(doubted("A"), observed(OBSERVED), observed(OBSERVED), stated(RIGHT), {"rate": RATE})
+    only = left_flags(doubted("A"), observed(OBSERVED), stated(RIGHT), {"rate": RATE})
     assert_frame_equal(only, doubted("A"))
     assert left(doubted("A"), LargerAreas(stated(RIGHT).total, {})) == "A"
     assert left(doubted("A"), LargerAreas(stated(RIGHT).total, {"ward": MEMBERS})) == "A"
@@ -147,13 +166,15 @@ def test_rates_and_other_place_systems_are_not_compared_with_totals() -> None:
 def test_remaining_flags_have_the_same_order_and_columns() -> None:
     low = pl.concat([doubted("D", "partial_return"), doubted("A"), doubted("B", "partial_return")])
     larger = stated(cells({WIDE: 60.0}))
-    actual = drop_confirmed_flags(low, observed(OBSERVED), observed(OBSERVED), larger, MEASURES)
+    actual = left_flags(low, observed(OBSERVED), larger, MEASURES)
     assert_frame_equal(actual, low)
     apart = stated([{**cell, **LATER} for cell in cells({WIDE: 60.0})])
     assert left(low, apart) == ""
 
 
 MONTHS = months(6)
+NEAR_USUAL = -log(1.6) / 2
+SPOT = ["place_code", "period_start", "period_end"]
 
 
 def place(rest: list[float], apart: float | None = -1.0, code: str = "E01", **given: Any) -> list[dict[str, Any]]:
@@ -165,10 +186,24 @@ def place(rest: list[float], apart: float | None = -1.0, code: str = "E01", **gi
 
 def kept(*given: list[dict[str, Any]]) -> list[bool]:
     """Tell of each month of the first place whether its level was kept."""
-    frame = judged([row for item in given for row in item])
-    actual = add_kept_levels(frame, ["m", "n", "o"])
-    assert_frame_equal(actual.drop("kept"), frame)
-    return actual.head(len(given[0]))["kept"].to_list()
+    return kept_levels(judged([row for item in given for row in item])).head(len(given[0]))["kept"].to_list()
+
+
+def kept_levels(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add `kept` as the flags of all measures are settled with it."""
+    later = pl.col("period_start").rank("dense", descending=True).over("measure") - 1
+    numbered = frame.with_columns(
+        pl.struct("measure", "place_code").rle_id().alias("place_number"), later.alias("later_periods")
+    )
+    levels = add_kept_levels(numbered)
+    assert_frame_equal(levels.drop("level", "later"), numbered)
+    counts = frame.filter(pl.col("measure") != "rate")
+    usual = ((pl.col("value") > 0) & (pl.col("apart") > NEAR_USUAL)).fill_null(False)
+    whole = find_whole_returns(frame, counts.select("measure", *SPOT, usual.alias("usual")))
+    return levels.join(whole.with_columns(pl.lit(True).alias("whole")), on=["measure", *SPOT], how="left").with_columns(
+        (pl.col("level") & ((pl.col("later") >= LEAST_LATER_PERIODS)
+        | ((pl.col("later") >= 1) & pl.col("whole").fill_null(False)))).alias("kept")
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -200,9 +235,6 @@ def test_level_with_a_missing_later_period_is_not_confirmed() -> None:
     assert kept(gap[:5], other) == [False] * 5
     assert kept(gap[:1] + gap[2:], other) == [False, True, False, False, False]
     assert kept(place([-1.0] * 4), place([0.0] * 6, measure="n", code="E02")) == [True, False, False, False]
-
-
-NEAR_USUAL = -log(1.6) / 2
 
 
 @pytest.mark.parametrize(
@@ -239,5 +271,5 @@ def test_usual_figure_is_not_counted_among_other_figures() -> None:
 
 def test_another_day_of_the_period_is_another_return() -> None:
     other = judged(place([0.0, 0.0], apart=0.0, measure="n")).with_columns(pl.lit(date(2021, 1, 1)).alias("period_end"))
-    actual = add_kept_levels(pl.concat([judged(place([-1.0, -1.0])), other]), ["m", "n"])
+    actual = kept_levels(pl.concat([judged(place([-1.0, -1.0])), other]))
     assert actual["kept"].to_list() == [False] * 4
