@@ -28,14 +28,16 @@ def snapshots(
     form: FormatOption = OutputFormat.table,
     store: StoreOption = None,
 ) -> None:
-    """List all fetches with time, origin, result and change."""
-    from pipelines.app.snapshots import list_snapshots, select_snapshot_columns
+    """List all fetches with time, origin, result and change. A table ends with the size of the store."""
+    from pipelines.app.snapshots import describe_size, list_snapshots, select_snapshot_columns
 
     project = open_command_project(store, None)
     if source:
         project.catalogue.find_source(source)
     lines = list_snapshots(project.home, source)
     print_table(select_snapshot_columns(lines) if form is OutputFormat.table else lines, form)
+    if form is OutputFormat.table:
+        console.print(describe_size(project.home), highlight=False, soft_wrap=True)
 
 
 @source_commands.command()

@@ -33,6 +33,25 @@ def list_snapshots(home: Path, source: str | None) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=LISTING_COLUMNS, orient="row")
 
 
+SIZE_PARTS = {"snapshots": "snapshots", "state": "tables", "out": "outputs", "ledger": "gap ledger"}
+"""Folders of a store, and their names in its size."""
+
+
+def describe_size(home: Path) -> str:
+    """Describe the size of a store and of its parts in one sentence, in MB."""
+    sizes = {name: sum(path.stat().st_size for path in _files(home / name)) for name in SIZE_PARTS}
+    parts = ", ".join(f"{SIZE_PARTS[name]} {_format_megabytes(size)}" for name, size in sizes.items())
+    return f"The store has {_format_megabytes(sum(sizes.values()))}: {parts}."
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def _format_megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
 def select_snapshot_columns(lines: pl.DataFrame) -> pl.DataFrame:
     """Return the main columns of the fetch log, with the start of each sha256."""
     detail = pl.when(pl.col("error") != "").then("error").otherwise("origin")

@@ -111,7 +111,9 @@ def test_commands_list_stored_files_and_fail_on_damage(tmp_path: Path) -> None:
     assert {row["origin"] for row in rows[:-1]} == {"starter"}
     added = ("ons_lad_boundaries", "new", store.hash_bytes(SHAPES))
     assert tuple(rows[-1][name] for name in ("source", "change", "sha256")) == added
-    assert "a.json" in run("snapshots", "ons_lad_boundaries", store=home).stdout
+    listing = run("snapshots", "ons_lad_boundaries", store=home).stdout
+    size = sum(path.stat().st_size for path in home.rglob("*") if path.is_file() and path.parent != home)
+    assert "a.json" in listing and f"The store has {size / 1e6:,.1f} MB: snapshots " in listing
     assert run("snapshots", "ons_lad_boundary", store=home).returncode == 2
     assert f"{len({row['sha256'] for row in rows})} files" in run("verify", store=home).stdout
     (store.snapshots_dir(home) / store.hash_bytes(SHAPES)).write_bytes(b"")
