@@ -217,6 +217,7 @@ def render_index(project: Project) -> str:
     return render_page(
         "overview.html", problems=problems, places_by_region=places, as_of=day, version=project_version(),
         trend_width=WIDTH, trend_height=HEIGHT,
+        max_listed_places=MAX_LISTED_PLACES,
     )  # fmt: skip
 
 
