@@ -70,6 +70,8 @@ def keep_first_flags(tables: list[pl.DataFrame]) -> pl.DataFrame:
 
 def add_caveats(observation: pl.DataFrame, flags: pl.DataFrame) -> pl.DataFrame:
     """Add the flags of observations to their caveats, with the evidence; other columns do not change."""
+    if flags.is_empty():
+        return observation
     key = ["release", *FIGURE_KEY]
     by_figure = flags.group_by(key).agg(
         pl.col("reason").unique(maintain_order=True).str.join(",").alias("_reasons"),

@@ -31,7 +31,8 @@ def list_residuals(observation: pl.DataFrame, crosswalk: pl.DataFrame, measures:
     unallocated = crosswalk.filter(pl.col("to_code").is_null(), pl.col("weight") > 0).select(
         pl.col("from_code").alias("place_code"), pl.col("weight").alias("share")
     )
-    counts = observation.filter(pl.col("measure").is_in(additive), pl.col("value").is_not_null())
+    lost = observation.filter(pl.col("place_code").is_in(unallocated["place_code"].implode()))
+    counts = lost.filter(pl.col("measure").is_in(additive), pl.col("value").is_not_null())
     residuals = counts.join(unallocated, on="place_code").with_columns(pl.col("value") * pl.col("share"))
     return conform_table(residuals, RESIDUAL).sort("measure", "period_start", "place_code")
 

@@ -43,7 +43,7 @@ def find_first_rows(figures: FigureBlock, matrix: CrosswalkMatrix) -> Vector:
 
 
 def list_file_rows(figures: FigureBlock, matrix: CrosswalkMatrix, file_row: pl.Series) -> pl.Series:
-    """Return the rows of the file behind each cell, in the order of the observations; null with too many parts."""
+    """Return the rows of the file behind each cell, in order; null with too many parts."""
     is_listed = matrix.parts <= MAX_PARTS_LISTED
     row_of_one = take_only_part(figures.row, matrix, is_listed & (matrix.figures == 1), NO_ROW)
     rows = file_row.gather(mark_absent(flatten_cells(row_of_one))).cast(pl.String)
@@ -52,7 +52,8 @@ def list_file_rows(figures: FigureBlock, matrix: CrosswalkMatrix, file_row: pl.S
         return rows
     cells = (np.arange(figures.row.shape[1])[:, None] * len(matrix.targets) + several).ravel()
     pieces = _published_pieces(figures, matrix, cells)
-    texts = pieces.select("cell", file_row.gather(pieces["row"]).cast(pl.String).alias("text"))
+    numbers = pieces.select("cell", file_row.gather(pieces["row"]).alias("text")).sort("cell", "text")
+    texts = numbers.with_columns(pl.col("text").cast(pl.String))
     joined = _join_texts(texts, ",")
     place = np.arange(len(rows))
     place[joined["cell"].to_numpy()] = len(rows) + np.arange(joined.height)

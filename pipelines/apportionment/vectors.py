@@ -99,9 +99,11 @@ def split_blocks(table: SliceTable, matrix: CrosswalkMatrix) -> Iterator[SliceTa
         yield select_slices(table, np.arange(start, min(start + size, table.slices.height)))
 
 
-def block_rows(block: SliceTable) -> Vector:
-    """Return the rows of the observations in a block, slice by slice."""
+def block_rows(block: SliceTable) -> Vector | slice:
+    """Return the rows of the observations in a block, slice by slice: as one range where they are consecutive."""
     ends = np.cumsum(block.lengths)
+    if len(ends) and (block.starts == block.starts[0] + ends - block.lengths).all():
+        return slice(int(block.starts[0]), int(block.starts[0] + ends[-1]))
     first = np.repeat(block.starts - (ends - block.lengths), block.lengths)
     return np.asarray(np.arange(ends[-1] if len(ends) else 0) + first)
 
@@ -113,25 +115,26 @@ def align_figures(block: SliceTable, order: pl.Series, ignore_unknown: bool = Fa
     origins, unless `ignore_unknown`: such a code has no target.
     """
     rows, shape = block_rows(block), (len(order), block.slices.height)
+    numbers = np.arange(block.observation.height, dtype=np.int32)
     if _has_order_of(block, order):
 
         def spread(column: Vector) -> Vector:
             return np.ascontiguousarray(column[rows].reshape(shape[::-1]).T)
 
-        return _fill_block(block, spread(np.arange(block.observation.height)), spread)
-    codes = block.observation["place_code"].gather(rows)
-    place = _origin_positions(codes, order, ignore_unknown)
-    known = place >= 0
-    rows, slots = rows[known], place[known] * shape[1] + np.repeat(np.arange(shape[1]), block.lengths)[known]
+        return _fill_block(block, spread(numbers), spread)
+    place = _origin_positions(block.observation["place_code"][rows], order, ignore_unknown)
+    slots, known = place * shape[1] + np.repeat(np.arange(shape[1]), block.lengths), place >= 0
+    if not known.all():
+        rows, slots = numbers[rows][known], slots[known]
 
     def scatter(column: Vector, absent: int = 0) -> Vector:
         whole = np.full(shape[0] * shape[1], absent, column.dtype)
         whole[slots] = column[rows]
         return whole.reshape(shape)
 
-    row = scatter(np.arange(block.observation.height), NO_ROW)
-    if np.count_nonzero(row >= 0) != len(rows):
-        twice = pl.DataFrame({"slot": slots, "row": rows}).filter(pl.col("slot").is_duplicated())["row"][0]
+    row = scatter(numbers, NO_ROW)
+    if np.count_nonzero(row >= 0) != len(slots):
+        twice = pl.DataFrame({"slot": slots, "row": numbers[rows]}).filter(pl.col("slot").is_duplicated())["row"][0]
         raise CrosswalkError(
             f"{block.observation['place_code'][int(twice)]} has two figures in one measure and period; keep one"
         )

@@ -22,7 +22,7 @@ from pipelines.apportionment import (
 from pipelines.core.errors import CommongroundError, UnknownNameError
 from pipelines.core.periods import format_period
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table, empty_table
-from pipelines.core.slices import SLICE_KEY, newest_slices
+from pipelines.core.slices import SLICE_KEY
 from pipelines.core.store import load_or_build_tables
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import ANSWER_TABLES, compute_table_keys, public_input_sources
@@ -115,18 +115,12 @@ def place_observations(
         if name not in catalogue.observation_sources() or not source.geography:
             continue
         observed = load_source_tables(project, name)
-        requested = scan_observations(project, name).filter(pl.col("measure").is_in(list(problem.measures))).collect()
-        observation = add_caveats(requested, flag_disagreements(project, name, problem.measures))
-        for system_name, mine in _group_by_system(observation, source.geography):
+        current = read_current(project, name, problem.measures)
+        current = add_caveats(current, flag_disagreements(project, name, problem.measures))
+        for system_name, mine in _group_by_system(current, source.geography):
             moved, gone = _place_source(
-                project,
-                problem,
-                source.model_copy(update={"geography": system_name}),
-                mine,
-                places,
-                target,
-                geography_data,
-            )
+                project, problem, name, system_name, mine, places, target, geography_data
+            )  # fmt: skip
             lost.append(gone)
             with_gaps = refine_gaps(conform_table(moved, MAPPED_FIGURE), observed.total, system, system_name)
             placed.append(withhold_implausible(with_gaps, catalogue.measures))
@@ -135,29 +129,43 @@ def place_observations(
 
 
 def _group_by_system(observation: pl.DataFrame, own: str) -> list[tuple[str, pl.DataFrame]]:
-    """Split observations by the geography of the newest release of each slice."""
-    systems = newest_slices(observation).select(*SLICE_KEY, pl.col("geography").alias("of")).unique(SLICE_KEY)
-    with_system = observation.join(systems, on=SLICE_KEY, maintain_order="left")
-    parts = with_system.partition_by("of", as_dict=True, include_key=False, maintain_order=True)
-    return [(str(system_name), frame) for (system_name,), frame in parts.items()] or [(own, observation)]
+    """Split observations, each slice from one release, by the geography of their codes."""
+    systems = observation["geography"].unique()
+    if len(systems) < 2:
+        return [(str(systems[0]) if len(systems) else own, observation)]
+    parts = observation.partition_by("geography", as_dict=True, maintain_order=True)
+    return [(str(system_name), frame) for (system_name,), frame in parts.items()]
 
 
 def _place_source(
-    project: Project, problem: Problem, source: Source, observation: pl.DataFrame, places: Places, target: set[str],
-    geography_data: PlaceData | None,
+    project: Project, problem: Problem, name: str, system: str, observation: pl.DataFrame, places: Places,
+    target: set[str], geography_data: PlaceData | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """Map one source's observations in one geography to some places; return MAPPED_FIGURE and RESIDUAL."""
     measures = project.catalogue.measures
+    source = project.catalogue.sources[name].model_copy(update={"geography": system})
     successors = find_successors(
         places, load_geography(project, source.geography or "").places["place_code"].to_list(), target
     )
     parts = list_parts(successors)
     result = _apportion_source(project, problem, source, observation, places, successors, target, geography_data)
     if result is None:
-        current = newest_slices(observation)
-        moved = place_figures(current, Crosswalk(parts), measures, read_denominators(project, source))
-        result = moved, whole_residuals(current, set(successors), measures)
-    return mark_withdrawn_figures(result[0], observation, parts), result[1]
+        moved = place_figures(observation, Crosswalk(parts), measures, read_denominators(project, source))
+        result = moved, whole_residuals(observation, set(successors), measures)
+    return _mark_withdrawn(project, name, result[0], parts), result[1]
+
+
+def _mark_withdrawn(project: Project, name: str, placed: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """Mark places with a figure in an earlier release only; releases are read where a slice has several."""
+    empty = placed.filter(pl.col("reason") == "not_returned")["measure"].unique()
+    slices = load_source_tables(project, name).slice.filter(pl.col("measure").is_in(empty.implode()))
+    revised = slices.group_by(SLICE_KEY).len().filter(pl.col("len") > 1)["measure"].unique().to_list()
+    if not revised:
+        return placed
+    columns = (*SLICE_KEY, "place_code", "value", "released_at", "order")
+    return mark_withdrawn_figures(
+        placed, scan_observations(project, name).filter(pl.col("measure").is_in(revised)).select(columns).collect(), parts
+    )
 
 
 def _apportion_source(
@@ -174,14 +182,13 @@ def _apportion_source(
     if len(whole) == len(own) or observation.is_empty():
         return None
     geography_data = geography_data or load_place_data(project, places)
-    current = newest_slices(observation)
     moved, lost = [], []
-    for group, day, slices in _group_by_weights(current, geography_data, project):
+    for group, day, slices in _group_by_weights(observation, geography_data, project):
         try:
             crosswalk = build_crosswalk(geography_data, system, problem.header.geography, group, day, frozenset(target))
         except UnknownNameError:
-            gone = whole_residuals(current, set(), project.catalogue.measures)
-            return slices_without_crosswalk(current, sorted(target), system), gone
+            gone = whole_residuals(observation, set(), project.catalogue.measures)
+            return slices_without_crosswalk(observation, sorted(target), system), gone
         source_codes = set(crosswalk.drop_nulls(["from_code", "to_code"])["from_code"])
         if source_codes <= set(successors):
             return None
@@ -204,6 +211,8 @@ def _group_by_weights(
             lambda end: min(days, key=lambda day: abs((day - end).days), default=end), return_dtype=pl.Date
         ).alias("day"),
     )  # fmt: skip
+    if slices.select("group", "day").n_unique() == 1:
+        return [(*slices.select("group", "day").row(0), observation)]
     with_group = observation.join(slices, on=SLICE_KEY, maintain_order="left")
     parts = with_group.partition_by("group", "day", as_dict=True, include_key=False, maintain_order=True)
     return [(str(group), day, frame) for (group, day), frame in parts.items()]

@@ -27,29 +27,38 @@ def refine_gaps(placed: pl.DataFrame, total: pl.DataFrame, system: pl.DataFrame,
 def _add_missing_rows(placed: pl.DataFrame, system: pl.DataFrame, own: str) -> pl.DataFrame:
     """Add a row to every slice for each place of the problem's system that has none."""
     slice_columns = [*SLICE_KEY, "source", "release", "released_at", "file", "unit"]
-    slices = placed.select(slice_columns).unique(SLICE_KEY, keep="first", maintain_order=True)
+    counts = placed.group_by(SLICE_KEY).len("places").filter(pl.col("places") < system.height)
+    some = placed.join(counts, on=SLICE_KEY, how="semi", maintain_order="left")
+    slices = some.select(slice_columns).unique(SLICE_KEY, keep="first", maintain_order=True)
     every = slices.join(system.select(pl.col("place_code").alias("to_code")), how="cross")
-    lost = every.join(placed, on=[*SLICE_KEY, "to_code"], how="anti").with_columns(
+    lost = every.join(some, on=[*SLICE_KEY, "to_code"], how="anti").with_columns(
         pl.lit(NO_SUCCESSOR).alias("reason"), pl.lit(f"no area of {own} maps to this place").alias("evidence")
     )
-    return pl.concat([placed, conform_table(lost, MAPPED_FIGURE)])
+    return pl.concat([placed, conform_table(lost, MAPPED_FIGURE)]) if lost.height else placed
 
 
 def _mark_uncovered_nations(placed: pl.DataFrame, system: pl.DataFrame) -> pl.DataFrame:
-    with_nation = placed.join(system.select(pl.col("place_code").alias("to_code"), "nation"), on="to_code", how="left",
-                       maintain_order="left")  # fmt: skip
-    by_nation = ["measure", "nation"]
     rowless = pl.col("reason").is_in([NO_ROW_REASON, NO_SUCCESSOR]).fill_null(False)
-    empty, others = rowless.all().over(by_nation), ~rowless.all().over("measure")
-    left_out = empty & others & pl.col("nation").is_not_null()
-    periods = pl.struct("period_start", "period_end").n_unique().over("measure")
+    nations = system.select(pl.col("place_code").alias("to_code"), "nation")
+    by_place = placed.group_by("measure", "to_code").agg(rowless.all().alias("rowless"))
+    by_nation = by_place.join(nations, on="to_code", how="left").group_by("measure", "nation")
+    empty = by_nation.agg(pl.col("rowless").all()).with_columns(pl.col("rowless").all().over("measure").alias("every"))
+    periods = placed.select(SLICE_KEY).unique().group_by("measure").len("periods")
+    left_out = empty.filter("rowless", ~pl.col("every"), pl.col("nation").is_not_null()).join(periods, on="measure")
+    if left_out.is_empty():
+        return placed
     evidence = pl.format(
-        "no place in {} has a row in any of the {} stored periods; other nations have rows", "nation", periods
+        "no place in {} has a row in any of the {} stored periods; other nations have rows", "nation", "periods"
     )
-    return with_nation.with_columns(
-        pl.when(left_out).then(pl.lit("nation_not_covered")).otherwise("reason").alias("reason"),
-        pl.when(left_out).then(evidence).otherwise("evidence").alias("evidence"),
-    ).drop("nation")
+    texts = left_out.select("measure", "nation", evidence.alias("left_out")).join(nations, on="nation")
+    joined = placed.join(
+        texts.select("measure", "to_code", "left_out"), on=["measure", "to_code"], how="left", maintain_order="left"
+    )
+    is_left_out = pl.col("left_out").is_not_null()
+    return joined.with_columns(
+        pl.when(is_left_out).then(pl.lit("nation_not_covered")).otherwise("reason").alias("reason"),
+        pl.coalesce("left_out", "evidence").alias("evidence"),
+    ).drop("left_out")
 
 
 def _mark_coarser_only(placed: pl.DataFrame, total: pl.DataFrame, system: pl.DataFrame) -> pl.DataFrame:
@@ -61,8 +70,15 @@ def _mark_coarser_only(placed: pl.DataFrame, total: pl.DataFrame, system: pl.Dat
         pl.col("value").alias("larger_value"),
     )  # fmt: skip
     rowless = pl.col("reason").is_in([NO_ROW_REASON, NO_SUCCESSOR, "nation_not_covered"])
-    pairs = placed.select(*SLICE_KEY, "release", "to_code", rowless.fill_null(False).alias("rowless")).join(
-        sized, on="to_code"
+    # Only slices with such a place and a total can have one.
+    slices = placed.filter(rowless).select(*SLICE_KEY, "release").unique()
+    totals = totals.join(slices, on=[*SLICE_KEY, "release"], how="semi")
+    if totals.is_empty():
+        return placed
+    pairs = (
+        placed.join(totals, on=[*SLICE_KEY, "release"], how="semi")
+        .select(*SLICE_KEY, "release", "to_code", rowless.fill_null(False).alias("rowless"))
+        .join(sized, on="to_code")
     )
     alone = pairs.with_columns(pl.col("rowless").all().over(*SLICE_KEY, "total_code").alias("alone")).filter("alone")
     candidates = alone.join(totals, on=[*SLICE_KEY, "release", "total_code"]).sort("size", "total_code")
@@ -99,11 +115,12 @@ def withhold_implausible(placed: pl.DataFrame, measures: dict[str, Measure]) -> 
     full stays as a lower bound. Figures that a correction flags or changes are not withheld, since a person has
     reviewed them.
     """
-    codes = pl.col("caveats").fill_null("").str.split(",")
-    order = sorted(WITHHOLDING_REASONS, key=lambda code: REASON_PRECEDENCE[code])
-    grave = pl.coalesce(*(pl.when(codes.list.contains(code)).then(pl.lit(code)) for code in order))
-    is_reviewed = pl.any_horizontal(codes.list.contains(code) for code in REVIEWED_CAVEATS)
-    with_doubt = placed.with_columns(pl.when(~is_reviewed & pl.col("value").is_not_null()).then(grave).alias("_doubt"))
+    texts = placed["caveats"].drop_nulls().unique().to_list()
+    doubts = {text: doubt for text in texts if (doubt := _gravest_doubt(text))}
+    if not doubts:
+        return placed
+    doubt = pl.col("caveats").replace_strict(doubts, default=None, return_dtype=pl.String)
+    with_doubt = placed.with_columns(pl.when(pl.col("value").is_not_null()).then(doubt).alias("_doubt"))
     is_doubted = pl.col("_doubt").is_not_null()
     bounds = _withheld_bounds(measures, measures_below_zero(placed, measures))
     evidence = pl.format(
@@ -114,6 +131,14 @@ def withhold_implausible(placed: pl.DataFrame, measures: dict[str, Measure]) -> 
         pl.when(is_doubted).then(evidence).otherwise("evidence").alias("evidence"),
         *(pl.when(~is_doubted).then(name).otherwise(bounds.get(name)).alias(name) for name in _WITHHELD_COLUMNS),
     ).drop("_doubt")  # fmt: skip
+
+
+def _gravest_doubt(caveats: str) -> str | None:
+    """Return the most serious flag among caveats that withholds a figure; None where a person has reviewed it."""
+    codes = caveats.split(",")
+    if set(codes) & set(REVIEWED_CAVEATS):
+        return None
+    return min(WITHHOLDING_REASONS & set(codes), key=lambda code: REASON_PRECEDENCE[code], default=None)
 
 
 def _withheld_bounds(measures: dict[str, Measure], signed: list[str]) -> dict[str, pl.Expr]:

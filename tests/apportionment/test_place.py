@@ -201,7 +201,7 @@ def test_provenance_lists_rows_markers_and_the_column_of_the_first_part() -> Non
     rows = [{**figure("B", 2.0, row=9), "published_marker": "p", "caveats": "flagged"},
             {**figure("A", 1.0, row=4), "published_marker": "p", "caveat_evidence": "seen"}]  # fmt: skip
     actual = place_rows(rows, MERGED)["X"]
-    assert (actual["file_rows"], actual["file_column"], actual["source_areas"]) == ("9,4", "column 9", "A,B")
+    assert (actual["file_rows"], actual["file_column"], actual["source_areas"]) == ("4,9", "column 9", "A,B")
     assert (actual["published_marker"], actual["caveats"], actual["caveat_evidence"]) == ("p", "flagged", "seen")
 
 
