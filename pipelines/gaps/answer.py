@@ -163,9 +163,8 @@ def _mark_withdrawn(project: Project, name: str, placed: pl.DataFrame, parts: pl
     if not revised:
         return placed
     columns = (*SLICE_KEY, "place_code", "value", "released_at", "order")
-    return mark_withdrawn_figures(
-        placed, scan_observations(project, name).filter(pl.col("measure").is_in(revised)).select(columns).collect(), parts
-    )
+    figures = scan_observations(project, name).filter(pl.col("measure").is_in(revised)).select(columns).collect()
+    return mark_withdrawn_figures(placed, figures, parts)
 
 
 def _apportion_source(

@@ -116,7 +116,7 @@ def withhold_implausible(placed: pl.DataFrame, measures: dict[str, Measure]) -> 
     reviewed them.
     """
     texts = placed["caveats"].drop_nulls().unique().to_list()
-    doubts = {text: doubt for text in texts if (doubt := _gravest_doubt(text))}
+    doubts = {text: flag for text in texts if (flag := _gravest_doubt(text))}
     if not doubts:
         return placed
     doubt = pl.col("caveats").replace_strict(doubts, default=None, return_dtype=pl.String)
