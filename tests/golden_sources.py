@@ -42,7 +42,7 @@ def rows() -> list[Row]:
 
 
 def _of_source(project: Project, name: str) -> list[Row]:
-    import_bundled_releases(project.home, project.catalogue, name)
+    import_bundled_releases(project.home, project.catalogue, [name])
     systems = list_source_geographies(project, name)
     manner = reading_context(project.catalogue, name, load_places(project), systems)
     stored = [group[0] for group in stored_releases(project.home, name, project.as_of)]

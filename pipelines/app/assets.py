@@ -45,17 +45,23 @@ AssetResult = Iterator[dg.MaterializeResult[Any]]
 
 
 class ProjectResource(NamedTuple):
-    """Dagster resource: the store path, the as-of day of a build (default: today), and the runner of contracts."""
+    """Dagster resource: the store path, the as-of day of a build (default: today), and the runner of contracts.
+
+    `prepared` is the project of a run whose caller has prepared the store, so that no step prepares it again.
+    """
 
     home: Path
     as_of: date | None = None
     runner: RunnerName = "polars"
+    prepared: Project | None = None
 
     def open_project(self, catalogue: Catalogue) -> Project:
         """Return the project of a step: the declarations of the assets, the store and the day.
 
         A store of an earlier version is upgraded first, and outputs that are no longer public are withdrawn.
         """
+        if self.prepared:
+            return self.prepared
         log_renewal(renew_store(self.home))
         withdraw_outputs(catalogue, self.home)
         return Project(catalogue, self.home, self.as_of or build_date())
@@ -196,7 +202,8 @@ def _places_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
     def places_asset(place: ProjectParam) -> AssetResult:
         project = place.open_project(catalogue)
         with lock_store(project.home):
-            prepare_store(project)
+            if not place.prepared:
+                prepare_store(project)
             places = load_places(project)
         counts = {"codes": places.register.height, "changes": places.changes.height}
         yield dg.MaterializeResult(metadata=counts, check_results=[asset_checks.register_result(places.register)])
@@ -220,7 +227,7 @@ def _observation_asset(catalogue: Catalogue, name: str, source: Source) -> dg.As
     def observation_asset(place: ProjectParam) -> AssetResult:
         project = place.open_project(catalogue)
         with lock_store(project.home):
-            import_bundled_releases(project.home, catalogue, name)
+            import_bundled_releases(project.home, catalogue, [name])
             tables = load_source_tables(project, name)
             observed = scan_observations(project, name).select("place_code", "period_start", "period_end").collect()
             runner = load_runner(place.runner)

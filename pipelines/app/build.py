@@ -1,44 +1,49 @@
 """The commands `build` and `scenario`: their steps, progress bars and printed results."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import polars as pl
 from rich.console import Console
 
 from pipelines.app.outcome import BuildOutcome
-from pipelines.app.parallel import Workers, WorkFunction, share_work, worker_processes
-from pipelines.app.steps import is_fresh, prepare_store, readable_sources
+from pipelines.app.parallel import Workers, WorkFunction, call_in_worker, share_work, worker_processes
+from pipelines.app.steps import prepare_store, readable_sources
 from pipelines.app.summary import print_summary
+from pipelines.app.work import answer_question, build_place_tables, read_source, write_output
 from pipelines.core.export import format_csv, format_table, progress_bar
 from pipelines.core.output_files import report_user_files, write_outputs
 from pipelines.core.store import lock_store, output_path
 from pipelines.declarations.fingerprints import TableKeys, compute_table_keys, public_input_sources
 from pipelines.declarations.project import Project
 from pipelines.gaps import (
-    answer_problem,
     is_answer_current,
     is_ledger_current,
     list_current_problems,
     list_outdated_problems,
     read_last_build,
+    record_repeated_builds,
 )
-from pipelines.geography import find_overlapping_codes, load_area_hierarchy, load_neighbour_table, load_places
-from pipelines.observations import all_findings, has_current_tables, load_source_tables
+from pipelines.geography import find_overlapping_codes, load_places
+from pipelines.observations import all_findings, has_current_tables
 from pipelines.outputs import (
     INDEX,
     pages_are_fresh,
     publish_index,
-    publish_place_pages,
-    publish_warehouse,
     report_is_fresh,
-    report_problem,
     warehouse_is_fresh,
 )
 from pipelines.outputs import WAREHOUSE_NAME as FILE
 
 MIN_SHARED_NAMES = 6
 """Minimum number of names to share with a second process that has not started: starting one takes longer."""
+
+
+class StaleTables(NamedTuple):
+    """Names of the sources and problems whose tables or reports are not current."""
+
+    sources: list[str]
+    problems: list[str]
 
 
 def build_problems(project: Project, problems: Sequence[str], console: Console) -> list[str]:
@@ -50,67 +55,87 @@ def build_problems(project: Project, problems: Sequence[str], console: Console) 
         load_places(project)
     begun = {name for name in names if read_last_build(project.home, name)[0]}
     # The analyst's file and the pages use tables of one build, so problems answered earlier are answered again.
-    stale = list_outdated_problems(project, current_keys)
-    every = sorted({*names, *stale})
-    fresh = is_fresh(project, current_keys, every)
-    fresh = fresh and all(is_ledger_current(project, name) and report_is_fresh(project, name) for name in names)
+    every = sorted({*names, *list_outdated_problems(project, current_keys)})
+    stale = find_stale_tables(project, current_keys, every)
     faults: list[str] = []
-    if fresh and warehouse_is_fresh(project) and pages_are_fresh(project):
+    with lock_store(project.home):
+        record_repeated_builds(project, [name for name in every if name not in stale.problems])
+    if not stale.sources and not stale.problems and warehouse_is_fresh(project) and pages_are_fresh(project):
         # On another day the index alone is written again: it states the day of the build.
         with lock_store(project.home):
             publish_index(project)
         console.print("Nothing has changed since the last build.")
     else:
-        with worker_processes() as workers, report_user_files(project.home, console):
-            fewest = _build_ahead(project, current_keys, every, console, workers)
-            built = _run_dagster(project, every, console)
+        with worker_processes(project) as workers, report_user_files(project.home, console):
+            fewest = _build_ahead(project, current_keys, stale, console, workers)
+            built = _run_dagster(project, every, stale, console)
             faults = built.faults + _publish_outputs(project, built, console, workers, fewest)
     print_summary(project, names, console, begun)
     return list(dict.fromkeys(faults + list_unusable_files(project, names)))
 
 
+def find_stale_tables(project: Project, current_keys: TableKeys, problems: Sequence[str]) -> StaleTables:
+    """Find the sources and problems to build or check: those with a table, ledger or report that is not current."""
+    home = project.home
+    sources = [name for name in readable_sources(project, problems) if not has_current_tables(home, name, current_keys)]
+    return StaleTables(
+        sources,
+        [
+            name
+            for name in problems
+            if not is_answer_current(home, name, current_keys)
+            or not is_ledger_current(project, name)
+            or not report_is_fresh(project, name)
+        ],
+    )
+
+
 def _build_ahead(
-    project: Project, current_keys: TableKeys, names: Sequence[str], console: Console, workers: Workers
+    project: Project, current_keys: TableKeys, stale: StaleTables, console: Console, workers: Workers
 ) -> int:
     """Build the tables of sources and answers in two processes. Dagster then checks and records them.
 
     A failure here occurs again in Dagster, which reports it. Return the minimum number of names to share from now on:
     two if the second process runs.
     """
-    home = project.home
+    home, sources = project.home, stale.sources
     if find_overlapping_codes(load_places(project).register):
         return MIN_SHARED_NAMES  # Dagster's check of the register reports the overlap and stops the build
-    stale = [name for name in readable_sources(project, names) if not has_current_tables(home, name, current_keys)]
+    unanswered = [name for name in stale.problems if not is_answer_current(home, name, current_keys)]
     with lock_store(home):
-        # Without new releases to read, the tables of places exist from the previous build.
-        place_tables = workers.pool.submit(_build_place_tables, project) if stale else None
-        _share_with_progress(partial(load_source_tables, project), stale, "reading", console, workers, MIN_SHARED_NAMES)
-        unanswered = [name for name in names if not is_answer_current(home, name, current_keys)]
-        fewest = 2 if stale else MIN_SHARED_NAMES
-        _share_with_progress(partial(answer_problem, project), unanswered, "answering", console, workers, fewest)
+        # Without several new releases to read, this process builds the tables of places where it needs them.
+        place_tables = (
+            workers.pool.submit(call_in_worker, build_place_tables) if len(sources) >= MIN_SHARED_NAMES else None
+        )
+        _share_with_progress(read_source, sources, "reading", console, workers, MIN_SHARED_NAMES)
+        fewest = 2 if place_tables else MIN_SHARED_NAMES
+        _share_with_progress(answer_question, unanswered, "answering", console, workers, fewest)
         if place_tables:
             place_tables.exception()
-    return 2 if stale or len(unanswered) >= MIN_SHARED_NAMES else MIN_SHARED_NAMES
+    return 2 if place_tables or len(unanswered) >= MIN_SHARED_NAMES else MIN_SHARED_NAMES
 
 
-def _build_place_tables(project: Project) -> None:
-    """Build the place tables that do not depend on sources, in a second process."""
-    load_neighbour_table(project)
-    load_area_hierarchy(project)
-
-
-def _run_dagster(project: Project, names: Sequence[str], console: Console) -> "BuildOutcome":
-    """Run and check the assets of the problems in Dagster. Return the outcome."""
+def _run_dagster(project: Project, problems: Sequence[str], stale: StaleTables, console: Console) -> BuildOutcome:
+    """Run and check the stale assets in Dagster. Return the outcome; the other problems are answered already."""
+    rest = frozenset(problems) - frozenset(stale.problems)
+    if not stale.sources and not stale.problems:
+        return BuildOutcome([], rest, True)
     # Dagster is imported only when there is something to build.
-    from pipelines.app.definitions import count_steps, run_build
+    from pipelines.app.definitions import run_build
 
     with progress_bar(console) as bar:
-        task = bar.add_task("checking", total=count_steps(project, names))
-        return run_build(project, names, lambda step: bar.update(task, advance=1, description=step.replace("__", " ")))
+        task = bar.add_task("checking", total=1 + len(stale.sources) + len(stale.problems))
+        built = run_build(
+            project,
+            stale.sources,
+            stale.problems,
+            lambda step: bar.update(task, advance=1, description=step.replace("__", " ")),
+        )
+    return built._replace(answered=built.answered | rest)
 
 
 def _publish_outputs(
-    project: Project, built: "BuildOutcome", console: Console, workers: Workers, fewest: int
+    project: Project, built: BuildOutcome, console: Console, workers: Workers, fewest: int
 ) -> list[str]:
     """Write the reports of the answered problems, the pages and the analyst's file. Return the faults.
 
@@ -121,19 +146,11 @@ def _publish_outputs(
     # The longest task is last, because this process starts from the end.
     common_outputs = [INDEX, FILE] if built.is_sound else []
     with lock_store(project.home):
-        faults = _share_with_progress(
-            partial(_write_output, project), [*reports, *common_outputs], "writing", console, workers, fewest
-        )
+        faults = _share_with_progress(write_output, [*reports, *common_outputs], "writing", console, workers, fewest)
         # The index states when each report last changed, so it is written after them.
         if built.is_sound:
             publish_index(project)
     return faults
-
-
-def _write_output(project: Project, name: str) -> object:
-    """Write the report of a problem, or the pages or the analyst's file if `name` is their file name."""
-    others: dict[str, Callable[[Project], object]] = {INDEX: publish_place_pages, FILE: publish_warehouse}
-    return others[name](project) if name in others else report_problem(project, name)
 
 
 def _share_with_progress(

@@ -11,7 +11,6 @@ import dagster as dg
 from pipelines.app.assets import ProjectResource, all_assets, answer_assets, answer_key, dagster_resources
 from pipelines.app.outcome import BuildOutcome
 from pipelines.app.schedules import define_jobs, define_schedules
-from pipelines.app.steps import readable_sources
 from pipelines.core.paths import project_directory, store_directory
 from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.project import Project
@@ -32,7 +31,7 @@ def define_project(catalogue: Catalogue, home: Path, as_of: date | None = None) 
 
 
 def define_run(
-    assets: Sequence[dg.AssetsDefinition], home: Path, as_of: date, on_step: Callable[[str], None]
+    assets: Sequence[dg.AssetsDefinition], project: Project, on_step: Callable[[str], None]
 ) -> dg.Definitions:
     """Build definitions for one run of the given assets, as the job `run`. Definitions of all assets take longer.
 
@@ -41,7 +40,7 @@ def define_run(
     return dg.Definitions(
         assets=assets,
         jobs=[dg.define_asset_job("run")],
-        resources=dagster_resources(ProjectResource(home, as_of)),
+        resources=dagster_resources(ProjectResource(project.home, project.as_of, prepared=project)),
         executor=dg.in_process_executor,
         loggers={"console": _step_logger(on_step)},
     )
@@ -72,22 +71,17 @@ def defs() -> dg.Definitions:
 StepCallback = Callable[[str], None]
 
 
-def run_build(project: Project, problems: Sequence[str], on_step: StepCallback) -> BuildOutcome:
-    """Build and check the answers of problems and their inputs. The module `build` writes the outputs afterwards.
+def run_build(project: Project, sources: Sequence[str], problems: Sequence[str], on_step: StepCallback) -> BuildOutcome:
+    """Check the observations of sources and the answers of problems, in a store that the caller has prepared.
 
-    `on_step` is called with the name of each finished step.
+    Both are built first where they are not current. The module `build` writes the outputs afterwards. `on_step` is
+    called with the name of each finished step.
     """
-    sources = readable_sources(project, problems)
     return _run_assets(project, answer_assets(project.catalogue, sources, problems), on_step)
 
 
-def count_steps(project: Project, problems: Sequence[str]) -> int:
-    """Return the number of steps of a build, for a progress bar."""
-    return 1 + len(readable_sources(project, problems)) + len(problems)
-
-
 def _run_assets(project: Project, assets: Sequence[dg.AssetsDefinition], on_step: StepCallback) -> BuildOutcome:
-    defs = define_run(assets, project.home, project.as_of, on_step)
+    defs = define_run(assets, project, on_step)
     with dg.DagsterInstance.ephemeral() as instance:
         result = defs.resolve_job_def("run").execute_in_process(
             instance=instance,

@@ -13,7 +13,7 @@ from pipelines.core.errors import UnknownNameError, suggest_names
 from pipelines.core.schema import empty_table
 from pipelines.core.store import hash_bytes, lock_store, write_atomically
 from pipelines.declarations.project import Project
-from pipelines.gaps import BUILD, Ledger, ledger_path, read_ledger, remove_builds, write_ledger
+from pipelines.gaps import BUILD, Ledger, forget_last_day, ledger_path, read_ledger, remove_builds, write_ledger
 
 _BUILD_PATTERN = re.compile(r"(\d{4}-\d{2}-\d{2})(?:/(\d{1,9}))?")
 
@@ -111,4 +111,5 @@ def _write_removal(home: Path, removal: Removal) -> Path:
     write_atomically(backup, content)
     # The empty key means that the next build is always recorded.
     write_ledger(home, removal.problem, removal.after, "")
+    forget_last_day(home, removal.problem)
     return backup

@@ -8,21 +8,23 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from signal import SIG_IGN, SIGINT, signal
 from threading import Thread
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _QUEUE_DEPTH = 2
 """Number of names queued for each worker, so that workers are not idle."""
 MAX_WORKERS = 3
 """Maximum number of worker processes. Each has a copy of the declarations and uses up to 0.7 GB."""
-WorkFunction = Callable[[str], object]
+WorkFunction = Callable[[Any, str], object]
+"""Work on one name, with the input that all names share."""
 DoneCallback = Callable[[str], None]
 
 
 class Workers(NamedTuple):
-    """Pool of worker processes and their number."""
+    """Pool of worker processes, their number, and the input that all work shares: each process gets it once."""
 
     pool: ProcessPoolExecutor
     processes: int
+    shared: Any
 
 
 def worker_count(cores: int | None = None) -> int:
@@ -36,21 +38,31 @@ def _usable_cores() -> Collection[int]:
 
 
 @contextmanager
-def worker_processes(count: int | None = None) -> Iterator[Workers]:
-    """Provide worker processes. Each starts with its first task and ends with the block."""
+def worker_processes(shared: Any, count: int | None = None) -> Iterator[Workers]:
+    """Provide worker processes with a shared input. Each starts with its first task and ends with the block."""
     count = count or worker_count()
     # Spawned, not forked: Polars has threads, and a fork would leave their locks closed.
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_start_worker)
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(shared,))
     try:
-        yield Workers(pool, count)
+        yield Workers(pool, count, shared)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _start_worker() -> None:
-    """Ignore interrupts, which the main process handles, and exit if the main process ends."""
+_SHARED: list[Any] = []
+"""In a worker process, the shared input."""
+
+
+def _start_worker(shared: Any) -> None:
+    """Keep the shared input, ignore interrupts, which the main process handles, and exit if the main process ends."""
+    _SHARED[:] = [shared]
     signal(SIGINT, SIG_IGN)
     Thread(target=_exit_with_parent, daemon=True).start()
+
+
+def call_in_worker(work: Callable[..., object], *arguments: object) -> object:
+    """Call a function in a worker process, with the shared input first."""
+    return work(_SHARED[0], *arguments)
 
 
 def _exit_with_parent() -> None:
@@ -72,24 +84,22 @@ def share_work(
     with ThreadPoolExecutor(1) as here:
         while remaining or theirs:
             while len(remaining) > 1 and len(names) >= fewest and len(theirs) < _QUEUE_DEPTH * workers.processes:
-                theirs.append((remaining[0], _submit_work(workers.pool, here, work, remaining.popleft())))
+                theirs.append((remaining[0], _submit_work(workers, here, work, remaining.popleft())))
             if remaining:
-                faults += _finish_work(remaining[-1], here.submit(work, remaining.pop()), on_done)
+                faults += _finish_work(remaining[-1], here.submit(work, workers.shared, remaining.pop()), on_done)
             for name, future in [item for item in theirs if not remaining or item[1].done()]:
                 theirs.remove((name, future))
                 dead = isinstance(future.exception(), BrokenExecutor)
-                faults += _finish_work(name, here.submit(work, name) if dead else future, on_done)
+                faults += _finish_work(name, here.submit(work, workers.shared, name) if dead else future, on_done)
     return faults
 
 
-def _submit_work(
-    pool: ProcessPoolExecutor, here: ThreadPoolExecutor, work: WorkFunction, name: str
-) -> "Future[object]":
+def _submit_work(workers: Workers, here: ThreadPoolExecutor, work: WorkFunction, name: str) -> "Future[object]":
     """Submit a task to a worker, or to this process if the workers have died."""
     try:
-        return pool.submit(work, name)
+        return workers.pool.submit(call_in_worker, work, name)
     except BrokenExecutor:
-        return here.submit(work, name)
+        return here.submit(work, workers.shared, name)
 
 
 def _finish_work(name: str, future: "Future[object]", on_done: DoneCallback) -> list[str]:

@@ -14,8 +14,6 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.fingerprints import ANSWER_TABLES, TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.fetch import import_bundled_releases
-from pipelines.gaps import is_answer_current
-from pipelines.observations import has_current_tables
 
 
 def prepare_store(project: Project) -> TableKeys:
@@ -38,8 +36,7 @@ def prepare_store(project: Project) -> TableKeys:
     prune_tables(home, "system", systems)
     prune_tables(home, "people", {f"{measure}__{system}" for measure in catalogue.measures for system in systems})
     remove_groups(home, "report", declared)
-    for name in catalogue.sources:
-        import_bundled_releases(home, catalogue, name)
+    import_bundled_releases(home, catalogue, catalogue.sources)
     return compute_table_keys(catalogue, home, project.as_of)
 
 
@@ -53,14 +50,6 @@ def _place_systems(catalogue: Catalogue) -> set[str]:
         if system
     }
     return problem_systems | source_systems
-
-
-def is_fresh(project: Project, current_keys: TableKeys, problems: list[str]) -> bool:
-    """Return whether all tables of the problems exist and match the stored data."""
-    sources_fresh = all(
-        has_current_tables(project.home, name, current_keys) for name in readable_sources(project, problems)
-    )
-    return sources_fresh and all(is_answer_current(project.home, name, current_keys) for name in problems)
 
 
 def readable_sources(project: Project, problems: Sequence[str]) -> list[str]:

@@ -96,7 +96,9 @@ def describe_ledger(project: Project, name: str) -> list[str]:
     ledger, acceptances = load_ledger(project, name), project.catalogue.acceptances.get(name, ())
     still = ledger.spells.filter(pl.col("closed").is_null())
     holding = add_acceptances(still, acceptances, project.as_of)["is_accepted"].sum()
-    line = describe_last_build(ledger) + (f", {holding:,} of them accepted" if holding else "")
+    last = ledger.builds.tail(1).filter(pl.col("last_day") > pl.col("day")).select("day", "open")
+    unchanged = [f"unchanged since the build of {day}; {count:,} open" for day, count in last.iter_rows()]
+    line = (unchanged or [describe_last_build(ledger)])[0] + (f", {holding:,} of them accepted" if holding else "")
     return [line, *list_obsolete_acceptances(still, acceptances, project.as_of)]
 
 

@@ -16,12 +16,14 @@ from .ledger import describe_last_build as describe_last_build
 from .ledger import empty_ledger as empty_ledger
 from .ledger import remove_builds as remove_builds
 from .ledger import summarise_changes as summarise_changes
+from .ledger_load import forget_last_day as forget_last_day
 from .ledger_load import is_ledger_current as is_ledger_current
 from .ledger_load import ledger_path as ledger_path
 from .ledger_load import load_gaps as load_gaps
 from .ledger_load import load_ledger as load_ledger
 from .ledger_load import read_last_build as read_last_build
 from .ledger_load import read_ledger as read_ledger
+from .ledger_load import record_repeated_builds as record_repeated_builds
 from .ledger_load import update_ledger as update_ledger
 from .ledger_load import write_ledger as write_ledger
 from .plan import Plan as Plan

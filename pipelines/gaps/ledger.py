@@ -53,8 +53,9 @@ GAP_LEDGER: dict[str, Column] = {
 }
 BUILD: dict[str, Column] = {
     "problem": Column(TEXT, "Problem that was built"),
-    "build": Column(WHOLE, "Number of the build, from 1; a repeated build on one day without changes is not counted"),
+    "build": Column(WHOLE, "Number of the build, from 1; a build from the same tables as the last is not counted"),
     "day": Column(DATE, "Reference day of the build"),
+    "last_day": Column(DATE, "Reference day of the last build from the same tables"),
     "asked": Column(WHOLE, "Requested cells"),
     "known": Column(WHOLE, "Cells with a figure of their own, not a proxy"),
     "open": Column(WHOLE, "Gaps open after the build"),
@@ -135,7 +136,7 @@ def add_build(
     if day < ledger.day or (day == ledger.day and contents == ledger.notes[-1].contents):
         return ledger
     build, note = ledger.last + 1, BuildNote(contents, declared or {})
-    counts = {"problem": cells["problem"].first(), "build": build, "day": day, "asked": cells.height,
+    counts = {"problem": cells["problem"].first(), "build": build, "day": day, "last_day": day, "asked": cells.height,
               "known": cells.filter(~is_open()).height}  # fmt: skip
     builds = pl.concat([ledger.builds, conform_table(pl.DataFrame([counts]), BUILD)])
     notes = (*ledger.notes, note)
@@ -190,10 +191,17 @@ def _drop_unchanged(sightings: pl.DataFrame) -> pl.DataFrame:
 
 def ledger_as_at(ledger: Ledger, day: date) -> Ledger:
     """Return a ledger as it was on a day: only its builds up to that day."""
-    builds = ledger.builds.filter(pl.col("day") <= day)
+    builds = ledger.builds.filter(pl.col("day") <= day).with_columns(pl.min_horizontal("last_day", pl.lit(day)))
     sightings = ledger.sightings.filter(pl.col("build").is_in(builds["build"].implode()))
     earlier = Ledger(sightings, builds, ledger.notes[: builds.height])
     return earlier if builds.height == ledger.builds.height else earlier.with_counts
+
+
+def repeat_last_build(ledger: Ledger, day: date) -> Ledger:
+    """Return a ledger whose last build was repeated on a later day, from the same tables."""
+    is_last = pl.col("build") == ledger.last
+    later = pl.when(is_last).then(pl.max_horizontal("last_day", pl.lit(day))).otherwise("last_day")
+    return ledger._replace(builds=ledger.builds.with_columns(later.alias("last_day")))
 
 
 def build_gap_ledger(ledger: Ledger, acceptances: tuple[Acceptance, ...], owner: str, as_of: date) -> pl.DataFrame:

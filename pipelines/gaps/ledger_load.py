@@ -2,6 +2,7 @@
 
     ledger/<problem>.parquet      sightings; the footer has the builds, a version, and a checksum as its key
     ledger/<problem>.<hash>.bak   ledger before builds were removed from it
+    ledger/days.json              last day of each problem's last build, where builds of later days had the same tables
 
 There is one file a problem. It is written whole and put in place with one rename, so a killed build leaves the old or
 the new ledger. An unreadable file is named in the error and not changed.
@@ -10,6 +11,8 @@ the new ledger. An unreadable file is named in the error and not changed.
 import hashlib
 import io
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,7 @@ from pipelines.gaps.ledger import (
     build_gap_ledger,
     empty_ledger,
     ledger_as_at,
+    repeat_last_build,
 )
 from pipelines.gaps.ledger_drafts import DeclarationHashes
 from pipelines.gaps.proxies import is_open, open_reason
@@ -56,7 +60,9 @@ def read_ledger(home: Path, problem: str) -> Ledger:
     try:
         content = path.read_bytes()
         table, footer = pl.read_parquet(io.BytesIO(content)), pl.read_parquet_metadata(io.BytesIO(content))
-        return _parse_version_1(table, footer) if FORMAT_KEY not in footer else _parse_ledger(table, footer)
+        ledger = _parse_version_1(table, footer) if FORMAT_KEY not in footer else _parse_ledger(table, footer)
+        last_day = read_last_days(home).get(problem)
+        return repeat_last_build(ledger, last_day) if last_day else ledger
     except (pl.exceptions.PolarsError, OSError, ValueError, KeyError, UnreadableError) as error:
         raise UnreadableError(
             f"{path}: the gap ledger is not readable ({str(error).splitlines()[0]}). The file was not changed, "
@@ -101,8 +107,10 @@ def _parse_version_1(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
 def _build_table(rows: list[dict[str, Any]]) -> pl.DataFrame:
     if not rows:
         return empty_ledger().builds
+    # Builds recorded by an earlier version have no last day: each build of a day was then recorded.
+    rows = [{**row, "last_day": row.get("last_day") or row["day"]} for row in rows]
     builds = pl.DataFrame(rows, infer_schema_length=None)
-    return conform_table(builds.with_columns(pl.col("day").str.to_date()), BUILD)
+    return conform_table(builds.with_columns(pl.col("day", "last_day").str.to_date()), BUILD)
 
 
 def write_ledger(home: Path, problem: str, ledger: Ledger, key: str) -> None:
@@ -110,7 +118,8 @@ def write_ledger(home: Path, problem: str, ledger: Ledger, key: str) -> None:
     entries, before = [], None
     for row, note in zip(ledger.builds.to_dicts(), ledger.notes, strict=True):
         declared = None if note.declared == before else note.declared
-        entries.append({**row, "day": row["day"].isoformat(), "contents": note.contents, "declared": declared})
+        days = {name: row[name].isoformat() for name in ("day", "last_day")}
+        entries.append({**row, **days, "contents": note.contents, "declared": declared})
         before = note.declared
     builds = json.dumps(entries)
     footer = {
@@ -162,12 +171,13 @@ def hash_declarations(project: Project, problem: str) -> dict[str, DeclarationHa
 
 
 def update_ledger(project: Project, problem: str, cells: pl.DataFrame) -> None:
-    """Add a build to a problem's ledger; repeating a build of the same cells on one day changes nothing.
+    """Add a build to a problem's ledger, or the day of a build from the same tables as the last.
 
     A build as of a day before the last recorded one adds nothing. Raises UnreadableError where that last day is still
     in the future: the clock was ahead, and no later build could be recorded.
     """
     if is_ledger_current(project, problem):
+        record_repeated_builds(project, [problem])
         return
     ledger = read_ledger(project.home, problem)
     if ledger.day > project.as_of:
@@ -177,6 +187,7 @@ def update_ledger(project: Project, problem: str, cells: pl.DataFrame) -> None:
     key = table_key(state_path(project.home, "cell", problem)) or ""
     updated = add_build(ledger, cells, project.as_of, hash_cells(cells), hash_declarations(project, problem))
     write_ledger(project.home, problem, updated, key)
+    forget_last_day(project.home, problem)
 
 
 def format_clock_error(day: date) -> str:
@@ -207,6 +218,44 @@ def is_ledger_current(project: Project, problem: str) -> bool:
         return day <= current_date()
     cells_key = pl.read_parquet_metadata(ledger_path(project.home, problem)).get(CELLS_KEY, "")
     return cells_key == table_key(state_path(project.home, "cell", problem))
+
+
+def record_repeated_builds(project: Project, problems: Sequence[str]) -> None:
+    """Record that a build of this day had the tables of each problem's last build: one file for all problems.
+
+    Problems without a current ledger are left out, and those with a build recorded for a later day.
+    """
+    before, now = read_last_days(project.home), {}
+    for problem in problems:
+        number, day = read_last_build(project.home, problem)
+        if number and day < project.as_of and is_ledger_current(project, problem):
+            # A day still in the future was recorded while the clock was ahead.
+            last = before.get(problem, day)
+            now[problem] = project.as_of if last > current_date() else max(last, project.as_of)
+    _write_last_days(project.home, before | now)
+
+
+def read_last_days(home: Path) -> dict[str, date]:
+    """Return for each problem the last day on which its last build was repeated; none where unreadable."""
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        days = json.loads(_last_days_path(home).read_bytes())
+        return {name: date.fromisoformat(day) for name, day in days.items()}
+    return {}
+
+
+def forget_last_day(home: Path, problem: str) -> None:
+    """Remove the last day of a problem, whose last build changes."""
+    _write_last_days(home, {name: day for name, day in read_last_days(home).items() if name != problem})
+
+
+def _write_last_days(home: Path, days: dict[str, date]) -> None:
+    if days != read_last_days(home):
+        content = json.dumps({name: day.isoformat() for name, day in sorted(days.items())})
+        write_atomically(_last_days_path(home), content.encode())
+
+
+def _last_days_path(home: Path) -> Path:
+    return home / "ledger" / "days.json"
 
 
 def load_ledger(project: Project, problem: str) -> Ledger:

@@ -4,14 +4,16 @@ Each request is chosen or not. An answer is unlocked if all requests that it wai
 are the most people, the most answers, the most cells and the least cost. No aim gives up an earlier one.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import coo_array, csr_array
 
 from pipelines.core.errors import CommongroundError
+
+if TYPE_CHECKING:  # SciPy takes long to load, and only a plan with a budget needs it
+    from scipy.optimize import LinearConstraint
+    from scipy.sparse import csr_array
 
 FloatVector = np.ndarray[tuple[int], np.dtype[np.float64]]
 AIM_TOLERANCE = 1e-9
@@ -34,13 +36,15 @@ class _Model(NamedTuple):
     """The choice as a matrix: one column for each request, then one for each bundle of answers."""
 
     names: list[str]
-    links: csr_array
+    links: "csr_array"
     cost: FloatVector
     aims: list[FloatVector]
 
 
 def _build_model(requests: pl.DataFrame, answer_bundles: pl.DataFrame) -> _Model:
     """Build the model: requests need request, cost, cells; bundles need requests, answers, people."""
+    from scipy.sparse import coo_array
+
     names = requests["request"].to_list()
     place, n, m = {name: number for number, name in enumerate(names)}, len(names), answer_bundles.height
     pairs = [(k, place[name]) for k, required in enumerate(answer_bundles["requests"]) for name in required]
@@ -77,7 +81,9 @@ def choose_cheapest_set(requests: pl.DataFrame, answer_bundles: pl.DataFrame, an
     return _pursue_aims(model, requests, answer_bundles, [-model.cost, *model.aims[:3]], limits)
 
 
-def _build_limits(model: _Model, bounds: list[tuple[FloatVector, float, float]]) -> list[LinearConstraint]:
+def _build_limits(model: _Model, bounds: list[tuple[FloatVector, float, float]]) -> "list[LinearConstraint]":
+    from scipy.optimize import LinearConstraint
+
     link_limits = [LinearConstraint(model.links, -np.inf, 0.0)] if model.links.shape[0] else []
     return [*link_limits, *(LinearConstraint(row[np.newaxis, :], low, high) for row, low, high in bounds)]
 
@@ -87,9 +93,11 @@ def _pursue_aims(
     requests: pl.DataFrame,
     answer_bundles: pl.DataFrame,
     aims: list[FloatVector],
-    limits: list[LinearConstraint],
+    limits: "list[LinearConstraint]",
 ) -> RequestSet:
     """Pursue each aim in turn, under the constraint that earlier aims keep their values."""
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
     choice, gap, optimal = np.zeros(len(model.cost)), 0.0, True
     for aim in aims if len(model.cost) else []:
         solution = milp(-aim, integrality=np.ones_like(aim), bounds=Bounds(0, 1), constraints=limits,

@@ -40,7 +40,7 @@ def add_previous_reason(sightings: pl.DataFrame) -> pl.DataFrame:
 
 def build_spells(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame:
     """Build spells: one row for each time that a gap was open without a break, sorted by gap and build."""
-    days = builds.select("build", "day", pl.col("day").shift(1).alias("day_before"))
+    days = builds.select("build", "day", pl.col("last_day").shift(1).alias("day_before"))
     open_now, had = pl.col("reason").is_not_null(), pl.col("before").is_not_null()
     # Null, so not a change of reason, where the gap is or was closed.
     other = pl.col("reason") != pl.col("before")
@@ -62,7 +62,7 @@ def build_spells(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame:
         pl.col("build").filter(is_closing).last().alias("closed_build"),
         pl.col("build").filter(is_turn).last().alias("changed_build"),
     )
-    last_day = pl.lit(builds["day"].last(), pl.Date)
+    last_day = pl.lit(builds["last_day"].last(), pl.Date)
     last_seen = pl.when(pl.col("closed").is_null()).then(last_day).otherwise("seen_before_end").alias("last_seen")
     return spells.with_columns(last_seen)
 

@@ -1,5 +1,4 @@
 # Public names of this room; each module is loaded when a name of it is first used.
-from .access import all_findings as all_findings
 from .access import all_reconciliations as all_reconciliations
 from .access import all_revisions as all_revisions
 from .access import current_tables as current_tables
@@ -11,6 +10,7 @@ from .access import scan_observations as scan_observations
 from .comparison import all_disagreement_flags as all_disagreement_flags
 from .comparison import flag_disagreements as flag_disagreements
 from .contract_verdicts import judge_stored_releases as judge_stored_releases
+from .current import all_findings as all_findings
 from .current import has_current_tables as has_current_tables
 from .draft import draft_declaration as draft_declaration
 from .draft_measures import measure_name as measure_name

@@ -14,9 +14,11 @@ from rich.console import Console
 
 from pipelines.app import asset_checks as told
 from pipelines.app import build as building
+from pipelines.app import definitions
 from pipelines.app.assets import WAREHOUSE_KEY, answer_key, observation_key, snapshot_key
 from pipelines.app.build import build_problems
-from pipelines.app.definitions import define_project
+from pipelines.app.definitions import StepCallback, define_project, run_build
+from pipelines.app.outcome import BuildOutcome
 from pipelines.core.schema import PLACE_COLUMNS, table_from_records
 from pipelines.core.store import read_table
 from pipelines.declarations.catalogue import Catalogue, load_catalogue
@@ -137,8 +139,31 @@ def test_failing_problem_keeps_its_last_answer_and_others_continue(small: Projec
     assert (home / "out" / "commonground.duckdb").is_file()
 
 
+def edit_problems(root: Path) -> None:
+    """Change the text of every problem, and not its meaning, so that a build answers them again."""
+    for path in (root / "pipelines" / "problems").glob("*.sql"):
+        path.write_text(path.read_text() + "\n")
+
+
+def test_only_stale_assets_run(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def run_stale(project: Project, sources: list[str], problems: list[str], on_step: StepCallback) -> BuildOutcome:
+        ran.append([*sources, *problems])
+        return run_build(project, sources, problems, on_step)
+
+    monkeypatch.setattr(definitions, "run_build", run_stale)
+    path = small.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
+    path.write_text(path.read_text() + "\n")
+    assert build_problems(small._replace(catalogue=load_catalogue(small.catalogue.root)), [], QUIET) == []
+    assert ran == [["jobs_recovery"]]
+    assert build_problems(small._replace(catalogue=load_catalogue(small.catalogue.root)), [], QUIET) == []
+    assert len(ran) == 1
+
+
 def test_table_with_an_error_is_not_published(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     copy, home = small.catalogue.root, small.home
+    edit_problems(copy)
     published = {path: path.read_bytes() for path in (home / "out").rglob("*") if path.is_file()}
     twice = told.problem_results
 
@@ -156,6 +181,7 @@ def test_table_with_an_error_is_not_published(small: Project, monkeypatch: pytes
 
 def test_register_with_duplicates_stops_the_build(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     copy, home = small.catalogue.root, small.home
+    edit_problems(copy)
     kept = {path: path.read_bytes() for part in ("out", "ledger") for path in (home / part).rglob("*.*")}
     cells = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
     for module in (told, building):

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,9 @@ from pipelines.app.parallel import MAX_WORKERS, share_work, worker_count, worker
 NAMES = [f"n{number:02}" for number in range(18)]
 
 
-def noted(folder: Path, mine: int, name: str) -> None:
+def noted(shared: tuple[Path, int], name: str) -> None:
     """Record the process of a name. One name fails, and a deadly name ends the worker process."""
+    folder, mine = shared
     if name == "n04":
         raise ValueError("no such thing")
     if folder.name == "deadly" and os.getpid() != mine:
@@ -28,8 +28,8 @@ def noted(folder: Path, mine: int, name: str) -> None:
 def run(folder: Path, names: list[str], fewest: int = 2) -> tuple[list[str], list[str]]:
     result: list[str] = []
     folder.mkdir()
-    with worker_processes(1) as workers:
-        return share_work(workers, partial(noted, folder, os.getpid()), names, result.append, fewest), result
+    with worker_processes((folder, os.getpid()), 1) as workers:
+        return share_work(workers, noted, names, result.append, fewest), result
 
 
 def test_each_name_is_done_once_and_a_failure_stops_no_other(tmp_path: Path) -> None:
@@ -56,8 +56,8 @@ def test_three_workers_do_each_name_once(tmp_path: Path) -> None:
     folder = tmp_path / "pids"
     finished: list[str] = []
     folder.mkdir()
-    with worker_processes(3) as workers:
-        assert not share_work(workers, partial(slept, folder), NAMES, finished.append)
+    with worker_processes(folder, 3) as workers:
+        assert not share_work(workers, slept, NAMES, finished.append)
     assert sorted(finished) == NAMES
     assert len({path.name for path in folder.iterdir()}) == 4
 
@@ -77,14 +77,13 @@ def test_two_names_are_split_between_two_processes(tmp_path: Path) -> None:
 
 STARTED = """
 import sys
-from functools import partial
 from pathlib import Path
 from pipelines.app.parallel import MAX_WORKERS, share_work, worker_count, worker_processes
 from tests.app.test_parallel import NAMES, slept
 
 if __name__ == "__main__":
-    with worker_processes(1) as workers:
-        share_work(workers, partial(slept, Path(sys.argv[1])), NAMES, lambda _: None)
+    with worker_processes(Path(sys.argv[1]), 1) as workers:
+        share_work(workers, slept, NAMES, lambda _: None)
 """
 
 

@@ -91,12 +91,12 @@ def test_adding_the_same_file_repairs_a_snapshot(tmp_path: Path, damage: str) ->
 
 def test_bundled_file_is_repaired_by_the_next_build_and_logged_once(tmp_path: Path) -> None:
     catalogue = load_catalogue(Path(__file__).resolve().parent.parent.parent)
-    import_bundled_releases(tmp_path, catalogue, "trafford_food_banks")
+    import_bundled_releases(tmp_path, catalogue, ["trafford_food_banks"])
     (stored,) = store.source_snapshots(tmp_path, "trafford_food_banks")
     (store.snapshots_dir(tmp_path) / stored.sha256).unlink()
     with pytest.raises(UnreadableError, match="the file is missing; run a build if the file is bundled"):
         store.read_snapshot(tmp_path, stored.sha256)
-    import_bundled_releases(tmp_path, catalogue, "trafford_food_banks")
+    import_bundled_releases(tmp_path, catalogue, ["trafford_food_banks"])
     assert verify_snapshots(tmp_path) == (1, [])
     assert store.source_snapshots(tmp_path, "trafford_food_banks") == [stored]
 

@@ -104,7 +104,7 @@ def test_web_pages_judge_with_great_expectations(built: Project) -> None:
     from pipelines.app.definitions import define_project, define_run
 
     web = define_project(built.catalogue, built.home, AS_OF).resources
-    line = define_run([], built.home, AS_OF, print).resources
+    line = define_run([], built, print).resources
     runners = [dg.build_init_resource_context() for _ in range(2)]
     made = [resources["place"](context) for resources, context in zip((web, line), runners, strict=True)]  # type: ignore[index]
     assert [place.runner for place in made] == ["great_expectations", "polars"]

@@ -77,7 +77,7 @@ def test_stored_answer_holds_within_its_days_only(tmp_path: Path) -> None:
         write_table(state_path(tmp_path, table, "p"), tabulate_choices([]), key)
 
     def stored(day: date, content: str = "a" * 64) -> str | None:
-        return current_answer_key(tmp_path, "p", TableKeys("", "", {}, {"p": content}, {}, day, {}))
+        return current_answer_key(tmp_path, "p", TableKeys("", "", {}, {}, {"p": content}, {}, day, {}))
 
     days = [RELEASED - timedelta(days=1), RELEASED, date(2024, 1, 31), date(2024, 2, 1)]
     assert [stored(day) for day in days] == [None, key, key, None]
