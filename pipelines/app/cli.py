@@ -111,11 +111,21 @@ def build(
 @app.command()
 def refresh(
     source: Annotated[list[str] | None, typer.Argument(help="Sources to fetch (default: all with an address).")] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Make one request to each source and report whether it works; store nothing."),
+    ] = False,
     store: StoreOption = None,
 ) -> None:
     """Fetch new releases from publishers and store them. Does not build."""
     from pipelines.app.acquire import refresh_sources
 
+    if check:
+        from pipelines.app.source_status import check_roads
+
+        checks = check_roads(open_command_project(store, None), source or [])
+        print_table(checks, OutputFormat.table)
+        raise typer.Exit(5 if "fails" in checks["result"] or "no_road" in checks["result"] else 0)
     if refresh_sources(open_command_project(store, None), source or [], console):
         raise typer.Exit(5)
 

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from pipelines.app.console import FormatOption, OutputFormat, StoreOption, console, open_command_project, print_table
+from pipelines.app.console import (
+    AsOfOption,
+    FormatOption,
+    OutputFormat,
+    StoreOption,
+    console,
+    open_command_project,
+    print_table,
+)
 
 source_commands = typer.Typer()
 new_commands = typer.Typer(help="Draft a declaration for a person to complete.", no_args_is_help=True)
@@ -38,6 +46,19 @@ def snapshots(
     print_table(select_snapshot_columns(lines) if form is OutputFormat.table else lines, form)
     if form is OutputFormat.table:
         console.print(describe_size(project.home), highlight=False, soft_wrap=True)
+
+
+@source_commands.command()
+def status(
+    source: Annotated[list[str] | None, typer.Argument(help="Sources (default: all).")] = None,
+    as_of: AsOfOption = None,
+    form: FormatOption = OutputFormat.table,
+    store: StoreOption = None,
+) -> None:
+    """Show how current each source is: newest period, next due, overdue, last attempt."""
+    from pipelines.app.source_status import report_status
+
+    print_table(report_status(open_command_project(store, as_of), source or []), form)
 
 
 @source_commands.command()

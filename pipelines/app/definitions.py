@@ -24,7 +24,7 @@ def define_project(catalogue: Catalogue, home: Path, as_of: date | None = None) 
     return dg.Definitions(
         assets=all_assets(catalogue),
         jobs=define_jobs(catalogue),
-        schedules=define_schedules(catalogue),
+        schedules=define_schedules(catalogue, home),
         resources=dagster_resources(ProjectResource(home, as_of, "great_expectations")),
         executor=dg.in_process_executor,
     )

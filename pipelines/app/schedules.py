@@ -1,6 +1,7 @@
 """Schedules: a refresh of each source at its publisher's cadence, and a build every morning."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as Job
@@ -8,6 +9,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from pipelines.declarations.base import Cadence
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
+from pipelines.fetch import is_scheduled
 
 TIME_ZONE = "Europe/London"
 # Most official statistics are published at 9:30. A monthly release may appear on any day of the month.
@@ -49,8 +51,11 @@ def define_jobs(catalogue: Catalogue) -> "list[Job]":
     ]
 
 
-def define_schedules(catalogue: Catalogue) -> list[dg.ScheduleDefinition]:
-    """Define the schedules in London time: one for each source with an address, and a daily build after them."""
+def define_schedules(catalogue: Catalogue, home: Path) -> list[dg.ScheduleDefinition]:
+    """Define the schedules in London time: one for each source with a proven road, and a daily build after them.
+
+    An inferred road is scheduled once `refresh --check` has succeeded in the store.
+    """
     running = dg.DefaultScheduleStatus.RUNNING
     refresh_schedules = [
         dg.ScheduleDefinition(
@@ -61,6 +66,7 @@ def define_schedules(catalogue: Catalogue) -> list[dg.ScheduleDefinition]:
             default_status=running,
         )
         for name, source in catalogue.refreshable_sources().items()
+        if is_scheduled(home, name, source)
     ]
     build = dg.ScheduleDefinition(
         name="build_every_morning",

@@ -1,5 +1,9 @@
 # Public names of this room; each module is loaded when a name of it is first used.
 from .bundled import import_bundled_releases as import_bundled_releases
+from .check import RoadCheck as RoadCheck
+from .check import check_road as check_road
+from .check_log import is_scheduled as is_scheduled
+from .check_log import log_check as log_check
 from .http import download_file as download_file
 from .refresh import add_file as add_file
 from .refresh import refresh_all as refresh_all

@@ -1,5 +1,7 @@
 """Acceptance of a file from a person: every cell is tested, and each fault is reported so that it can be corrected."""
 
+from datetime import date
+
 import polars as pl
 
 from checks import CheckInput
@@ -46,6 +48,20 @@ def inspect_file(project: Project, content: bytes, snapshot: Snapshot) -> list[s
         return cell_messages(read_release(context, snapshot, content), context)
     except UnreadableError as error:
         return [str(error)]
+
+
+def find_newest_period(project: Project, content: bytes, snapshot: Snapshot) -> tuple[date | None, str]:
+    """Read a file as a release; return the last day of its newest period with a figure, or the fault."""
+    context = reading_context(
+        project.catalogue, snapshot.source, load_places(project), list_source_geographies(project, snapshot.source)
+    )
+    try:
+        read = read_release(context, snapshot, content)
+    except UnreadableError as error:
+        return None, str(error)
+    newest = read.cells.filter(pl.col("fault").is_null())["period_end"].max()
+    messages = cell_messages(read, context)
+    return (newest, "") if isinstance(newest, date) else (None, messages[0] if messages else "found no figure")
 
 
 def cell_messages(read: CheckInput, context: ReadingContext) -> list[str]:

@@ -1,0 +1,108 @@
+"""The commands `status` and `refresh --check`, with a local server as the publisher."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.app.source_status import last_attempts, newest_stored_period, next_due, report_status
+from pipelines.core.store import Snapshot, read_log, state_path
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
+from tests.app.test_refresh import CSV, project
+from tests.command import run
+from tests.publisher import Publisher, publishing, says
+from tests.small import places_only
+
+ANSWERS = Path(__file__).resolve().parents[1] / "fetch" / "answers"
+
+
+@pytest.fixture
+def office(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publisher]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    with publishing() as server:
+        yield server
+
+
+def source(**changes: object) -> Source:
+    about = {"title": "t", "publisher": "Office", "licence": "OGL", "page": "https://example.org"}
+    return Source.model_validate({**about, "provides": "boundary", **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "newest", "due"),
+    [
+        ({"cadence": "monthly", "lag": "1 month"}, date(2026, 9, 30), date(2026, 11, 30)),
+        ({"cadence": "quarterly", "lag": "4 months"}, date(2026, 6, 30), date(2027, 1, 31)),
+        ({"cadence": "annual"}, date(2025, 12, 31), date(2026, 12, 31)),
+        ({"cadence": "weekly"}, date(2026, 11, 1), date(2026, 11, 8)),
+        ({"cadence": "once"}, date(2020, 1, 1), None),
+        ({"cadence": "monthly"}, None, None),
+    ],
+)
+def test_next_period_is_due_after_its_cadence_and_lag(
+    changes: dict[str, object], newest: date | None, due: date | None
+) -> None:
+    assert next_due(source(**changes), newest) == due
+
+
+def entry(origin: str, error: str = "", change: str = "new") -> Snapshot:
+    day = date(2026, 11, 17)
+    return Snapshot("a", "", day, "", "2026-11-24T09:30", origin, "a.csv", 0, "", error=error, change=change)  # type: ignore[arg-type]
+
+
+def test_last_attempt_is_the_last_request_to_the_publisher() -> None:
+    log = [entry("https://a.org"), entry("starter"), entry("file a.csv")]
+    assert last_attempts(log)["a"].outcome == "new release of 2026-11-17"
+    assert last_attempts([*log, entry("https://a.org", change="same")])["a"].outcome == "unchanged"
+    assert last_attempts([*log, entry("https://a.org", "no file", "failed")])["a"].outcome == "failed: no file"
+    assert last_attempts(log[1:]) == {}
+
+
+def test_status_states_what_is_stored_due_and_overdue(tmp_path: Path) -> None:
+    root = project(tmp_path, good="url: https://a.org/good.csv\ncadence: monthly")
+    home = tmp_path / "store"
+    path = state_path(home, "observation", "good")
+    path.parent.mkdir(parents=True)
+    days = [date(2026, 8, 31), date(2026, 9, 30)]
+    pl.DataFrame({"value": [5.0, None], "period_end": days}).write_parquet(path)
+    row = report_status(Project(load_catalogue(root), home, date(2026, 11, 24)), []).row(0, named=True)
+    assert newest_stored_period(home, "good") == date(2026, 8, 31), "a gap is no figure"
+    assert (row["age_days"], row["next_due"], row["overdue_days"]) == (85, date(2026, 9, 30), 55)
+    assert row["last_tried"] is None and row["scheduled"]
+
+
+def test_status_is_printed_by_the_command(tmp_path: Path) -> None:
+    root = project(tmp_path, good="url: https://a.org/good.csv")
+    done = run("status", "--format", "json", store=tmp_path / "store", project=root)
+    assert done.returncode == 0, done.stderr
+    assert [row["source"] for row in json.loads(done.stdout)] == ["good"]
+
+
+def test_check_reads_the_newest_period_and_stores_no_file(tmp_path: Path, office: Publisher) -> None:
+    root = places_only(tmp_path, "nisra_claimants_monthly")
+    path = root / "sources" / "nisra_claimants_monthly.yaml"
+    answer = office.at("/CCMLGD", says(200, (ANSWERS / "nisra_claimants_monthly.json").read_bytes()))
+    lines = [f"url: {answer}" if line.startswith("url:") else line for line in path.read_text().splitlines()]
+    path.write_text("\n".join(lines) + "\n")
+    home = tmp_path / "store"
+    done = run("refresh", "--check", "nisra_claimants_monthly", store=home, project=root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "works" in done.stdout and "2025-02-28" in done.stdout
+    assert len(office.asked) == 1
+    assert [line for line in read_log(home) if line.source == "nisra_claimants_monthly"] == []
+
+
+def test_failed_check_exits_with_5(tmp_path: Path, office: Publisher) -> None:
+    good, bad = office.at("/good.csv", says(200, CSV)), office.at("/bad.csv", says(404))
+    root = places_only(tmp_path)
+    for name, url in (("good", good), ("bad", bad)):
+        text = f"title: {name}\npublisher: Office\nlicence: OGL 3.0\npage: https://example.org\nprovides: boundary\n"
+        (root / "sources" / f"{name}.yaml").write_text(f"{text}url: {url}\n")
+    done = run("refresh", "--check", "good", "bad", store=tmp_path / "store", project=root)
+    assert done.returncode == 5
+    assert "works" in done.stdout and "fails" in done.stdout and "404" in done.stdout
