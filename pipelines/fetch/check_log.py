@@ -1,4 +1,4 @@
-"""The log of road checks in a store: by it, a road that nobody documents is scheduled once it has worked."""
+"""The log of road checks in a store: an inferred road is scheduled once its check has succeeded."""
 
 import hashlib
 import json
