@@ -40,6 +40,8 @@ def samples(edition: Project) -> dict[str, Sample]:
     places = load_places(edition)
     actual = {}
     for name, source in edition.catalogue.observation_sources().items():
+        if not source.releases:
+            continue
         content = (edition.catalogue.sources_dir / source.releases[-1].file).read_bytes()
         lines = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).split(b"\n")
         names = edition.catalogue.sources_dir / f"{name}.names.csv"

@@ -32,6 +32,7 @@ def snapshot(project: Project, year: int) -> pl.DataFrame:
     """Read the figures of every council for all years from the workbook of one year."""
     read = cells(project, "mhclg_rough_sleeping", f"{ROUGH}/{WORKBOOKS[year]}")
     own = read.filter(pl.col("fault").is_null() | (pl.col("fault") == "retired_code"))
+    own = own.with_columns(pl.col("place_code").cast(pl.String))
     return own.filter(pl.col("place_code").str.contains("^E0[6-9]"), pl.col("value").is_not_null())
 
 
