@@ -7,7 +7,9 @@ from .contract import judge_releases as judge_releases
 from .doubt import PLAUSIBILITY_FLAG as PLAUSIBILITY_FLAG
 from .doubt import add_caveats as add_caveats
 from .doubt import convert_flags as convert_flags
+from .figures import JUDGED_COLUMNS as JUDGED_COLUMNS
 from .figures import flag_figures as flag_figures
+from .figures import flag_measures as flag_measures
 from .finding import CheckInput as CheckInput
 from .finding import build_source_fault as build_source_fault
 from .finding import build_unmatched_findings as build_unmatched_findings

@@ -43,6 +43,7 @@ _ODD_SPREADS = 3.0
 """Distance at which a figure is left out of the comparison of its neighbours in time."""
 _AROUND, _BEFORE = 2, 3
 """Periods on either side, and before, that form the expectation; two fit best on the series in docs/detection.md."""
+_STEPS = [n for n in range(-_AROUND, _AROUND + 1) if n]
 _ROUNDS = 3
 _MAD = 1.4826
 """The median absolute deviation of normal errors times this is their standard deviation."""
@@ -98,12 +99,20 @@ def fit_expected(slices: Slices, is_used: Numbers, measure: Measure) -> Fit:
     is_additive = measure.kind in ADDITIVE_KINDS
     # A figure near zero beside the place's better periods does not form the expectation of those around it.
     is_sound = rest - long[place] > log(NEAR_ZERO)
-    first = _compare_nearby(fit, is_sound, is_additive)
+    sound = np.where(is_sound, rest, np.nan)
+    near = _find_near(nearby_medians(sound, place, _STEPS), fit, slice(None))
+    odd = _find_odd(_add_spreads(fit._replace(near=near), is_sound, is_additive))
     # Outliers distort the expectation of their neighbours in time, which are compared again without them.
-    is_sound[_find_odd(first)] = False
-    second = _compare_nearby(fit, is_sound, is_additive)
-    before = nearby_medians(np.where(is_sound, rest, np.nan), place, range(1, _BEFORE + 1))
-    return second._replace(before=before)
+    is_sound[odd], sound[odd] = False, np.nan
+    again = np.unique(np.clip(np.add.outer(odd, _STEPS), 0, len(row) - 1))
+    near[again] = _find_near(nearby_medians(sound, place, _STEPS, again), fit, again)
+    before = nearby_medians(sound, place, range(1, _BEFORE + 1))
+    return _add_spreads(fit._replace(near=near, before=before), is_sound, is_additive)
+
+
+def _find_near(near: Numbers, fit: Fit, chosen: Numbers | slice) -> Numbers:
+    """Return what the sound figures around some figures predict: their median, or the upper quarter without any."""
+    return np.where(np.isnan(near), fit.long[fit.place[chosen]], near)
 
 
 def find_smallest_step(value: Numbers, measure: Measure) -> float:
@@ -131,17 +140,13 @@ def _polish_medians(logs: Numbers, by_place: Groups, by_period: Groups) -> tuple
     return level, movement
 
 
-def _compare_nearby(fit: Fit, is_sound: Numbers, is_additive: bool) -> Fit:
-    """Compare each figure with the sound figures of its place around it, and add the spreads and the noise."""
-    steps = [n for n in range(-_AROUND, _AROUND + 1) if n]
-    near = nearby_medians(np.where(is_sound, fit.rest, np.nan), fit.place, steps)
-    near = np.where(np.isnan(near), fit.long[fit.place], near)
-    distance = np.where(is_sound, np.abs(fit.rest - near), np.nan)
-    usual = np.exp(fit.base + near)
+def _add_spreads(fit: Fit, is_sound: Numbers, is_additive: bool) -> Fit:
+    """Add the spreads of sound figures around what those near them predict, and the noise."""
+    distance = np.where(is_sound, np.abs(fit.rest - fit.near), np.nan)
+    usual = np.exp(fit.base + fit.near)
     # The figure's own noise, plus about half as much for the few figures in the comparison.
     noise = 1.5 / np.maximum(usual, 0.5) if is_additive else (fit.step / usual) ** 2 / 12
     return fit._replace(
-        near=near,
         own_spread=group_medians(distance, fit.by_place) * _MAD,
         peer_spread=group_medians(distance, fit.by_period) * _MAD,
         noise=noise,

@@ -4,7 +4,7 @@
 suspects of all measures of a source.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -43,6 +43,8 @@ from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
+JUDGED_COLUMNS = [*FIGURE_COLUMNS, "geography", "obs_status", "lower_bound", "upper_bound", "order"]
+"""Columns of the observations of a measure that checks of figures use."""
 LOW_CHECKS = ("suspected_zeros", "near_zero_leaks", "partial_returns")
 LEVEL_CHECKS = (
     "shared_labels", "identical_series", "unit_changes", "changes_between_releases", "implausible_figures",
@@ -79,27 +81,36 @@ def flag_figures(
     newest release of each period, which cells use, and compares it with the release before for changes of unit.
     `larger` has the source's figures for larger areas: a low figure that agrees with its totals is not flagged as low.
     """
-    periods = list_return_periods(observation, measures)
-    suspects = [
-        find_suspects(rows, measures[name], larger, periods)
-        for name, rows in split_measures(observation)
-        if name in measures
-    ]
+    figures = (pl.col("value") >= 0) & pl.col("value").is_finite()
+    slices = observation.lazy().group_by(*SLICE_KEY, "order").agg(figures.any().alias("has_figures")).collect()
+    return flag_measures(split_measures(observation), slices, measures, larger)
+
+
+def flag_measures(
+    measure_rows: Iterable[tuple[str, pl.DataFrame]],
+    slices: pl.DataFrame,
+    measures: dict[str, Measure],
+    larger: LargerAreas | None = None,
+) -> pl.DataFrame:
+    """Flag implausible figures of one source as flag_figures does, with the rows of one measure in memory at a time.
+
+    Takes the name and the rows (JUDGED_COLUMNS) of each measure, and all slices: SLICE_KEY, `order`, and `has_figures`,
+    whether any figure is 0 or more.
+    """
+    periods = list_return_periods(slices, measures)
+    suspects = [find_suspects(rows, measures[name], larger, periods) for name, rows in measure_rows if name in measures]
     return settle_flags(suspects, larger)
 
 
-def list_return_periods(observation: pl.DataFrame, measures: dict[str, Measure]) -> pl.Series:
-    """Return the first days of periods in which a kept level depends on the other counts of the source."""
+def list_return_periods(slices: pl.DataFrame, measures: dict[str, Measure]) -> pl.Series:
+    """Return the first days of periods in which a kept level depends on the other counts of the source.
+
+    Takes all slices: SLICE_KEY, `order` and `has_figures`.
+    """
     counts = [name for name, measure in measures.items() if measure.kind in ADDITIVE_KINDS]
     if len(counts) < 2:
         return pl.Series(dtype=pl.Date)
-    slices = (
-        observation.lazy()
-        .filter(pl.col("measure").cast(pl.String).is_in(counts))
-        .group_by(*SLICE_KEY, "order")
-        .agg(((pl.col("value") >= 0) & pl.col("value").is_finite()).any().alias("has_figures"))
-        .collect()
-    )
+    slices = slices.filter(pl.col("measure").cast(pl.String).is_in(counts))
     used = slices.filter(pl.col("order") == pl.col("order").max().over(SLICE_KEY)).filter("has_figures")
     later = pl.col("period_start").rank("dense", descending=True).over("measure") - 1
     return used.filter(later.is_in(list(_KEPT_PERIODS)))["period_start"].unique()
@@ -110,7 +121,7 @@ def find_suspects(
 ) -> Suspects:
     """Find the suspect figures of one measure, from its rows alone; the same rows give the same suspects.
 
-    Takes the rows of all releases of one measure (schema.OBSERVATION_COLUMNS and `order`). No other measure is needed
+    Takes the rows of all releases of one measure (JUDGED_COLUMNS). No other measure is needed
     here. `settle_flags` needs the suspects of every measure of the source. There a level that a count keeps for one or
     two periods is judged by the source's other counts of the place and period. `return_periods` (list_return_periods)
     says for which periods those are listed. A stored result depends on the rows, on `return_periods`, on the

@@ -89,14 +89,19 @@ def shift_within_groups(figures: Numbers, of_figure: Numbers, steps: int) -> Num
     return shifted
 
 
-def nearby_medians(figures: Numbers, of_figure: Numbers, steps: Sequence[int]) -> Numbers:
-    """Return for each figure the median of those of its group at some steps before it; NaN where none counts.
+def nearby_medians(
+    figures: Numbers, of_figure: Numbers, steps: Sequence[int], chosen: Numbers | None = None
+) -> Numbers:
+    """Return for each chosen figure the median of those of its group at some steps before it; NaN where none counts.
 
-    Figures of one group are contiguous, in the order of time.
+    Figures of one group are contiguous, in the order of time. By default all are chosen.
     """
     reach = max(abs(step) for step in steps)
     padded, owner = (np.concatenate([np.full(reach, blank), array, np.full(reach, blank)])
                      for array, blank in ((figures, np.nan), (of_figure, -1)))  # fmt: skip
+    if chosen is not None:
+        at = chosen + reach
+        return _median_of_few([np.where(owner[at - step] == owner[at], padded[at - step], np.nan) for step in steps])
     medians = np.empty(len(figures))
     for start in range(0, len(figures), _BLOCK):
         begin, end = start + reach, min(start + _BLOCK, len(figures)) + reach

@@ -53,13 +53,16 @@ def compare_totals(
     nothing = pl.DataFrame(schema=COMPARED_TOTAL)
     if larger is None or low.is_empty() or measure.kind not in ADDITIVE_KINDS:
         return nothing
+    stated = larger.total.filter(pl.col("role") == "total", pl.col("measure").is_in(low["measure"].unique().implode()))
+    if stated.is_empty():
+        return nothing
     texts = [pl.col(name).cast(pl.String) for name in ("measure", "place_code", "geography", "obs_status")]
     marked = slices.rows.lazy().with_columns(pl.Series("_used", is_used), *texts)
     slice_rows = marked.group_by(*SLICE_KEY, "order").agg(pl.col("_used").any()).collect()
     compared = []
     for system, member in larger.members.items():
         inside = low.select(*SLICE_KEY, "place_code").join(member, on="place_code").select(*SLICE_KEY, "total_code")
-        totals = _list_totals(larger.total, inside.unique(), slice_rows)
+        totals = _list_totals(stated, inside.unique(), slice_rows)
         if totals.is_empty():
             continue
         members = member.join(totals.select("total_code").unique(), on="total_code", how="semi")
@@ -72,10 +75,11 @@ def compare_totals(
 
 def _list_totals(total: pl.DataFrame, inside: pl.DataFrame, slice_rows: pl.DataFrame) -> pl.DataFrame:
     """Return the totals in `inside` from releases in use and from releases without places: `total` and `apart`."""
-    rows = total.filter(pl.col("role") == "total", pl.col("value").is_not_null())
-    totals = rows.select(
-        *SLICE_KEY, "order", pl.col("place_code").alias("total_code"), pl.col("value").alias("total")
-    ).join(inside, on=[*SLICE_KEY, "total_code"], how="semi")
+    totals = (
+        total.filter(pl.col("value").is_not_null())
+        .select(*SLICE_KEY, "order", pl.col("place_code").alias("total_code"), pl.col("value").alias("total"))
+        .join(inside, on=[*SLICE_KEY, "total_code"], how="semi")
+    )
     of_release = totals.join(slice_rows, on=[*SLICE_KEY, "order"], how="left", maintain_order="left")
     apart = pl.col("_used").is_null()
     return of_release.with_columns(apart.alias("apart")).filter(apart | pl.col("_used")).drop("_used")

@@ -1,18 +1,20 @@
 """Observations of sources: read from the store where current, otherwise built, and stacked across sources."""
 
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from pipelines.core.schema import empty_table
+from pipelines.core.slices import SLICE_KEY
 from pipelines.core.store import load_or_build_table, load_or_build_tables, read_table, state_path, table_key
 from pipelines.declarations.fingerprints import OBSERVATION_TABLES, TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.geography import list_source_geographies, load_geography, load_places
 from pipelines.observations.current import has_current_tables
 from pipelines.observations.reconciliation import RECONCILIATION, reconcile_totals
-from pipelines.observations.revisions import compare_releases
+from pipelines.observations.revisions import COMPARED_COLUMNS, REVISION, REVISION_SUMMARY, compare_releases
 from pipelines.observations.scan import OBSERVATION_SCHEMA, newest_of_slices, read_slices, scan_slices
 from pipelines.observations.source_tables import SourceTables, build_source_tables
 from pipelines.observations.totals import total_members
@@ -31,7 +33,10 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
         own = load_geography(project, source.geography or "").places
         covered_places = own.filter(pl.col("nation").is_in(list(source.coverage)))
         # A release in another vintage has other places, and its totals refer to those.
-        observation = read_current(project, name, geography=source.geography)
+        own_slices = newest_of_slices(tables.slice.filter(pl.col("geography") == source.geography))
+        with_total = tables.total.filter(pl.col("role") == "total", pl.col("value").is_not_null())
+        slices = own_slices.join(with_total, on=[*SLICE_KEY, "order"], how="semi", maintain_order="left")
+        observation = read_slices(project.home, slices, list(OBSERVATION_SCHEMA), tables.doubt)
         return reconcile_totals(observation, tables.total, source, total_members(covered_places), places)
 
     return load_or_build_table(project.home, "reconciliation", name, key, build_reconciliation)
@@ -113,10 +118,16 @@ def all_revisions(
     project: Project, current_keys: TableKeys, names: Collection[str] | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Compare each release of the selected sources, or of all, with the one before: by cell and in summary."""
-    chosen = [
-        name
-        for name in project.catalogue.observation_sources()
-        if (names is None or name in names) and has_current_tables(project.home, name, current_keys)
-    ]
-    nothing = pl.LazyFrame(schema=OBSERVATION_SCHEMA)
-    return compare_releases(pl.concat([nothing, *(scan_observations(project, name) for name in chosen)]).collect())
+    cells, sums = [empty_table(REVISION)], [empty_table(REVISION_SUMMARY)]
+    for name in project.catalogue.observation_sources():
+        if (names is None or name in names) and has_current_tables(project.home, name, current_keys):
+            tables = load_source_tables(project, name)
+            read = partial(_read_compared, project.home, tables)
+            revised, summary = compare_releases(tables.slice, read)
+            cells.append(revised)
+            sums.append(summary)
+    return pl.concat(cells), pl.concat(sums)
+
+
+def _read_compared(home: Path, tables: SourceTables, slices: pl.DataFrame) -> pl.DataFrame:
+    return read_slices(home, slices, COMPARED_COLUMNS, tables.doubt)

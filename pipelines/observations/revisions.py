@@ -1,14 +1,18 @@
 """Revisions from one release of a source to the next, by cell and in summary.
 
+Slices decide which figures are compared: a slice with the same content in both releases has no revision.
+
 A revision is not an error. A changed heading, or most figures moving the same way, is reported as a suspicion. A
 person then finds out whether the series has changed its definition, and declares the break.
 """
 
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import polars as pl
 
 from pipelines.core.schema import DATE, NUMBER, TEXT, WHOLE, Column, conform_table, empty_table
+from pipelines.core.slices import SLICE_KEY
 
 CELL_KEY = ["measure", "place_code", "period_start", "period_end"]
 SUSPICIOUS_CHANGE = 0.1
@@ -51,31 +55,71 @@ REVISION_SUMMARY: dict[str, Column] = {
 }
 
 
-def compare_releases(observation: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Compare each release of some sources with the one before; return REVISION and REVISION_SUMMARY.
+COMPARED_COLUMNS = ["source", "release", "released_at", *CELL_KEY, "value", "obs_status", "file_column"]
+"""Columns of an observation that a comparison of releases needs."""
+ROWS_AT_ONCE = 1 << 20
+"""Rows of two releases that are compared together; larger releases are compared measure by measure."""
+SliceReader = Callable[[pl.DataFrame], pl.DataFrame]
+"""Function from slices (schema.SLICE_COLUMNS) to their observations (COMPARED_COLUMNS)."""
 
-    Takes observations (schema.OBSERVATION_COLUMNS) of all releases, with `order`, the order of a source's releases.
+
+def compare_releases(slices: pl.DataFrame, read: SliceReader) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Compare each release of a source with the one before; return REVISION and REVISION_SUMMARY.
+
+    Takes the slices of all releases (schema.SLICE_COLUMNS). Only slices with another content than in the release
+    before are read; of the others the number of rows is enough.
     """
     cells, sums = [empty_table(REVISION)], [empty_table(REVISION_SUMMARY)]
-    by_source = observation.partition_by("source", as_dict=True)
-    for source in sorted(by_source):
-        by_order = by_source[source].partition_by("order", as_dict=True)
-        releases = [by_order[order] for order in sorted(by_order)]
-        for old, new in pairwise(releases):
-            both = compare_pair(old, new)
+    by_order = slices.partition_by("order", as_dict=True)
+    for before, after in pairwise(by_order[order] for order in sorted(by_order)):
+        for old, new in _split_pair(before, after):
+            both = _compare_slices(old, new, read).with_columns(_describe_pair(before, after))
             cells.append(_revision_cells(both))
             sums.append(_summarise_pair(both))
     return pl.concat(cells), pl.concat(sums)
+
+
+def _split_pair(old: pl.DataFrame, new: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Yield the slices of two releases, by measure where they have many rows."""
+    if sum(old["rows"]) + sum(new["rows"]) <= ROWS_AT_ONCE:
+        yield old, new
+        return
+    for measure in sorted({*old["measure"], *new["measure"]}):
+        yield old.filter(pl.col("measure") == measure), new.filter(pl.col("measure") == measure)
+
+
+def _compare_slices(old: pl.DataFrame, new: pl.DataFrame, read: SliceReader) -> pl.DataFrame:
+    """Compare two releases as `compare_pair` does; slices with the same content have one row with their `cells`."""
+    known = pl.col("file_column").is_not_null()
+    on = [*SLICE_KEY, "sha256"]
+    same = old.filter(known).join(new.filter(known), on=on, suffix="_new")
+    rest = [side.join(same, on=on, how="anti") for side in (old, new)]
+    both = compare_pair(*(read(side) for side in rest)).with_columns(pl.lit(1, WHOLE).alias("cells"))
+    unchanged = same.select(
+        *SLICE_KEY,
+        pl.col("file_column").alias("old_column"),
+        pl.col("file_column_new").alias("new_column"),
+        pl.col("rows").alias("cells"),
+    )
+    return pl.concat([both, unchanged], how="diagonal").sort(CELL_KEY)
+
+
+def _describe_pair(old: pl.DataFrame, new: pl.DataFrame) -> list[pl.Expr]:
+    """Return the columns that name two releases and their source."""
+    columns = (("release", TEXT), ("released_at", DATE))
+    sides = (("old", old), ("new", new))
+    pair = [pl.lit(frame[name][0], dtype).alias(f"{side}_{name}") for side, frame in sides for name, dtype in columns]
+    return [*pair, pl.lit(new["source"][0], TEXT).alias("source")]
 
 
 def compare_pair(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     """Compare two releases of one source: a row for each cell of either, with `kind` (null where unchanged)."""
     sides = [_release_side(frame, name) for frame, name in ((old, "old"), (new, "new"))]
     both = sides[0].join(sides[1], on=CELL_KEY, how="full", coalesce=True, maintain_order="left_right")
-    slices = [frame.select(CELL_KEY[0], *CELL_KEY[2:]).unique().with_columns(pl.lit(True).alias(f"{name}_slice"))
+    slices = [frame.select(SLICE_KEY).unique().with_columns(pl.lit(True).alias(f"{name}_slice"))
               for frame, name in ((old, "old"), (new, "new"))]  # fmt: skip
     for frame in slices:
-        both = both.join(frame, on=[CELL_KEY[0], *CELL_KEY[2:]], how="left", maintain_order="left")
+        both = both.join(frame, on=SLICE_KEY, how="left", maintain_order="left")
     kind = (
         pl.when(pl.col("old_obs_status").is_null()).then(pl.lit("appeared"))
         .when(pl.col("new_obs_status").is_null()).then(pl.lit("disappeared"))
@@ -85,11 +129,7 @@ def compare_pair(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         kind.alias("kind"),
         pl.any_horizontal(pl.col("old_slice").is_null(), pl.col("new_slice").is_null()).alias("whole_period"),
         (pl.col("new") - pl.col("old")).alias("difference"),
-        *(pl.lit(frame[name].first(), dtype).alias(f"{side}_{name}")
-          for frame, side in ((old, "old"), (new, "new"))
-          for name, dtype in (("release", pl.String), ("released_at", pl.Date))),
-        pl.lit(new["source"].first(), pl.String).alias("source"),
-    ).sort(CELL_KEY)  # fmt: skip
+    ).sort(CELL_KEY)
 
 
 def _release_side(frame: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -104,14 +144,14 @@ def _revision_cells(both: pl.DataFrame) -> pl.DataFrame:
 def _summarise_pair(both: pl.DataFrame) -> pl.DataFrame:
     """Summarise a comparison by measure."""
     changed = pl.col("kind").eq_missing("changed")
-    in_both = pl.col("kind").is_null() | changed
+    in_both = pl.col("cells").filter(pl.col("kind").is_null() | changed).sum()
     ratio = (pl.col("new") / pl.col("old")).filter(changed & (pl.col("old") != 0) & pl.col("new").is_not_null())
     largest = pl.col("difference").filter(changed).sort_by(pl.col("difference").filter(changed).abs()).last()
     columns = [pl.col(f"{side}_column").drop_nulls().unique().sort() for side in ("old", "new")]
     summed = both.group_by("source", "measure", *_PAIR, maintain_order=True).agg(
-        in_both.sum().alias("cells_in_both"),
+        in_both.alias("cells_in_both"),
         changed.sum().alias("changed"),
-        pl.when(in_both.any()).then(changed.sum() / in_both.sum()).alias("share_changed"),
+        pl.when(in_both > 0).then(changed.sum() / in_both).alias("share_changed"),
         (pl.col("kind") == "appeared").sum().alias("appeared"),
         (pl.col("kind") == "disappeared").sum().alias("disappeared"),
         ratio.median().alias("median_ratio"),

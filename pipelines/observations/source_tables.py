@@ -7,8 +7,17 @@ from typing import NamedTuple
 
 import polars as pl
 
-from checks import CONTRACT, PLAUSIBILITY_FLAG, LargerAreas, build_unmatched_findings, convert_flags, flag_figures
+from checks import (
+    CONTRACT,
+    JUDGED_COLUMNS,
+    PLAUSIBILITY_FLAG,
+    LargerAreas,
+    build_unmatched_findings,
+    convert_flags,
+    flag_measures,
+)
 from pipelines.core.schema import FINDING_COLUMNS, SLICE_COLUMNS, WHOLE, empty_table
+from pipelines.core.slices import SLICE_KEY
 from pipelines.core.store import Snapshot, prune_release_tables, release_name, source_snapshots, stored_releases
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.corrections import list_unused_corrections
@@ -26,7 +35,7 @@ from pipelines.observations.release_reading import (
     load_reading,
     unused_correction_findings,
 )
-from pipelines.observations.scan import scan_slices
+from pipelines.observations.scan import read_slices
 from pipelines.observations.totals import TOTAL, total_members
 
 
@@ -68,9 +77,19 @@ def build_source_tables(
     if not readings:
         messages = list_unused_corrections(context.corrections, source, empty_table(CELLS))
         finding = pl.concat([finding, unused_correction_findings(context, messages)])
-    observation = scan_slices(home, tables.slice, tables.doubt).collect()
-    flags = flag_figures(observation, source.measures, LargerAreas(tables.total, _members_by_system(context)))
+    flags = _flag_figures(home, tables, source, LargerAreas(tables.total, _members_by_system(context)))
     return tables._replace(finding=pl.concat([_sort_findings(finding), convert_flags(flags)]), doubt=flags)
+
+
+def _flag_figures(home: Path, tables: SourceTables, source: Source, larger: LargerAreas) -> pl.DataFrame:
+    """Flag implausible figures (checks.PLAUSIBILITY_FLAG); the figures of one measure are in memory at a time."""
+    by_measure = tables.slice.partition_by("measure", maintain_order=True)
+    rows = (
+        (slices["measure"][0], read_slices(home, slices, JUDGED_COLUMNS, tables.doubt, encoded=True))
+        for slices in by_measure
+    )
+    slices = tables.slice.select(*SLICE_KEY, "order", (pl.col("max") >= 0).fill_null(False).alias("has_figures"))
+    return flag_measures(rows, slices, source.measures, larger)
 
 
 def _read_releases(

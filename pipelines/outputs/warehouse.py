@@ -7,6 +7,7 @@ opens the new file. The storage version is an older one, so that older DuckDB cl
 import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
@@ -21,6 +22,8 @@ from pipelines.core.schema import (
     FINDING_COLUMNS,
     OBSERVATION_COLUMNS,
     STATUS_SYMBOLS,
+    Column,
+    empty_table,
 )
 from pipelines.core.store import hash_bytes, hash_file, output_path, temporary_path, write_atomically
 from pipelines.declarations.measure import Measure
@@ -116,7 +119,17 @@ VIEWS = ("gaps", "observations", "observation_rows")
 """Names of TABLE_MEANING that are views."""
 
 
-def write_warehouse(home: Path, rests_on: Collection[str], tables: Mapping[str, pl.DataFrame],
+class TableParts(NamedTuple):
+    """A table in parts, each read when its turn comes: its columns, and frames or Parquet files that have them."""
+
+    columns: Mapping[str, Column]
+    parts: Iterable[pl.DataFrame | Path]
+
+
+Tables = Mapping[str, pl.DataFrame | TableParts]
+
+
+def write_warehouse(home: Path, rests_on: Collection[str], tables: Tables,
                     views: Mapping[str, pl.DataFrame],
                     view_meaning: Mapping[str, tuple[str, dict[str, str]]],
                     observations: Iterable[SliceBatch]) -> Path:  # fmt: skip
@@ -139,15 +152,18 @@ def _escape_quotes(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _fill_tables(path: Path, tables: Mapping[str, pl.DataFrame], views: Mapping[str, pl.DataFrame],
+def _fill_tables(path: Path, tables: Tables, views: Mapping[str, pl.DataFrame],
           view_meaning: Mapping[str, tuple[str, dict[str, str]]],
           observations: Iterable[SliceBatch]) -> None:  # fmt: skip
     # The file is the main database: a view created in an attached database would keep its alias.
     with duckdb.connect(str(path)) as con:
         # One transaction for several hundred statements, because each commit waits for the disk.
         con.begin()
-        for name, frame in {**tables, "reasons": reasons_frame(), "obs_status": statuses_table()}.items():
-            _create_table(con, name, frame)
+        for name, table in {**tables, "reasons": reasons_frame(), "obs_status": statuses_table()}.items():
+            if isinstance(table, TableParts):
+                _create_from_parts(con, name, table)
+            else:
+                _create_table(con, name, table)
         con.execute("create schema problem")
         for name, frame in views.items():
             _create_table(con, f"problem.{name}", frame)
@@ -175,10 +191,22 @@ def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame
         columns = con.sql("describe select * from incoming").fetchall()
         definitions = ", ".join(f'"{column[0]}" {column[1]}' for column in columns)
         con.execute(f"create table cells ({definitions}, {CELLS_CHECK})")
-        con.execute("insert into cells select * from incoming")
     else:
         con.execute(f"create table {name} as select * from incoming")
     con.unregister("incoming")
+
+
+def _create_from_parts(con: duckdb.DuckDBPyConnection, name: str, table: TableParts) -> None:
+    """Create a table from its parts; DuckDB reads files itself, so that no frame has them all."""
+    _create_table(con, name, empty_table(table.columns))
+    columns = ", ".join(f'"{column}"' for column in table.columns)
+    for part in table.parts:
+        if isinstance(part, Path):
+            con.execute(f"insert into {name} select {columns} from read_parquet('{_escape_quotes(part)}')")
+        else:
+            con.register("incoming", part.to_arrow())
+            con.execute(f"insert into {name} select {columns} from incoming")
+            con.unregister("incoming")
 
 
 def column_meanings() -> dict[str, dict[str, str]]:

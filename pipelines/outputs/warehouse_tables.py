@@ -1,5 +1,6 @@
 """Tables of the analyst's file: read from the store and published."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ from pipelines.gaps import (
     BUILD,
     GAP_LEDGER,
     PERIOD_SUFFIX,
+    RANK,
     VERDICT,
     current_answer_key,
     ledger_path,
@@ -47,7 +49,7 @@ from pipelines.outputs.declared_tables import measures_table, sources_table
 from pipelines.outputs.load import list_releases, stack_findings
 from pipelines.outputs.publish import acceptances_in_force, problems_folder
 from pipelines.outputs.superseded import collect_observations
-from pipelines.outputs.warehouse import write_warehouse
+from pipelines.outputs.warehouse import TableParts, write_warehouse
 from pipelines.outputs.warehouse_path import newest_warehouse
 
 
@@ -89,32 +91,26 @@ def write_tables(project: Project) -> Path:
     catalogue, home = project.catalogue, project.home
     current_keys = compute_table_keys(catalogue, home, project.as_of)
     problems = list_current_problems(project, current_keys)
-    cells = [read_table(state_path(home, "cell", name)) for name in problems]
-    verdicts = [read_table(state_path(home, "verdict", name)) for name in problems]
     places = load_places(project)
     revisions = all_revisions(project, current_keys)
-    every, returns, disagreements = (
-        pl.concat([empty_table(CELL_COLUMNS), *cells]),
-        stack_returns(project),
-        all_disagreement_flags(project),
-    )
-    tables = {
+    returns, disagreements = stack_returns(project), all_disagreement_flags(project)
+
+    def answers(kind: str, columns: dict[str, Column]) -> TableParts:
+        return TableParts(columns, [state_path(home, kind, name) for name in problems])
+
+    tables: dict[str, pl.DataFrame | TableParts] = {
         "gap_ledger": pl.concat([empty_table(GAP_LEDGER), *(load_gaps(project, name) for name in problems)]),
         "builds": pl.concat([empty_table(BUILD), *(load_ledger(project, name).builds for name in problems)]),
-        "verdicts": pl.concat([empty_table(VERDICT), *verdicts]),
-        "unallocated_residuals": pl.concat(
-            [empty_table(RESIDUAL), *(read_table(state_path(home, "loss", n)) for n in problems)]
-        ),
-        "cells": every,
-        "ranks": rank_places(every, catalogue.measures),
+        "verdicts": answers("verdict", VERDICT),
+        "unallocated_residuals": answers("loss", RESIDUAL),
+        "cells": answers("cell", CELL_COLUMNS),
+        "ranks": TableParts(RANK, _rank_problems(project, problems)),
         "places": build_gazetteer(places.register),
         "area_hierarchy": load_area_hierarchy(project),
         "code_changes": places.changes,
         "neighbours": load_neighbour_table(project),
         "border_practices": list_border_practices(places, load_postcode_tables(project)),
-        "boundary_discontinuities": pl.concat(
-            [empty_table(BOUNDARY_DISCONTINUITY), *(read_table(state_path(home, "discontinuity", n)) for n in problems)]
-        ),
+        "boundary_discontinuities": answers("discontinuity", BOUNDARY_DISCONTINUITY),
         "measures": measures_table(catalogue),
         "sources": sources_table(catalogue),
         "releases": list_releases(project, current_keys, sorted(catalogue.observation_sources())),
@@ -134,6 +130,14 @@ def write_tables(project: Project) -> Path:
     sources_read = [name for name in catalogue.observation_sources() if has_observations(home, name)]
     observations = collect_observations(project, current_keys)
     return write_warehouse(home, sources_read, tables, views, meaning, observations)
+
+
+def _rank_problems(project: Project, problems: list[str]) -> Iterator[pl.DataFrame]:
+    """Yield the ranks of each problem, from the columns that they need."""
+    columns = [name for name in RANK if name in CELL_COLUMNS]
+    for name in problems:
+        cells = pl.read_parquet(state_path(project.home, "cell", name), columns=columns)
+        yield rank_places(cells, project.catalogue.measures)
 
 
 def _stack_tables(project: Project, kind: str, columns: dict[str, Column], current_keys: TableKeys) -> pl.DataFrame:

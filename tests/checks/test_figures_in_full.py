@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from checks.doubt import FIGURE_KEY
-from checks.figures import find_suspects, flag_figures, list_return_periods, settle_flags
+from checks.figures import JUDGED_COLUMNS, find_suspects, flag_figures, list_return_periods, settle_flags
 from checks.series import split_measures
 from checks.upheld import LargerAreas
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
+from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import Measure
 from pipelines.observations.totals import MEMBER_SCHEMA, TOTAL
 from tests.checks.figures_expected import months
@@ -138,9 +139,10 @@ def test_order_of_rows_and_categories_change_nothing() -> None:
 
 def test_measures_may_be_judged_one_by_one_and_settled_later() -> None:
     table, larger = make_table(7, frozenset(FAULTS))
-    periods = list_return_periods(table, MEASURES)
+    figures = (pl.col("value") >= 0).any().alias("has_figures")
+    periods = list_return_periods(table.group_by(*SLICE_KEY, "order").agg(figures), MEASURES)
     suspects = [
-        find_suspects(rows.clone(), MEASURES[name], larger, periods)
+        find_suspects(rows.select(JUDGED_COLUMNS), MEASURES[name], larger, periods)
         for name, rows in reversed([*split_measures(table)])
     ]
     assert_same_flags(settle_flags(suspects, larger), flag_figures(table, MEASURES, larger))

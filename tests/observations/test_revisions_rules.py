@@ -12,9 +12,9 @@ from pipelines.observations.revisions import (
     REVISION,
     REVISION_SUMMARY,
     compare_pair,
-    compare_releases,
     readable_summary,
 )
+from tests.observations.compared import compare_releases
 
 Row = dict[str, Any]
 

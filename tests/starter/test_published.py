@@ -16,9 +16,9 @@ from pipelines.declarations.project import Project
 from pipelines.geography.access import load_geography, load_places
 from pipelines.observations.conform import conform_release
 from pipelines.observations.ingest import load_codes
-from pipelines.observations.revisions import compare_releases
 from pipelines.readers.read import read_sheet
 from pipelines.readers.tidy import tidy_sheet
+from tests.observations.compared import compare_releases
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PUBLISHED = Path(os.environ.get("COMMONGROUND_PUBLISHED", ROOT.parent / "shared" / "data"))

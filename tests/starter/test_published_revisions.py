@@ -14,7 +14,7 @@ from pipelines.core.store import Snapshot
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.observations.caveats import add_declared_caveats
-from pipelines.observations.revisions import compare_releases
+from tests.observations.compared import compare_releases
 from tests.starter.test_published import PUBLISHED, cells, project, pytestmark
 from tests.starter.test_published_totals import declared
 
