@@ -35,8 +35,13 @@ TESTS: dict[str, tuple[str, ...]] = {
         "figures", "periods", "places", "plausible", "releases", "repeats", "rows", "shares", "together",
         "units",
     )},
-    "checks/expected.py": ("tests/checks/test_expected.py", "tests/checks/test_plausible.py"),
-    **{f"checks/{name}.py": (f"tests/checks/test_{name}_rules.py",) for name in ("agreement", "doubt", "upheld")},
+    **{f"checks/{name}.py": () for name in ("contract", "medians", "rules", "series")},
+    # What the rules select on arrays is compared with the same rules on every figure.
+    **{f"checks/{name}.py": (f"tests/checks/test_{name}.py", "tests/checks/test_figures_in_full.py") for name in (
+        "expected", "figures", "plausible", "repeats", "together", "units",
+    )},
+    **{f"checks/{name}.py": (f"tests/checks/test_{name}_rules.py",) for name in ("agreement", "doubt")},
+    "checks/upheld.py": ("tests/checks/test_upheld_rules.py", "tests/checks/test_figures_in_full.py"),
     **{f"pipelines/{name}.py": () for name in (
         "core/periods", "core/slices", "readers/values", "readers/reshape", "readers/rows",
         "observations/bounds", "observations/caveats", "observations/conform", "observations/disclosure",
