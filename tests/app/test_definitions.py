@@ -118,7 +118,7 @@ def test_dagster_run_gives_the_same_outputs_as_the_command(small: Project, tmp_p
     assert "RUN_SUCCESS" in done.stderr, done.stderr[-3000:]
 
     for kind in ("cell", "view", "slice", "values/*", "finding"):
-        made = sorted((tmp_path / "one" / "state" / kind).glob("*.parquet"))
+        made = sorted((tmp_path / "one" / "state").glob(f"{kind}/*.parquet"))
         assert made
         for path in made:
             assert read_table(path).equals(read_table(small.home / path.relative_to(tmp_path / "one"))), path
