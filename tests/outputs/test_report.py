@@ -8,6 +8,7 @@ import re
 import time
 from datetime import date
 from html.parser import HTMLParser
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -17,6 +18,7 @@ from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import Need
 from pipelines.gaps.discontinuities import BOUNDARY_DISCONTINUITY
 from pipelines.observations.reconciliation import RECONCILIATION
+from pipelines.outputs import page_templates as templates
 from pipelines.outputs.charts import format_total as waterfall_figure
 from pipelines.outputs.report import (
     cells_csv,
@@ -40,6 +42,7 @@ from pipelines.outputs.report_tables import (
     place_table,
     runs_path,
 )
+from pipelines.outputs.warehouse import TABLE_MEANING
 from tests.report_sample import FORMULA, HARM, MEASURES, NAMES, of_estimates, sample
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "rect"}
@@ -474,3 +477,10 @@ def test_totals_are_of_the_latest_release_with_the_largest_difference_first() ->
 
 def test_zero_part_of_a_total_has_no_sign() -> None:
     assert waterfall_figure(-0.0) == "0"
+
+
+def test_every_table_that_a_page_names_is_in_the_file() -> None:
+    template = (Path(templates.__file__).parent / "templates" / "report.html").read_text(encoding="utf-8")
+    sentences = re.findall(r"[^.]*<code>\w+</code>[^.]* of commonground\.duckdb", template)
+    named = {name for sentence in sentences for name in re.findall(r"<code>(\w+)</code>", sentence)}
+    assert len(named) >= 5 and named <= set(TABLE_MEANING)
