@@ -13,6 +13,7 @@ LISTING_COLUMNS = {
     "change": pl.String,
     "status": pl.Int64,
     "released": pl.Date,
+    "dated_by": pl.String,
     "label": pl.String,
     "file": pl.String,
     "size": pl.Int64,
