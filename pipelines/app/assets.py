@@ -47,7 +47,7 @@ AssetResult = Iterator[dg.MaterializeResult[Any]]
 class ProjectResource(NamedTuple):
     """Dagster resource: the store path, the as-of day of a build (default: today), and the runner of contracts.
 
-    `prepared` is the project of a run whose caller has prepared the store, so that no step prepares it again.
+    `prepared` is the project of a run with a prepared store, so that no step prepares it again.
     """
 
     home: Path

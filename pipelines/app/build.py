@@ -40,7 +40,7 @@ MIN_SHARED_NAMES = 6
 
 
 class StaleTables(NamedTuple):
-    """Names of the sources and problems whose tables or reports are not current."""
+    """Names of the sources and problems with tables or reports that are not current."""
 
     sources: list[str]
     problems: list[str]

@@ -198,7 +198,7 @@ def ledger_as_at(ledger: Ledger, day: date) -> Ledger:
 
 
 def repeat_last_build(ledger: Ledger, day: date) -> Ledger:
-    """Return a ledger whose last build was repeated on a later day, from the same tables."""
+    """Return a ledger with its last build repeated on a later day, from the same tables."""
     is_last = pl.col("build") == ledger.last
     later = pl.when(is_last).then(pl.max_horizontal("last_day", pl.lit(day))).otherwise("last_day")
     return ledger._replace(builds=ledger.builds.with_columns(later.alias("last_day")))

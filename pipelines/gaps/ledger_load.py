@@ -244,7 +244,7 @@ def read_last_days(home: Path) -> dict[str, date]:
 
 
 def forget_last_day(home: Path, problem: str) -> None:
-    """Remove the last day of a problem, whose last build changes."""
+    """Remove the last day of a problem: its last build changes."""
     _write_last_days(home, {name: day for name, day in read_last_days(home).items() if name != problem})
 
 

@@ -63,7 +63,7 @@ def test_last_attempt_is_the_last_request_to_the_publisher() -> None:
     assert last_attempts(log[1:]) == {}
 
 
-def test_status_states_what_is_stored_due_and_overdue(tmp_path: Path) -> None:
+def test_status_states_stored_due_and_overdue_releases(tmp_path: Path) -> None:
     root = project(tmp_path, good="url: https://a.org/good.csv\ncadence: monthly")
     home = tmp_path / "store"
     path = state_path(home, "observation", "good")
