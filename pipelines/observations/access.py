@@ -8,7 +8,14 @@ import polars as pl
 
 from pipelines.core.schema import empty_table
 from pipelines.core.slices import SLICE_KEY
-from pipelines.core.store import load_or_build_table, load_or_build_tables, read_table, state_path, table_key
+from pipelines.core.store import (
+    load_or_build_table,
+    load_or_build_tables,
+    read_table,
+    release_path,
+    state_path,
+    table_key,
+)
 from pipelines.declarations.fingerprints import OBSERVATION_TABLES, TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.geography import list_source_geographies, load_geography, load_places
@@ -55,7 +62,12 @@ def has_observations(home: Path, name: str) -> bool:
 
 
 def load_source_tables(project: Project, name: str) -> SourceTables:
-    """Return the tables of one source, from the store where its files and declarations are unchanged."""
+    """Return the tables of one source, from the store where its files and declarations are unchanged.
+
+    Where a file of figures is gone, the tables are built again, which reads that release.
+    """
+    if _lacks_figures(project.home, name):
+        state_path(project.home, "slice", name).unlink()
     keys = compute_table_keys(project.catalogue, project.home, project.as_of)
 
     def build_tables() -> SourceTables:
@@ -67,6 +79,13 @@ def load_source_tables(project: Project, name: str) -> SourceTables:
     return SourceTables(
         *load_or_build_tables(project.home, OBSERVATION_TABLES, name, keys.observation[name], build_tables)
     )
+
+
+def _lacks_figures(home: Path, name: str) -> bool:
+    """Return whether the stored table of slices names a file of figures that is gone."""
+    path = state_path(home, "slice", name)
+    files = read_table(path)["values_file"].unique() if table_key(path) else ()
+    return any(not release_path(home, "values", name, file.removesuffix(".parquet")).is_file() for file in files)
 
 
 def scan_observations(project: Project, name: str) -> pl.LazyFrame:

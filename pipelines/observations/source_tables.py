@@ -83,7 +83,10 @@ def build_source_tables(
 
 def _flag_figures(home: Path, tables: SourceTables, source: Source, larger: LargerAreas) -> pl.DataFrame:
     """Flag implausible figures (checks.PLAUSIBILITY_FLAG); the figures of one measure are in memory at a time."""
-    by_measure = tables.slice.partition_by("measure", maintain_order=True)
+    # A change of unit shows against the release before. A total is compared with the places of its own release.
+    newest = pl.col("order").rank("dense", descending=True).over(SLICE_KEY)
+    has_total = pl.col("measure").is_in(larger.total["measure"].unique().implode())
+    by_measure = tables.slice.filter((newest <= 2) | has_total).partition_by("measure", maintain_order=True)
     rows = (
         (slices["measure"][0], read_slices(home, slices, JUDGED_COLUMNS, tables.doubt, encoded=True))
         for slices in by_measure
