@@ -9,6 +9,7 @@ from pipelines.core.schema import FINDING_COLUMNS, empty_table
 SOURCE_CHECKS: tuple[Check, ...] = (
     rows.find_unknown_places,
     rows.find_newer_codes,
+    rows.find_contradicting_labels,
     rows.find_retired_codes,
     rows.find_unallocated_rows,
     rows.find_unreadable_cells,

@@ -32,6 +32,11 @@ def find_newer_codes(release: CheckInput) -> pl.DataFrame:
     return _gather_faults(release, "newer_than_register", "newer_codes", "newer_than_register")
 
 
+def find_contradicting_labels(release: CheckInput) -> pl.DataFrame:
+    """Find rows with the code of one place and the name of another."""
+    return _gather_faults(release, "label_contradicts_code", "contradicting_labels", "label_contradicts_code")
+
+
 def find_retired_codes(release: CheckInput) -> pl.DataFrame:
     """Find codes in the register that belong to another vintage than the source's place system."""
     return _gather_faults(release, "retired_code", "retired_codes", "retired_code")

@@ -41,7 +41,15 @@ _CHECK_FAMILIES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "places": (
         "Every row has a known place, without duplicates, and every covered place has rows.",
-        ("unknown_places", "newer_codes", "retired_codes", "missing_places", "combined_areas", "unused_names"),
+        (
+            "unknown_places",
+            "newer_codes",
+            "contradicting_labels",
+            "retired_codes",
+            "missing_places",
+            "combined_areas",
+            "unused_names",
+        ),
     ),
     "figures": (
         "No figure is implausible for its history and peers, in another unit, or a repeat of the previous figure.",

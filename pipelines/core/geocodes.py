@@ -16,7 +16,8 @@ KIND_PREFIXES: dict[str, tuple[str, ...]] = {
     "region": ("E12",),
     "nation": ("E92", "W92", "S92", "N92"),
     "above_nation": ("K02", "K03", "K04"),
-    "combined_authority": ("E47",),
+    "combined_authority": ("E47", "UKS"),
+    "strategic_authority": ("E47", "E61", "UKS"),
     "icb": ("E54",),
     "stp": ("E54",),
     "sub_icb": ("E38",),
@@ -29,6 +30,7 @@ KIND_PREFIXES: dict[str, tuple[str, ...]] = {
     "pcon": ("E14", "W07", "S14", "N05", "N06"),
     "ttwa": ("E30", "W22", "S22", "N12", "K01"),
     "ward": ("E05", "W05", "S13", "N08"),
+    "parish": ("E04", "W04"),
     "oa": ("E00", "W00", "S00", "N00"),
     "lsoa": ("E01", "W01"),
     "dz": ("S01", "N20"),
@@ -48,7 +50,8 @@ KIND_PREFIXES: dict[str, tuple[str, ...]] = {
     "nuts3": (),
 }
 """Kinds of place with their code prefixes. A unitary authority is both a district and an upper tier authority. Clinical
-commissioning groups share their prefix with the sub-ICB locations that replaced them."""
+commissioning groups share their prefix with the sub-ICB locations that replaced them. An authority without a GSS code
+has its statutory instrument as code, such as UKSI2026158."""
 
 _ENTITY_PREFIXES: dict[str, tuple[str, ...]] = {
     "unitary authority": ("E06", "W06"),
@@ -64,6 +67,8 @@ _ENTITY_PREFIXES: dict[str, tuple[str, ...]] = {
     "country": ("E92", "W92", "S92", "N92"),
     "Great Britain, the United Kingdom, or England and Wales": ("K02", "K03", "K04"),
     "combined authority": ("E47",),
+    "combined authority without a GSS code yet": ("UKS",),
+    "Greater London Authority": ("E61",),
     "integrated care board, before 2022 sustainability and transformation partnership": ("E54",),
     "sub-ICB location, before 2022 clinical commissioning group": ("E38",),
     "NHS England region": ("E40",),
@@ -75,6 +80,7 @@ _ENTITY_PREFIXES: dict[str, tuple[str, ...]] = {
     "Westminster constituency": ("E14", "W07", "S14", "N05", "N06"),
     "travel to work area": ("E30", "W22", "S22", "N12", "K01"),
     "ward or electoral division": ("E05", "W05", "S13", "N08"),
+    "parish or community": ("E04", "W04"),
     "output area": ("E00", "W00", "S00", "N00"),
     "lower layer super output area": ("E01", "W01"),
     "middle layer super output area": ("E02", "W02"),
@@ -95,18 +101,18 @@ KINDS_OUTSIDE_REGISTER: frozenset[str] = frozenset(
 )
 """Kinds for which a table of small areas or of shares may contain codes that the register lacks."""
 UNAVAILABLE_KIND_ADVICE: dict[str, str] = {
-    "itl3": "no stored file has ITL 3; the Office for National Statistics publishes it (geoportal.statistics.gov.uk, "
-    "lookup of LAD to LAU1 to ITL3 to ITL2 to ITL1); ITL 1 and 2 of 2021 and NUTS 3 of 2018 are stored",
+    "itl3": "ITL 3 is stored for 2025 only; the Office for National Statistics publishes it "
+    "(geoportal.statistics.gov.uk, lookup of LAD to LAU1 to ITL3 to ITL2 to ITL1); ITL 1 and 2 of 2021 and NUTS 3 of "
+    "2018 are stored",
     "site": "NHS trust sites are not bundled with the project; add the NHS Organisation Data Service list with "
     "`commonground add nhs_trust_sites FILE --released DAY`, and the list of Scottish hospitals as phs_hospitals",
     "practice": "only GP practices on the border of England and Wales are stored (border_practice); NHS England's "
     "Organisation Data Service publishes all practices (epraccur)",
     "oa": "output areas are not bundled with the project; add them with `commonground add ons_output_areas FILE "
     "--released DAY`",
-    "dz": "add data zones of 2022 with `commonground add ons_output_areas FILE --released DAY`; those of 2011 are in "
-    "lsoa_2011",
-    "jobcentre": "only Jobcentres in Greater Manchester are stored, from 2018; ask the Department for Work and "
-    "Pensions for others",
+    "dz": "data zones of 2022 are in dz_2022, those of 2011 in lsoa_2011",
+    "jobcentre": "only Jobcentres in Greater Manchester are stored, from 2018; add the lists of 2015 and 2016 with "
+    "`commonground add dwp_jobcentres_2016 FILE --released DAY`; ask the Department for Work and Pensions for others",
     "soa": "super output areas of Northern Ireland are in lsoa_2011",
 }
 """Advice for kinds with no stored places, or not for every year: where the codes are published, and by whom."""
@@ -114,6 +120,8 @@ NATION_BY_LETTER = {"E": "England", "W": "Wales", "S": "Scotland", "N": "Norther
 
 GSS_PATTERN = r"^[EWSNK]\d{8}$"
 """Pattern of Government Statistical Service (GSS) codes."""
+INSTRUMENT_PATTERN = r"^UKSI\d{5,}$"
+"""Pattern of the codes of authorities without a GSS code: their statutory instruments."""
 _GSS_CODE = re.compile(GSS_PATTERN)
 _PSEUDO_CODE = re.compile(r"[EWSNMLK]9{8}|X(?:\d{2,8}|\.\.)?")
 _OLD_NORTHERN_IRELAND = re.compile(r"95[A-Z]\w*")

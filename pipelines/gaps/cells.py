@@ -191,8 +191,12 @@ NO_ROW_REASONS = ["not_returned", "withdrawn"]
 def _find_place_reasons(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFrame:
     """Find cells with a slice but no value for the place; a row set aside does not count as withdrawn."""
     evidence = pl.when("carried").then(_join_texts("placed_evidence", "time_evidence")).otherwise("placed_evidence")
+    had_ended = pl.col("placed_reason").is_in(NO_ROW_REASONS) & (pl.col("valid_to") < pl.col("reference_start"))
+    ended_text = pl.format("the code ended on {}, before the period of the figures", "valid_to")
     reasons = cells.filter(pl.col("placed_reason").is_not_null()).select(
-        *CELL_KEY, pl.col("placed_reason").alias("reason"), evidence.alias("evidence")
+        *CELL_KEY,
+        pl.when(had_ended).then(pl.lit("not_existing")).otherwise("placed_reason").alias("reason"),
+        pl.when(had_ended).then(ended_text).otherwise(evidence).alias("evidence"),
     )
     withdrawn = reasons.filter(pl.col("reason") == "withdrawn").join(aside, on=CELL_KEY, how="semi")
     return reasons.join(withdrawn, on=[*CELL_KEY, "reason"], how="anti")

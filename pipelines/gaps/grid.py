@@ -72,7 +72,7 @@ def build_grid(problem: Problem, places: pl.DataFrame, periods: list[ReferencePe
         }
     )
     spans = pl.DataFrame(periods, schema={"period_start": pl.Date, "period_end": pl.Date}, orient="row")
-    place_columns = places.select("place_code", "place_name", "nation")
+    place_columns = places.select("place_code", "place_name", "nation", "valid_to")
     return (
         measures.join(place_columns, how="cross")
         .join(spans, how="cross")

@@ -257,10 +257,11 @@ def _estimate_catchment(place_data: PlaceData, shares: Shares, request: Crosswal
 
 
 def _find_residents(place_data: PlaceData, system: str, request: CrosswalkRequest) -> pl.DataFrame | None:
-    """Return the residents of a geography's areas from the first suitable table: place_code, residents."""
+    """Return the residents of a geography's areas from the largest suitable table: place_code, residents."""
     codes = list_geography_codes(place_data, system)
     within = request._replace(from_system=system, to_system=system, target=None)
-    estimates = (count_residents(areas, place_data.places, codes, within) for areas in place_data.areas)
+    largest_first = sorted(place_data.areas, key=lambda areas: -areas.table.height)
+    estimates = (count_residents(areas, place_data.places, codes, within) for areas in largest_first)
     return next((estimate for estimate in estimates if estimate is not None), None)
 
 
@@ -285,7 +286,7 @@ def _complete_rows(rows: pl.DataFrame, source: str, label: str) -> pl.DataFrame:
 
 
 def _add_names(rows: pl.DataFrame, places: Places, from_system: str, to_system: str) -> pl.DataFrame:
-    names = dict(places.register.sort("valid_from").select("place_code", "place_name").iter_rows())
+    names = places.names
     complete = rows.with_columns(
         pl.lit(from_system).alias("from_geography"),
         pl.lit(to_system).alias("to_geography"),

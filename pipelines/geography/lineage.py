@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 
 from pipelines.core.errors import UnknownNameError, suggest_names
-from pipelines.core.geocodes import ENTITY_NAMES, GSS_PATTERN, KIND_PREFIXES, geography_date
+from pipelines.core.geocodes import ENTITY_NAMES, GSS_PATTERN, INSTRUMENT_PATTERN, KIND_PREFIXES, geography_date
 from pipelines.core.schema import PLACE_COLUMNS, TEXT, WHOLE, Column
 from pipelines.geography.names import fold_name
 from pipelines.geography.register import Places, list_ancestors
@@ -176,7 +176,7 @@ def build_gazetteer(register: pl.DataFrame) -> pl.DataFrame:
     entity_type = code.str.head(3).replace_strict(ENTITY_NAMES, default=None, return_dtype=pl.String)
     return register.with_columns(
         # Codes of practices and trusts may have the same prefix: only nine-character codes are GSS codes.
-        pl.when(code.str.contains(GSS_PATTERN)).then(entity_type).alias("entity_type"),
+        pl.when(code.str.contains(f"{GSS_PATTERN}|{INSTRUMENT_PATTERN}")).then(entity_type).alias("entity_type"),
         start.year().cast(pl.Int64).alias("first_year"),
         (end.year() - (~year_end).cast(pl.Int32)).cast(pl.Int64).alias("last_year"),
     ).select(list(GAZETTEER))

@@ -19,7 +19,7 @@ OVERLAY = {"from_code": pl.String, "to_code": pl.String, "weight": pl.Float64, "
 """A pair of areas, the share of the first area's residents who live in the second, and their number."""
 
 
-SMALL_AREA_KINDS = frozenset({"oa", "lsoa", "msoa", "ward"})
+SMALL_AREA_KINDS = frozenset({"oa", "lsoa", "msoa", "ward", "dz", "iz", "sdz"})
 """Kinds with nesting from tables of small areas only: the register has their parents on one day."""
 ALL_AGES = "all_ages"
 """The group of all residents, used to apportion an area without residents of the requested group."""

@@ -53,6 +53,16 @@ class Places(_Tables):
         """The parent of each code."""
         return _parent_by_code(self.register)
 
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """The kind of each code."""
+        return dict(self.register.select("place_code", "kind").iter_rows())
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The newest name of each code."""
+        return dict(self.register.sort("valid_from").select("place_code", "place_name").iter_rows())
+
 
 class Successor(NamedTuple):
     """The codes that correspond to a code in a geography, and how they were derived."""

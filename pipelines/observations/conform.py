@@ -4,6 +4,8 @@ No row is dropped. A cell that cannot be used keeps its row, with a fault: the r
 faults into findings. Observations are the rows without a fault.
 """
 
+from collections.abc import Collection
+from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -54,6 +56,14 @@ class _CodeTables(NamedTuple):
 class Codes(_CodeTables):
     """Codes and names for reading a source: codes of its geography, every code of any time, names, and the register."""
 
+    def own_names(self, codes: Collection[str]) -> dict[str, set[str]]:
+        """Return every name that each code has had, in compared form."""
+        rows = self.register.filter(pl.col("place_code").is_in(sorted(codes)))
+        names: dict[str, set[str]] = {code: set() for code in codes}
+        for code, *texts in rows.select("place_code", "place_name", "place_name_welsh").iter_rows():
+            names[code] |= {fold_name(text) for text in texts if text}
+        return names
+
     @cached_property
     def known(self) -> KnownCodes:
         """Facts about codes outside the geography; few files need them."""
@@ -70,7 +80,7 @@ def conform_release(
     """
     cells = _encode_texts(melt_sheet(sheet, source))
     cells = _fault_ragged_rows(add_period(cells, sheet, source, snapshot), sheet)
-    cells = _assign_place_codes(cells, source, codes)
+    cells = _fault_contradicting_labels(_assign_place_codes(cells, source, codes), source, codes)
     cells = apply_corrections(cells, corrections, source)
     cells = parse_values(cells, source).with_columns(pl.col("printed").alias("text"))
     cells = _add_rounding_bounds(cells, source)
@@ -127,6 +137,35 @@ def _assign_place_codes(cells: pl.DataFrame, source: Source, codes: Codes) -> pl
         pl.coalesce("fault", "_fault").alias("fault"),
         pl.coalesce("fault_evidence", "_evidence").alias("fault_evidence"),
     ).drop("_fault", "_evidence")
+
+
+_ALIKE = 0.7
+"""Least similarity of two spellings of one name, 0 to 1."""
+
+
+def _fault_contradicting_labels(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
+    """Fault cells with the code of one place of the geography and the name of another."""
+    if not (source.columns and source.columns.place and source.columns.label):
+        return cells
+    key = ["place_code", "place_label"]
+    pairs = cells.filter(pl.col("fault").is_null()).select(key).drop_nulls().unique(maintain_order=True).rows()
+    others = {pair: other for pair in pairs if (other := codes.names.get(fold_name(pair[1]))) not in (None, pair[0])}
+    own = codes.own_names({code for code, _ in others})
+    wrong = {
+        (code, label): f"{code}: {label} is the name of {other}"
+        for (code, label), other in others.items()
+        if own[code] and not any(_are_alike(fold_name(label), name) for name in own[code])
+    }
+    if not wrong:
+        return cells
+    pair = pl.concat_str(*(pl.col(name).cast(pl.String) for name in key), separator="\t")
+    texts = {"\t".join(names): text for names, text in wrong.items()}
+    evidence = pair.replace_strict(texts, default=None, return_dtype=pl.String)
+    return set_fault(cells, pair.is_in(list(texts)), "label_contradicts_code", evidence)
+
+
+def _are_alike(one: str, other: str) -> bool:
+    return SequenceMatcher(None, one, other).ratio() >= _ALIKE
 
 
 def _match_code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str | None, str | None, str | None]:

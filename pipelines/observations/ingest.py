@@ -36,8 +36,7 @@ def load_codes(source: Source, places: Places, names: Path, system: GeographyPla
     own_system = system or GeographyPlaces(
         source.geography or "", require_places(places.register, source.geography or "")
     )
-    kinds_ever = dict(places.register.select("place_code", "kind").iter_rows())
-    kinds_ever = dict.fromkeys(own_system.other_codes, geography_kind(own_system.name)) | kinds_ever
+    kinds_ever = dict.fromkeys(own_system.other_codes, geography_kind(own_system.name)) | places.kinds
     # Files use a council's former names for years, so include every name that a code has had.
     codes = own_system.places.select("place_code")
     name_rows = pl.concat([own_system.places, places.register.join(codes, on="place_code", how="semi")])

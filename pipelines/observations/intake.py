@@ -23,7 +23,7 @@ from pipelines.observations.local_contract import PERIOD_EXAMPLES
 MAX_MESSAGES = 40
 """Maximum number of messages printed; the others are counted."""
 
-_PLACE_FAULTS = ("unmatched_place", "newer_than_register", "retired_code")
+_PLACE_FAULTS = ("unmatched_place", "newer_than_register", "retired_code", "label_contradicts_code")
 
 
 def refusal_message(snapshot: Snapshot, messages: list[str]) -> str:

@@ -16,6 +16,8 @@ from pipelines.declarations.source import Source
 from pipelines.geography import Places, find_successors
 from pipelines.observations.totals import TOTAL, nations_of_place, total_members
 
+UNPLACED_ROLES = ("unallocated", "newer_than_register", "unmatched_place", "label_contradicts_code")
+"""Roles of figures that belong to an unknown place within a total."""
 DIFFERENCE_PARTS = ("missing_places", "suppressed", "rounding", "unallocated", "retired_codes", "remainder")
 RECONCILIATION: dict[str, Column] = {
     **{name: OBSERVATION_COLUMNS[name] for name in ("source", "release", "released_at", "measure")},
@@ -105,9 +107,7 @@ def _sum_retired_codes(
 
 def _sums_without_place(totals: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Sum rows without a place, for the total with the source's full coverage: they can belong anywhere within it."""
-    rows = totals.filter(
-        pl.col("role").is_in(["unallocated", "newer_than_register", "unmatched_place"]), pl.col("value").is_not_null()
-    )
+    rows = totals.filter(pl.col("role").is_in(UNPLACED_ROLES), pl.col("value").is_not_null())
     codes = totals.filter(pl.col("role") == "total")["place_code"].unique().drop_nulls().to_list()
     widest = [
         code

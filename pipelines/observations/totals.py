@@ -10,7 +10,14 @@ from pipelines.core.geocodes import KIND_BY_PREFIX, NATION_BY_LETTER
 from pipelines.core.schema import OBSERVATION_COLUMNS, TEXT, WHOLE, Column, conform_table
 from pipelines.geography import nation_code
 
-TOTAL_ROLES = ("total", "unallocated", "retired_code", "newer_than_register", "unmatched_place")
+TOTAL_ROLES = (
+    "total",
+    "unallocated",
+    "retired_code",
+    "newer_than_register",
+    "unmatched_place",
+    "label_contradicts_code",
+)
 """Faults of cells with a figure that counts towards a total; other faults have no figure, or repeat one."""
 
 TOTAL: dict[str, Column] = {
@@ -18,7 +25,7 @@ TOTAL: dict[str, Column] = {
         TEXT,
         "total: for a larger place; unallocated: the publisher's row for no place; retired_code: under a code "
         "of another vintage; newer_than_register: under a code newer than the register; unmatched_place: for a place "
-        "that is not in the register",
+        "that is not in the register; label_contradicts_code: with the code of one place and the name of another",
     ),
     "tier": Column(TEXT, "Kind of the place by its code: county, region, nation, above_nation; null where none"),
     **{

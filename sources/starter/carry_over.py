@@ -22,6 +22,7 @@ from carry_over_hospitals import HOSPITALS
 from carry_over_housing import HOUSING
 from carry_over_local import LOCAL
 from carry_over_places import PLACES
+from carry_over_recent import AUTHORITIES, BOARDS, RECENT_PLACES, SUCCESSIONS, later_authorities, with_boards
 from carrying import Item, Row, csv_bytes, cut_lines, day_after, packed, read_origins, read_text, rows_of
 
 HERE = Path(__file__).resolve().parent
@@ -47,11 +48,15 @@ def areas(history: str) -> list[Row]:
     return [{**row, "GEOGNM": row["GEOGNM"].strip()} for row in rows]
 
 
-def register(history: str, since: str, welsh: str, codes: str) -> bytes:
-    """Write the code history of districts and higher tiers, with Welsh names."""
+def register(
+    history: str, since: str, welsh: str, codes: str, boards: str, successions: str, authorities: str
+) -> bytes:
+    """Write the code history of districts and higher tiers, with Welsh names and places of 2025 and 2026."""
     header = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE", "STATUS"]
     names = {row["LAD23CD"]: row["LAD23NMW"].strip() for row in rows_of(welsh)}
-    rows = [{**row, "GEOGNMW": names.get(row["GEOGCD"], "")} for row in (*_up_to_date(history, since), *_above(codes))]
+    places = [*with_boards([*_up_to_date(history, since)], boards, successions), *_above(codes)]
+    places += later_authorities(authorities, {row["GEOGCD"] for row in places})
+    rows = [{**row, "GEOGNMW": names.get(row["GEOGCD"], "")} for row in places]
     return csv_bytes(header, sorted(rows, key=lambda row: (row["GEOGCD"], row["OPER_DATE"])))
 
 
@@ -193,8 +198,10 @@ CLAIMANTS = {
 }
 ITEMS = (
     Item("ons_lad_register.csv", "2024-07", register, "districts, counties, regions and nations; recodes of April "
-         "2025, Welsh names and rows above nations are from the other files named, in that order",
-         (AREAS, SINCE, "geo/lad_registers/lad_2023-04_uk.csv", "geo/code_changes/la_all_codes_uk.csv")),
+         "2025, Welsh names and rows above nations, boards of April 2026 and strategic authorities of 2025 and 2026 "
+         "are from the other files named, in that order; an authority without a GSS code has its statutory instrument "
+         "as code", (AREAS, SINCE, "geo/lad_registers/lad_2023-04_uk.csv", "geo/code_changes/la_all_codes_uk.csv",
+                     BOARDS, SUCCESSIONS, AUTHORITIES)),
     Item("ons_lad_changes.csv", "2023-12", changes, "changes of code, not of name alone; Scotland and April 2025 are "
          "from the other files named", ("geo/code_changes/chd_2023-12_lad_changes_ew.csv", SINCE, AREAS)),
     Item("ons_lad_boundaries.geojson.gz", "2024-05", boundaries, f"coordinates rounded to {GRID} degrees; repeated "
@@ -217,6 +224,7 @@ ITEMS = (
     Item("nhs_trust_catchments.csv.gz", "2020", trust_shares, "columns of codes and shares",
          ("geo/nhs/trust_lad19_shares_both_ways.csv.gz",)),
     *PLACES,
+    *RECENT_PLACES,
     *HOSPITALS,
     *HEALTH,
     *HOUSING,

@@ -19,6 +19,7 @@ from functools import reduce
 from string import ascii_uppercase
 
 import polars as pl
+from carry_over_recent import AREAS_OF_BOARDS, AUTHORITIES, ITL, MEMBERS
 
 Frames = dict[str, pl.DataFrame]
 
@@ -37,7 +38,8 @@ MID_2020, CENSUS = "residents_mid_2020", "residents_census_2021"
 PLACES = ("lsoa_2011", "lsoa_2021", "msoa_2011", "msoa_2021", "ward_2024", "lad_2014", "lad_2018", "lad_2021",
           "lad_2024", "sub_icb_2022", "icb_2022", "ccg_2021", "stp_2021", "ttwa_2011", "pcon_2024", "health_board_2019",
           "pfa_2024", "csp_2024", "fra_2024", "combined_authority_2023", "itl1_2021", "itl2_2021", "nuts1_2018",
-          "nuts2_2018", "nuts3_2018")  # fmt: skip
+          "nuts2_2018", "nuts3_2018", "icb_2026", "strategic_authority_2026", "itl1_2025", "itl2_2025",
+          "itl3_2025")  # fmt: skip
 WEIGHTS = (*(f"{MID_2020}__{group}" for group in ("all_ages", *GROUPS)),
            *(f"{CENSUS}__{band}" for band in ("all_ages", *BANDS)))  # fmt: skip
 
@@ -64,6 +66,11 @@ ORIGINS = {
     "itl": "geo/lookups/lad23_itl2_2021_uk.csv",
     "nuts": "geo/lookups/lad18_lau1_nuts3_nuts2_nuts1_uk.csv",
     "since": "geo/code_changes/lad16_to_lad24_uk.csv",
+    "board_2026": AREAS_OF_BOARDS,
+    "members": MEMBERS,
+    "strategic": AUTHORITIES,
+    "itl_2025": ITL,
+    "recoded": "geo/code_changes/la_changes_2018_2025_uk.csv",
 }
 
 
@@ -71,7 +78,7 @@ def small_areas(*texts: str) -> bytes:
     """Write the table of small areas as Parquet, from the texts of ORIGINS in their order."""
     read = {name: _frame(text) for name, text in zip(ORIGINS, texts, strict=True)}
     parts = [_england_and_wales(read), _scotland(read), _northern_ireland(read)]
-    placed = _statistical(_before_mergers(pl.concat(parts, how="diagonal"), read), read)
+    placed = _recent(_statistical(_before_mergers(pl.concat(parts, how="diagonal"), read), read), read)
     table = placed.select("area_code", *PLACES, *WEIGHTS).sort("area_code")
     buffer = io.BytesIO()
     table.write_parquet(buffer, compression="zstd", compression_level=19, statistics=False)
@@ -282,6 +289,35 @@ def _statistical(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
     nuts = since.join(read["nuts"], on="LAD18CD").select("lad_2021", *levels)
     safety = read["police"].select(pl.col("LAD24CD").alias("lad_2024"), pl.col("CSP24CD").alias("csp_2024"))
     for key, result in (("lad_2024", itl), ("lad_2024", safety), ("lad_2021", nuts)):
+        for name in result.drop(key).columns:
+            one = result.select(key, name).unique().filter(pl.len().over(key) == 1)
+            areas = areas.join(one, on=key, how="left", validate="m:1")
+    return areas
+
+
+def _recent(areas: pl.DataFrame, read: Frames) -> pl.DataFrame:
+    """Return the board of April 2026, the strategic authority of 2026 and the ITL areas of 2025 of each area.
+
+    Districts of 2025 are those of 2024, two of them with a new code. A district in two ITL 3 areas has none.
+    """
+    new_codes = read["recoded"].filter(type="new_code", start="2025").select("newcd", "oldcd")
+    recoded = dict(new_codes.iter_rows())
+    district = pl.col("LAD25CD").replace(recoded).alias("lad_2024")
+    levels = [pl.col(f"ITL{level}25CD").alias(f"itl{level}_2025") for level in (1, 2, 3)]
+    itl = read["itl_2025"].select(district, *levels)
+    # An authority without a GSS code has its statutory instrument as code.
+    instrument = pl.lit("UK") + pl.col("INSTRUMENT").str.replace_all("[ /]", "")
+    codes = (
+        read["strategic"]
+        .drop_nulls("ESTABLISHED")
+        .select(
+            pl.col("NAME").alias("STRATEGIC_AUTHORITY"),
+            pl.coalesce("GSS_CODE", instrument).alias("strategic_authority_2026"),
+        )
+    )
+    members = read["members"].join(codes, on="STRATEGIC_AUTHORITY").select(district, "strategic_authority_2026")
+    boards = read["board_2026"].select(pl.col("LSOA21CD").alias("lsoa_2021"), pl.col("ICB26CD").alias("icb_2026"))
+    for key, result in (("lad_2024", itl), ("lad_2024", members), ("lsoa_2021", boards)):
         for name in result.drop(key).columns:
             one = result.select(key, name).unique().filter(pl.len().over(key) == 1)
             areas = areas.join(one, on=key, how="left", validate="m:1")

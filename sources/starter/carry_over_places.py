@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from string import ascii_uppercase
 
+from carry_over_recent import ITL, SUCCESSIONS, board_changes, territorial_areas
 from carrying import Item, Row, csv_bytes, day_after, packed, rows_of
 
 HEADER = ["ENTITYCD", "GEOGCD", "GEOGNM", "GEOGNMW", "PARENTCD", "OPER_DATE", "TERM_DATE", "STATUS"]
@@ -44,7 +45,7 @@ def written(rows: Iterable[Row]) -> bytes:
     return csv_bytes(HEADER, sorted(rows, key=lambda row: (row["GEOGCD"], row["OPER_DATE"])))
 
 
-def area_register(history: str, wards: str, labour: str, old: str, nuts: str, itl: str) -> bytes:
+def area_register(history: str, wards: str, labour: str, old: str, nuts: str, itl: str, itl_2025: str) -> bytes:
     """Write constituencies, travel to work areas, wards, old districts of Northern Ireland and statistical areas."""
     kept = ({**row, "PARENTCD": "", "GEOGNMW": ""} for row in rows_of(history) if row["ENTITYCD"] in (*SEATS, *LABOUR))
     parts = (
@@ -53,7 +54,7 @@ def area_register(history: str, wards: str, labour: str, old: str, nuts: str, it
         _wards(rows_of(wards)),
         _labour_areas(rows_of(labour)),
         _old_districts(rows_of(old)),
-        _statistical(rows_of(nuts), rows_of(itl)),
+        territorial_areas(itl_2025, [*_statistical(rows_of(nuts), rows_of(itl))]),
     )
     return packed(written(row for part in parts for row in part))
 
@@ -103,7 +104,7 @@ def _old_districts(rows: list[Row]) -> Iterator[Row]:
 
 
 def _statistical(nuts: list[Row], itl: list[Row]) -> Iterator[Row]:
-    """Give NUTS areas of 2018 and ITL areas of 2021, each in the next larger area; no list of ITL 3 was found.
+    """Give NUTS areas of 2018 and ITL areas of 2021, each in the next larger area; no list of ITL 3 of 2021 was found.
 
     ITL took the place of NUTS in 2021: TL for UK in each code. The areas of level 1, and their names, are the same; the
     code of an ITL 2 area begins with the code of its ITL 1 area.
@@ -124,10 +125,10 @@ def _nation_of(code: str) -> str:
     return NATIONS[STATISTICAL.get(code[2], "E")]
 
 
-def area_changes(history: str, small_areas: str, old: str) -> bytes:
+def area_changes(history: str, small_areas: str, old: str, successions: str) -> bytes:
     """Write the successors of area codes above and alongside districts, and of the 26 Northern Ireland districts."""
     rows = sorted(
-        [*_going_on(rows_of(history)), *_reformed(rows_of(small_areas), rows_of(old))],
+        [*_going_on(rows_of(history)), *_reformed(rows_of(small_areas), rows_of(old)), *board_changes(successions)],
         key=lambda row: (row[3], row[:2]),
     )
     return csv_bytes(CHANGES, (dict(zip(CHANGES, row, strict=True)) for row in rows))
@@ -252,9 +253,9 @@ ORIGINS = {
               "geo/lookups/dfe_ward_pcon_lad_la_devolved_rgn_ctry_2017_2025.csv.gz",
               "geo/lookups/lsoa11_ttwa11_uk.csv.gz",
               "geo/lad_registers/lad_2014-12_uk.csv", "geo/lookups/lad18_lau1_nuts3_nuts2_nuts1_uk.csv",
-              "geo/lookups/lad23_itl2_2021_uk.csv"),
+              "geo/lookups/lad23_itl2_2021_uk.csv", ITL),
     "changes": ("geo/code_changes/chd_2024-07_areas.csv.gz", "geo/lookups/sa11_soa11_lgd18_ni.csv.gz",
-                "geo/lad_registers/lad_2014-12_uk.csv"),
+                "geo/lad_registers/lad_2014-12_uk.csv", SUCCESSIONS),
     "trusts": ("indicators/hospital_medicines/ods_etr_raw_no_header.csv",
                "geo/nhs/ods_etrust_2018_trusts_and_sites_noheader.csv.gz", "geo/nhs/trust22_nhs_region21.csv",
                "geo/nhs/ods_successor_codes.csv.gz", "indicators/hospital_capacity/mapping/trust_mergers.csv"),
@@ -263,12 +264,14 @@ ORIGINS = {
 PLACES = (
     Item("ons_area_register.csv.gz", "2025", area_register, "constituencies, travel to work areas, wards, the 26 "
          "districts of Northern Ireland, NUTS and ITL 2; ITL 1 is derived: its codes are how those of ITL 2 begin, its "
-         "names those of NUTS 1; constituencies of Scotland and wards are from the second file "
+         "names those of NUTS 1; ITL of 2025 are from the last file, in which ITL 2 has no names; "
+         "constituencies of Scotland and wards are from the second file "
          "named, travel to work areas of Scotland and across its border from the third, the rest from the others in "
          "that order; days are those of elections, of reforms, or of the years of a list", ORIGINS["areas"]),
     Item("ons_area_changes.csv", "2024-07", area_changes, "derived: boards, fire, police and community safety areas "
          "whose name goes on under another code the next day; for the 26 districts of Northern Ireland those of today "
-         "in which they have small areas, by the second file named", ORIGINS["changes"]),
+         "in which they have small areas, by the second file named; boards of April 2026 are from the last",
+         ORIGINS["changes"]),
     Item("nhs_trust_register.csv", "2022", trust_register, "trusts; those that ended are from the second file named, "
          "names from the third, days on which others followed them from the last two", ORIGINS["trusts"]),
     Item("nhs_trust_changes.csv", "2022", trust_changes, "changes from a trust to another", ORIGINS["trusts"]),

@@ -68,14 +68,16 @@ def test_grid_has_every_place_period_and_measure_once() -> None:
     actual = build_grid(problem, PLACES.head(2), [whole_months(2024, 2, 1), MARCH])
     expected = pl.DataFrame(
         [
-            (measure, need, code, name, "England", start, end, "p")
+            (measure, need, code, name, "England", None, start, end, "p")
             for measure, need in (("a", "needed"), ("b", "needed"), ("w", "wanted"))
             for code, name in (("E1", "East"), ("E2", "West"))
             for start, end in (whole_months(2024, 2, 1), MARCH)
         ],
-        schema=["measure", "need", "place_code", "place_name", "nation", "period_start", "period_end", "problem"],
+        schema=["measure", "need", "place_code", "place_name", "nation", "valid_to", "period_start", "period_end",
+                "problem"],
         orient="row",
-    )
+        schema_overrides={"valid_to": pl.Date},
+    )  # fmt: skip
     assert_frame_equal(actual, expected, check_row_order=False)
 
 

@@ -65,7 +65,7 @@ def test_split_trust_lists_both_successors_and_no_earlier_mergers(places: Places
         ("TLC1", "within: TLC North East (England), England"),
         ("UKN10", "within: UKN0 Northern Ireland, UKN Northern Ireland, Northern Ireland"),
         ("E07000026", "within: E10000006 Cumbria, North West, England"),
-        ("TLL", "contains: itl2: TLL1 West Wales and The Valleys, TLL2 East Wales"),
+        ("TLL", "contains: itl2: TLL3 TLL3, TLL4 TLL4, TLL5 TLL5"),
         # State on its last day of use.
         (
             "E10000006",

@@ -242,10 +242,10 @@ def test_shares_may_differ_from_1_by_the_declared_tolerance(register: pl.DataFra
 
 
 def test_tables_are_built_once_and_then_cached(project: Project) -> None:
-    (areas,) = load_small_areas(project)
+    *_, areas = load_small_areas(project)
     path = state_path(project.home, "areas", "ons_small_areas")
     key, written = table_key(path), path.stat().st_mtime_ns
-    (again,) = load_small_areas(project)
+    *_, again = load_small_areas(project)
     assert again._replace(table=areas.table) == areas and again.table.equals(areas.table)
     assert (table_key(path), path.stat().st_mtime_ns) == (key, written)
     assert areas.source == "ons_small_areas" and areas.release == hash_bytes(
@@ -255,11 +255,12 @@ def test_tables_are_built_once_and_then_cached(project: Project) -> None:
 
 def test_declared_set_without_a_release_is_excluded(project: Project) -> None:
     assert "ons_output_areas" in project.catalogue.sources_providing("areas")
-    assert [areas.source for areas in load_small_areas(project)] == ["ons_small_areas"]
+    assert [areas.source for areas in load_small_areas(project)] == ["nrs_data_zones", "ons_small_areas"]
 
 
 def test_no_table_exists_before_its_release(project: Project) -> None:
-    assert load_small_areas(project._replace(as_of=date(2024, 7, 2))) == []
+    earlier = load_small_areas(project._replace(as_of=date(2024, 7, 2)))
+    assert [areas.source for areas in earlier] == ["nrs_data_zones"]
 
 
 def test_unreadable_newer_release_leaves_the_previous_one_in_use(project: Project, tmp_path: Path) -> None:
@@ -268,7 +269,7 @@ def test_unreadable_newer_release_leaves_the_previous_one_in_use(project: Projec
     broken = b"PAR1 and no more PAR1"
     newer = RELEASE._replace(source="ons_small_areas", sha256=hash_bytes(broken), released=date(2025, 6, 1))
     store_snapshot(tmp_path, broken, newer)
-    (areas,) = load_small_areas(other)
+    *_, areas = load_small_areas(other)
     assert (areas.released, areas.table.height) == (date(2024, 12, 1), 44_506)
     with pytest.raises(UnreadableError, match=r"ons_small_areas: small\.csv: not a Parquet file"):
         (tmp_path / "snapshots" / areas.release).unlink()
