@@ -353,7 +353,7 @@ def _add_part_facts(
 ) -> pl.DataFrame:
     """Add the facts that some reasons quote: parts without a figure, the range of parts, and figures together."""
     lists = gaps["reason"].is_in(["children_incomplete", "split"]).to_numpy()
-    is_long = matrix.parts[cells % len(matrix.targets)] > MAX_PARTS_LISTED
+    is_long = (gaps["parts_n"] - gaps["valued_n"]).to_numpy() > MAX_PARTS_LISTED
     lacking = list_lacking_codes(figures, matrix, cells[lists & ~is_long])
     lacking_n = pl.col("parts_n") - pl.col("valued_n")
     number = pl.when(lacking_n > 0).then(pl.format("{} places", lacking_n)).otherwise(pl.lit(""))
