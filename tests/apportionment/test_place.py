@@ -206,11 +206,13 @@ def test_provenance_lists_rows_markers_and_the_column_of_the_first_part() -> Non
 
 
 def test_many_parts_are_counted_and_not_listed() -> None:
-    codes = [f"P{number:02}" for number in range(21)]
+    codes = [f"P{number:02}" for number in range(22)]
     legs: list[Leg] = [(code, "X", 1.0, 1.0) for code in codes]
     actual = place_rows([figure(code, 1.0) for code in codes[1:]], legs)["X"]
-    assert (actual["source_areas"], actual["file_rows"]) == ("21 places", None)
-    assert actual["evidence"] == "20 of 21 parts have a figure; no figure for 1 places"
+    assert (actual["source_areas"], actual["file_rows"]) == ("22 places", None)
+    assert actual["evidence"] == "21 of 22 parts have a figure; no figure for P00"
+    few = place_rows([figure(code, 1.0) for code in codes[21:]], legs)["X"]
+    assert few["evidence"] == "1 of 22 parts have a figure; no figure for 21 places"
 
 
 def test_slices_in_any_order_and_blocks_of_any_size_give_one_result(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 import pytest
 import yaml
 
@@ -35,7 +36,7 @@ def project(edition: Project) -> Project:
 
 def taken_apart(project: Project, read: pl.DataFrame, source: Source, member: pl.DataFrame) -> pl.DataFrame:
     """Decompose the totals of one published file."""
-    every = read.with_columns(pl.lit(0, pl.Int64).alias("order"))
+    every = read.cast({cs.categorical(): pl.String}).with_columns(pl.lit(0, pl.Int64).alias("order"))
     sound = every.filter(pl.col("fault").is_null())
     return reconcile_totals(sound, keep_totals(every), source, member, load_places(project))
 
