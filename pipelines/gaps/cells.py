@@ -81,6 +81,8 @@ def _join_nearest_period(cells: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFr
 
 def _accept_partial_average(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     """Accept a rate averaged over part of a place, where its coverage meets the problem's `min_coverage`."""
+    if cells["partial"].is_null().all():
+        return cells.with_columns(pl.lit(False).alias("nearly_whole"))
     least = {name: need.min_coverage for name, need in problem.header.needs.items()}
     enough = (
         (pl.col("placed_reason") == "children_incomplete")
@@ -100,6 +102,8 @@ def _accept_partial_average(cells: pl.DataFrame, problem: Problem) -> pl.DataFra
 def _withhold_uncertain(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     """Withhold apportioned figures with a wider interval than the problem allows; their bounds stay."""
     widest = {name: need.max_error for name, need in problem.header.needs.items() if need.max_error}
+    if not widest:
+        return cells
     allowed = pl.col("measure").replace_strict(widest, default=None, return_dtype=pl.Float64)
     half = (pl.col("interval_upper") - pl.col("interval_lower")) / 2
     too_wide = (half > allowed * pl.col("value").abs()).fill_null(True)
@@ -234,7 +238,7 @@ def _complete_cells(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue)
         *(pl.when(~gap).then(name).alias(name) for name in ("derivation", *INTERVAL_COLUMNS, "apportioned_share")),
         # A derived value states its derivation.
         pl.when(gap).then("evidence").otherwise(_value_evidence()).alias("evidence"),
-        _value_caveats(catalogue).alias("caveats"),
+        _value_caveats(cells, catalogue).alias("caveats"),
     )
     return _add_notes(
         cells.join(_build_remedies(cells, catalogue), on=["measure", "reason", "nation"], how="left", nulls_equal=True),
@@ -253,7 +257,7 @@ def _join_texts(*texts: str | pl.Expr) -> pl.Expr:
     return pl.concat_str(*texts, separator=". ", ignore_nulls=True)
 
 
-def _value_caveats(catalogue: Catalogue) -> pl.Expr:
+def _value_caveats(cells: pl.DataFrame, catalogue: Catalogue) -> pl.Series:
     """List the caveats of a value: rounding, noise, the publisher's markers, and its own."""
     rounded = sorted(m for m, d in catalogue.measures.items() if d.rounding)
     noisy = sorted(m for m, d in catalogue.measures.items() if d.perturbed)
@@ -275,8 +279,9 @@ def _value_caveats(catalogue: Catalogue) -> pl.Expr:
         separator=",",
         ignore_nulls=True,
     )
-    once = codes.str.split(",").list.unique(maintain_order=True).list.join(",")
-    return pl.when(pl.col("reason").is_null() & (codes != "")).then(once)
+    texts = cells.select(pl.when(pl.col("reason").is_null() & (codes != "")).then(codes)).to_series()
+    once = {text: ",".join(dict.fromkeys(text.split(","))) for text in texts.drop_nulls().unique()}
+    return texts.replace(once)
 
 
 def _build_remedies(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
@@ -319,8 +324,8 @@ def find_remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
 
 def _add_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     """Add the declared notes about a gap's source areas to its evidence."""
-    for name, source in catalogue.sources.items():
-        for note in source.notes:
+    for name in cells["source"].unique().sort():
+        for note in catalogue.sources[name].notes:
             about = (pl.col("source") == name) & pl.col("reason").is_not_null()
             is_named = pl.any_horizontal(
                 pl.col("source_areas").str.contains(code, literal=True) for code in note.place_codes
