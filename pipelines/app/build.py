@@ -13,6 +13,7 @@ from pipelines.app.summary import print_summary
 from pipelines.app.work import answer_question, build_place_tables, read_source, write_output
 from pipelines.core.export import format_csv, format_table, progress_bar
 from pipelines.core.output_files import report_user_files, write_outputs
+from pipelines.core.step_costs import measure_step
 from pipelines.core.store import lock_store, output_path
 from pipelines.declarations.fingerprints import TableKeys, compute_table_keys, public_input_sources
 from pipelines.declarations.project import Project
@@ -49,7 +50,7 @@ class StaleTables(NamedTuple):
 def build_problems(project: Project, problems: Sequence[str], console: Console) -> list[str]:
     """Build the given problems, or all, and print the results. Return the faults of sources and problems."""
     names = [project.catalogue.find_problem(name).name for name in problems] or sorted(project.catalogue.problems)
-    with lock_store(project.home):
+    with measure_step("preparing"), lock_store(project.home):
         current_keys = prepare_store(project)
         # Every answer needs the register of places.
         load_places(project)
@@ -70,7 +71,8 @@ def build_problems(project: Project, problems: Sequence[str], console: Console) 
             fewest = _build_ahead(project, current_keys, stale, console, workers)
             built = _run_dagster(project, every, stale, console)
             faults = built.faults + _publish_outputs(project, built, console, workers, fewest)
-    print_summary(project, names, console, begun)
+    with measure_step("printing"):
+        print_summary(project, names, console, begun)
     return list(dict.fromkeys(faults + list_unusable_files(project, names)))
 
 
@@ -123,7 +125,7 @@ def _run_dagster(project: Project, problems: Sequence[str], stale: StaleTables, 
     # Dagster is imported only when there is something to build.
     from pipelines.app.definitions import run_build
 
-    with progress_bar(console) as bar:
+    with measure_step("checking in Dagster"), progress_bar(console) as bar:
         task = bar.add_task("checking", total=1 + len(stale.sources) + len(stale.problems))
         built = run_build(
             project,
@@ -156,7 +158,7 @@ def _publish_outputs(
 def _share_with_progress(
     work: WorkFunction, names: list[str], word: str, console: Console, workers: Workers, fewest: int
 ) -> list[str]:
-    with progress_bar(console) as bar:
+    with measure_step(word), progress_bar(console) as bar:
         task = bar.add_task(word, total=len(names))
         return share_work(
             workers, work, names, lambda name: bar.update(task, advance=1, description=f"{word} {name}"), fewest

@@ -93,15 +93,21 @@ def _print_unfinished(project: "Project") -> None:
 def build(
     problem: Annotated[list[str] | None, typer.Argument(help="Problems to answer (default: all).")] = None,
     as_of: AsOfOption = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Show the cost of each step, and write profile.json.")
+    ] = False,
     store: StoreOption = None,
 ) -> None:
     """Build problem views from stored data (offline)."""
     from pipelines.app.build import build_problems
+    from pipelines.app.build_profile import print_profile
 
     project = open_command_project(store, as_of)
     _print_unfinished(project)
     left_out = [] if problem else list(project.catalogue.excluded_problems.values())
     faults = [*left_out, *build_problems(project, problem or [], console)]
+    if profile:
+        print_profile(project.home, console)
     for fault in faults:
         error_console.print(f"[yellow]not used:[/] {escape_markup(fault)}", soft_wrap=True, highlight=False)
     if faults:
