@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipelines.core.store import write_atomically
+from pipelines.core.store import LAYOUT_VERSION, layout_path, write_atomically
 
 T = TypeVar("T")
 _DATE = "\x00date"
@@ -50,10 +50,18 @@ def stored_parses(home: Path | None) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
-    if texts.used.keys() != texts.stored.keys():
+    if texts.used.keys() != texts.stored.keys() and _has_own_layout(home):
         content = "".join(f"{key} {data}\n" for key, data in texts.used.items())
         with suppress(OSError):  # the store of another user
             write_atomically(path, content.encode())
+
+
+def _has_own_layout(home: Path) -> bool:
+    """Return whether a store is new or has this program's layout; no other store is written to."""
+    path = layout_path(home)
+    with suppress(OSError, ValueError):
+        return not path.is_file() or bool(json.loads(path.read_bytes()) == {"layout": LAYOUT_VERSION})
+    return False
 
 
 def _read_lines(path: Path) -> dict[str, str]:
