@@ -47,8 +47,8 @@ def run_backtest(folder: Path, write: bool) -> None:
         project = Project(load_catalogue(ROOT), Path(store), date(2026, 11, 24))
         steps.prepare_store(project)
         geography_data = load_place_data(project, load_places(project))
-    areas, trusts = with_systems(geography_data.areas[0], geography_data.places), with_salford_alone(geography_data)
-    truths = read_truths(folder, geography_data.areas[0])
+    areas, trusts = with_systems(geography_data.areas[-1], geography_data.places), with_salford_alone(geography_data)
+    truths = read_truths(folder, geography_data.areas[-1])
     trials = {trial: run_trial(trial, truths, geography_data, areas) for trial in TRIALS} | run_trust_trials(
         folder, trusts
     )

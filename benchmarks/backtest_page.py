@@ -32,7 +32,7 @@ def compare_with_tobler(folder: Path, geography: PlaceData) -> str:
         from tobler.area_weighted import area_interpolate
     except ImportError:
         return "tobler is not installed, so its area weighting was not run."
-    areas = geography.areas[0].table.filter(pl.col("lad_2021").str.starts_with("E"))
+    areas = geography.areas[-1].table.filter(pl.col("lad_2021").str.starts_with("E"))
     column = "residents_mid_2020__age_85_plus"
     people, truth = (
         dict(areas.group_by(system).agg(pl.col(column).sum()).iter_rows()) for system in ("lad_2024", "icb_2022")
@@ -57,11 +57,11 @@ def compare_with_tobler(folder: Path, geography: PlaceData) -> str:
 
 def eighty_five_and_over(geography: PlaceData, group: str) -> str:
     """Apportion England's people of 85 and over from council to integrated care board, weighted by a group."""
-    areas = geography.areas[0].table.filter(pl.col("lad_2021").str.starts_with("E"))
+    areas = geography.areas[-1].table.filter(pl.col("lad_2021").str.starts_with("E"))
     truth = Truth("lsoa_2011", areas.group_by(pl.col("lsoa_2011").alias("place_code")).agg(
         pl.col("residents_mid_2020__age_85_plus").sum().alias("aged 85 and over")))  # fmt: skip
     trial = Trial("lad_2021", "icb_2022", group, ("aged 85 and over",))
-    trial_figures = run_trial(trial, [truth], geography, geography.areas[0])
+    trial_figures = run_trial(trial, [truth], geography, geography.areas[-1])
     errors = trial_figures.select((pl.col("truth") / pl.col("estimate") - 1).abs()).to_series()
     astray = trial_figures["estimate"].sum() - trial_figures["truth"].sum()
     return (

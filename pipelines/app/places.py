@@ -14,4 +14,5 @@ def describe_places(project: Project, names: list[str]) -> Iterator[tuple[str, s
         prepare_store(project)
         places_data, tables = load_place_data(project, load_places(project)), load_postcode_tables(project)
     for name in names:
-        yield from describe_area(places_data, tables, name, project.as_of)
+        # Several tables of areas may have the place, and say the same about it.
+        yield from dict.fromkeys(describe_area(places_data, tables, name, project.as_of))

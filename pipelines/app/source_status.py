@@ -1,13 +1,14 @@
 """The commands `status` and `refresh --check`: how current each source is, and whether its road works."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from pipelines.app.steps import prepare_store
+from pipelines.core.clock import current_time
 from pipelines.core.store import Snapshot, hash_bytes, lock_store, read_log, state_path
 from pipelines.declarations.base import CADENCE_DAYS, add_age
 from pipelines.declarations.catalogue import Catalogue
@@ -123,7 +124,7 @@ def check_roads(project: Project, names: Sequence[str]) -> pl.DataFrame:
     """
     catalogue = project.catalogue
     chosen = {name: catalogue.find_source(name) for name in names} or catalogue.refreshable_sources()
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = current_time().isoformat(timespec="seconds")
     rows = []
     with lock_store(project.home):
         prepare_store(project)  # the register of places, by which the codes in a file are checked

@@ -58,7 +58,7 @@ def test_folder_is_added_and_unknown_files_are_listed(project: Project, folder: 
 
 def test_added_finer_weights_are_stored(project: Project, folder: Path) -> None:
     added(project, folder)
-    finer, own = load_small_areas(project)
+    *_, finer, own = load_small_areas(project)
     assert (finer.source, own.source) == ("ons_output_areas", "ons_small_areas")
     assert finer.table.select("area_code", "lsoa_2021", "dz_2022", "lad_2022").rows() == [
         ("E00060358", "E01011968", None, "E06000001"), ("S00135307", None, "S01013745", "S12000033"),

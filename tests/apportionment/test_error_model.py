@@ -199,7 +199,7 @@ def test_districts_have_the_nearest_vintage() -> None:
 def test_bundled_errors_cover_every_pair_and_include_the_figure(tmp_path: Path) -> None:
     project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
     prepare_store(project)
-    (areas,) = load_small_areas(project)
+    *_, areas = load_small_areas(project)
     result = set(load_error_model().select("from_kind", "to_kind").unique().iter_rows())
     assert {Trial(*pair, "all_ages", ()).kinds for pair in PAIRS if _cuts(areas, *pair)} <= result
     assert {("trust", "lad"), ("trust", "icb"), ("lad", "trust"), ("utla", "icb"), ("lad", "nhs_region")} <= result

@@ -31,7 +31,7 @@ def failing(verdicts: Sequence[Verdict]) -> dict[str, int]:
     ("cell", "failed"),
     [
         ({}, []), ({"measure": "n", "value": 99.0}, []), ({"measure": "x"}, ["measures_declared"]),
-        ({"obs_status": "odd"}, ["statuses_known"]), ({"period_start": None}, ["dated"]),
+        ({"period_start": None}, ["dated"]),
         ({"fault": "unmatched_place"}, ["places_known"]), ({"fault": "unreadable"}, ["readable"]),
         ({"fault": "duplicate"}, ["given_once"]), ({"fault": "retired_code"}, ["no_retired_codes"]),
         ({"fault": "dropped"}, []), ({"value": 0.0}, []), ({"value": 10.0}, []), ({"value": 10.1}, ["in_range"]),
@@ -41,6 +41,11 @@ def failing(verdicts: Sequence[Verdict]) -> dict[str, int]:
 def test_each_fault_fails_its_own_rule_and_no_other(cell: dict[str, Any], failed: list[str]) -> None:
     read = read_of([{}, cell], **RANGED)
     assert failing(judge_cells(read.cells, RULES)) == dict.fromkeys(failed, 1)
+
+
+def test_status_outside_the_closed_set_fails_its_own_rule() -> None:
+    cells = read_of([{}, {}], **RANGED).cells.with_columns(pl.Series("obs_status", ["normal", "odd"]))
+    assert failing(judge_cells(cells, RULES)) == {"statuses_known": 1}
 
 
 def test_verdict_counts_the_cells_that_a_rule_is_about() -> None:
