@@ -224,7 +224,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="starts of names of measurements, separated by commas")
     parser.add_argument("--list", action="store_true", help="print the names of the measurements")
     parser.add_argument("--runs", type=int, default=5, help="most runs of one measurement")
-    parser.add_argument("--checkout", type=Path, default=ROOT, help="copy of the project whose command runs")
+    parser.add_argument("--checkout", type=Path, default=ROOT, help="copy of the project with the command to time")
     parser.add_argument("--write", action="store_true", help="replace the measured rows in README.md")
     given = parser.parse_args()
     if given.list:

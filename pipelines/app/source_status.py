@@ -9,7 +9,7 @@ import polars as pl
 
 from pipelines.app.steps import prepare_store
 from pipelines.core.clock import current_time
-from pipelines.core.store import Snapshot, hash_bytes, lock_store, read_log, state_path
+from pipelines.core.store import Snapshot, hash_bytes, lock_store, read_log, read_table, state_path
 from pipelines.declarations.base import CADENCE_DAYS, add_age
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.project import Project
@@ -28,7 +28,7 @@ STATUS_COLUMNS = {
     "evidence": pl.String,
     "scheduled": pl.Boolean,
 }
-"""Columns of the command `status`: days are null where no figure is stored, or no further one is expected."""
+"""Columns of the command `status`: days are null where no build has read a figure, or no further one is expected."""
 CHECK_COLUMNS = {
     "source": pl.String,
     "result": pl.String,
@@ -81,13 +81,12 @@ def _status_row(project: Project, name: str, source: Source, attempt: Attempt | 
 
 
 def newest_stored_period(home: Path, name: str) -> date | None:
-    """Return the last day of the newest period with a figure in a store's table of a source."""
-    path = state_path(home, "observation", name)
+    """Return the last day of the newest period with a figure, from a source's table of slices (SLICE_COLUMNS)."""
+    path = state_path(home, "slice", name)
     if not path.is_file():
         return None
-    newest = pl.scan_parquet(path).filter(pl.col("value").is_not_null()).select(pl.col("period_end").max()).collect()
-    result: date | None = newest.item()
-    return result
+    newest: date | None = read_table(path).filter(pl.col("known") > 0).select(pl.col("period_end").max()).item()
+    return newest
 
 
 def next_due(source: Source, newest: date | None) -> date | None:

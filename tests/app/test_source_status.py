@@ -9,10 +9,12 @@ import polars as pl
 import pytest
 
 from pipelines.app.source_status import last_attempts, newest_stored_period, next_due, report_status
-from pipelines.core.store import Snapshot, read_log, state_path
+from pipelines.core.schema import SLICE_COLUMNS, table_from_records
+from pipelines.core.store import Snapshot, read_log, state_path, write_table
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
+from pipelines.observations import scan_observations
 from tests.app.test_refresh import CSV, project
 from tests.command import run
 from tests.publisher import Publisher, publishing, says
@@ -66,14 +68,20 @@ def test_last_attempt_is_the_last_request_to_the_publisher() -> None:
 def test_status_states_stored_due_and_overdue_releases(tmp_path: Path) -> None:
     root = project(tmp_path, good="url: https://a.org/good.csv\ncadence: monthly")
     home = tmp_path / "store"
-    path = state_path(home, "observation", "good")
-    path.parent.mkdir(parents=True)
-    days = [date(2026, 8, 31), date(2026, 9, 30)]
-    pl.DataFrame({"value": [5.0, None], "period_end": days}).write_parquet(path)
+    slices = [{"period_end": date(2026, 8, 31), "known": 1}, {"period_end": date(2026, 9, 30), "known": 0}]
+    write_table(state_path(home, "slice", "good"), table_from_records(slices, SLICE_COLUMNS), "key")
     row = report_status(Project(load_catalogue(root), home, date(2026, 11, 24)), []).row(0, named=True)
     assert newest_stored_period(home, "good") == date(2026, 8, 31), "a gap is no figure"
     assert (row["age_days"], row["next_due"], row["overdue_days"]) == (85, date(2026, 9, 30), 55)
     assert row["last_tried"] is None and row["scheduled"]
+
+
+def test_status_states_the_newest_figure_that_a_build_has_read(small: Project) -> None:
+    rows = report_status(small, ["ons_claimant_rate", "dwp_uc_households"]).rows(named=True)
+    for row in rows:
+        figures = scan_observations(small, row["source"]).filter(pl.col("value").is_not_null())
+        assert row["newest_period_end"] == figures.select(pl.col("period_end").max()).collect().item()
+    assert [row["newest_period_end"] for row in rows] == [date(2025, 12, 31), date(2023, 11, 30)]
 
 
 def test_status_is_printed_by_the_command(tmp_path: Path) -> None:
