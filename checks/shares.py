@@ -30,7 +30,11 @@ def problem_shares(cells: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     known = pl.col("value").is_not_null()
     weighed = needed.join(people, on="place_code").filter(pl.col("people") > 0)
     places = needed["place_code"].n_unique()
-    due_places = needed.group_by("measure", "period_start").agg(pl.col("place_code").n_unique().alias("places"))
+    due_places = (
+        cells.filter(pl.col("need") != "wanted")
+        .group_by("measure", "period_start")
+        .agg(pl.col("place_code").n_unique().alias("places"))
+    )
     coverage = weighed.select(pl.when(pl.len() > 0).then((pl.col("people") * known).sum() / pl.col("people").sum()))
     complete = due_places.select((pl.col("places") / max(places, 1)).min()).item() if due_places.height else 1.0
     return pl.DataFrame({"coverage_by_population": [coverage.item()], "places_complete": [complete]},

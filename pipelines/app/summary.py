@@ -10,7 +10,14 @@ from rich.table import Table
 from pipelines.core.store import output_path, read_table, state_path
 from pipelines.declarations.acceptances import add_acceptances, list_obsolete_acceptances
 from pipelines.declarations.project import Project
-from pipelines.gaps import VERDICT_WORDS, describe_last_build, load_ledger, read_last_build, summarise_by_place
+from pipelines.gaps import (
+    VERDICT_WORDS,
+    describe_last_build,
+    is_needed,
+    load_ledger,
+    read_last_build,
+    summarise_by_place,
+)
 from pipelines.outputs import INDEX, newest_warehouse, report_files
 
 
@@ -106,7 +113,7 @@ def count_by_reason(cells: list[pl.DataFrame]) -> pl.DataFrame:
     """Count gaps by reason: reason, cells, places, measures."""
     if not cells:
         return pl.DataFrame(schema={"reason": pl.String, "cells": pl.Int64, "places": pl.Int64, "measures": pl.String})
-    gaps = pl.concat(cells).filter(pl.col("reason").is_not_null())
+    gaps = pl.concat(cells).filter(pl.col("reason").is_not_null(), is_needed())
     counted = gaps.group_by("reason").agg(
         pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"),
         pl.col("measure").unique().sort().str.join(", ").alias("measures"),

@@ -400,6 +400,15 @@ def _parse_bound(text: str, grain: Grain) -> ReferencePeriod:
     return period
 
 
+def parse_problem_period(text: str) -> ReferencePeriod:
+    """Parse a month, quarter or year of a problem; raise ValueError for another text."""
+    readings = (parse_period(text, kind) for kind in ("month", "quarter", "year"))
+    period = next((reading for reading in readings if reading), None)
+    if period is None:
+        raise ValueError(f"found {text!r}, expected a month, quarter or year, as in 2020-03, 2020-Q1 or 2020")
+    return period
+
+
 def format_period(start: date | None, end: date | None) -> str:
     """Format a period for display, such as `2023`, `May 2023` or `April 2022 to March 2023`."""
     if not start or not end:

@@ -22,6 +22,8 @@ ObservationStatus = Literal[
     "not_applicable",
 ]
 """Observation status of a published figure, in order from best to worst."""
+NOT_NEEDED = "not_needed"
+"""Value of `need` in a cell outside the nations, places or time of its need, or with another measure in its place."""
 
 OBSERVATION_STATUSES: tuple[str, ...] = get_args(ObservationStatus)
 
@@ -158,7 +160,7 @@ CODE_CHANGE_COLUMNS: dict[str, Column] = {
 CELL_COLUMNS: dict[str, Column] = {
     "cell_id": Column(TEXT, "Stable identifier of the cell: problem, measure, place and period"),
     "problem": Column(TEXT, "Problem that needs the cell"),
-    "need": Column(TEXT, "needed; or wanted, where no source is known to have it"),
+    "need": Column(TEXT, "needed; wanted, where no publisher reports it; not_needed, where the need does not apply"),
     "measure": Column(TEXT, "Measure requested"),
     "place_code": Column(TEXT, "Code of the place in the problem's geography"),
     "place_name": Column(TEXT, "Name of the place"),

@@ -20,30 +20,11 @@ from pipelines.declarations.corrections import CORRECTIONS_SUFFIX, Correction, r
 from pipelines.declarations.defaults import SharedDefaults, apply_defaults, read_shared_defaults
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.parsed_texts import stored_parses
-from pipelines.declarations.problem import ProblemHeader
-from pipelines.declarations.problem_sql import ParsedSelect, parse_select
+from pipelines.declarations.problem_file import SPINE_TABLES, read_problem
+from pipelines.declarations.problem_file import Problem as Problem
 from pipelines.declarations.source import Source
 from pipelines.declarations.unfinished import UnreadSource, find_unfinished, refuse_unknown_measure
 from pipelines.declarations.yaml_lines import LineNumbers, read_yaml, validate_declaration
-
-SPINE_TABLES = ("place", "place_period")
-VERDICT_COLUMNS = ("verdict", "blocking_reasons")
-"""Columns added at the end of every problem view."""
-
-
-class Problem(NamedTuple):
-    """A problem: its header, its SELECT, and its file."""
-
-    name: str
-    header: ProblemHeader
-    select: ParsedSelect
-    path: Path
-    body: str
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """Measures in `needs`, then those in `unknowns`."""
-        return (*self.header.needs, *self.header.unknowns)
 
 
 class Catalogue(NamedTuple):
@@ -150,20 +131,23 @@ def _read_catalogue(root: Path, contents: str) -> Catalogue:
     }
     for (source, lines), path in declarations.values():
         _check_weight_groups(source, lines, path, groups)
-    problems, left_out = _read_problems(sorted((root / "pipelines/problems").glob("*.sql")), measures, unread)
+    sources = {name: source for name, ((source, _), _) in declarations.items()}
+    measure_sources = {measure: sources[name] for measure, name in owners.items()}
+    paths = sorted((root / "pipelines/problems").glob("*.sql"))
+    problems, left_out = _read_problems(paths, measures, measure_sources, unread)
     return Catalogue(
         root,
-        {name: declaration[0] for name, (declaration, _) in declarations.items()},
+        sources,
         measures,
         owners,
         {problem.name: problem for problem in problems},
-        _load_corrections(root / "sources", {name: declaration[0] for name, (declaration, _) in declarations.items()}),
+        _load_corrections(root / "sources", sources),
         _load_acceptances(root / "pipelines" / "problems", problems),
         {
             name: _hash_declaration(root / "sources", name, declaration[0])
             for name, (declaration, _) in declarations.items()
         },
-        _index_comparable_measures({name: declaration[0] for name, (declaration, _) in declarations.items()}, measures),
+        _index_comparable_measures(sources, measures),
         unread,
         left_out,
         contents,
@@ -208,13 +192,16 @@ def _find_missing_inputs(declarations: dict[str, SourceDeclaration], unread: dic
 
 
 def _read_problems(
-    paths: list[Path], measures: dict[str, Measure], unread: dict[str, UnreadSource]
+    paths: list[Path],
+    measures: dict[str, Measure],
+    measure_sources: dict[str, Source],
+    unread: dict[str, UnreadSource],
 ) -> tuple[list[Problem], dict[str, str]]:
     """Read all problems; return the excluded ones too, by name with the reason."""
     problems, left_out = [], {}
     for path in paths:
         try:
-            problems.append(_read_problem(path, measures, unread))
+            problems.append(read_problem(path, _read_text(path), measures, measure_sources, unread))
         except (UnsafeDeclarationError, MissingInputError) as error:
             left_out[path.stem] = str(error)
     return problems, left_out
@@ -316,80 +303,6 @@ def _check_weight_groups(source: Source, lines: LineNumbers, path: Path, groups:
                 f"{declaration.apportion_by!r}; "
                 f"{suggest_names(declaration.apportion_by, groups)}"
             )
-
-
-def _read_problem(path: Path, measures: dict[str, Measure], unread: dict[str, UnreadSource]) -> Problem:
-    text = _read_text(path)
-    start, end = text.find("/*"), text.find("*/")
-    if start == -1 or text[:start].strip() or end == -1:
-        raise DeclarationError(f"{path}: found no header; expected the file to start with /* question: ... */")
-    data, lines = read_yaml(text[start + 2 : end], path, first_line=1 + text.count("\n", 0, start))
-    header = validate_declaration(ProblemHeader, data, lines, path)
-    select = parse_select(text[end + 2 :].strip().rstrip(";"), str(path))
-    problem = Problem(path.stem, header, select, path, text)
-    _check_measures(problem, lines, measures, unread)
-    _check_tables(problem, text, text.index(select.sql, end), measures)
-    return problem
-
-
-def _check_measures(
-    problem: Problem, lines: LineNumbers, measures: dict[str, Measure], unread: dict[str, UnreadSource]
-) -> None:
-    if not NAME_PATTERN.fullmatch(problem.name):
-        raise DeclarationError(
-            f"{problem.path}: found problem name {problem.name!r}, expected lower case letters, digits and _"
-        )
-    for key, names in (("needs", problem.header.needs), ("unknowns", problem.header.unknowns)):
-        for place, measure in enumerate(names):
-            if measure not in measures:
-                line = lines.get((key, measure)) or lines.get((key, place))
-                where = f"{file_location(problem.path, line)}: {key}: unknown measure {measure!r}"
-                refuse_unknown_measure(where, measure, measures, unread)
-    for name, need in problem.header.needs.items():
-        if need.proxy:
-            _check_proxy(name, need.proxy, file_location(problem.path, lines.get(("needs", name, "proxy"))), measures)
-
-
-def _check_proxy(name: str, proxy: str, where: str, measures: dict[str, Measure]) -> None:
-    """Raise DeclarationError for a proxy of another kind or unit, which would be misread as the measure itself."""
-    expected, actual = (f"{measures[measure].kind} in {measures[measure].unit}" for measure in (name, proxy))
-    if expected != actual:
-        raise DeclarationError(
-            f"{where}: found proxy {proxy}, a {actual}, expected a {expected} like {name}; "
-            "show it as a separate measure, and set essential: false for the other"
-        )
-
-
-def _check_tables(problem: Problem, text: str, offset: int, measures: dict[str, Measure]) -> None:
-    spine = "place" if problem.header.grain == "latest" else "place_period"
-    for table in problem.select.tables:
-        where = file_location(problem.path, 1 + text.count("\n", 0, offset + table.position))
-        if table.schema != problem.header.geography:
-            raise DeclarationError(
-                f"{where}: found {table.schema}.{table.name}, expected a table of {problem.header.geography}"
-            )
-        if table.name in SPINE_TABLES and table.name != spine:
-            raise DeclarationError(
-                f"{where}: found spine {table.name}, expected {spine} for grain {problem.header.grain}"
-            )
-        measure = table.name.removesuffix("_history")
-        if table.name not in SPINE_TABLES and measure not in measures:
-            raise DeclarationError(f"{where}: unknown measure {measure!r}; {suggest_names(measure, measures)}")
-        if table.name not in SPINE_TABLES and measure not in problem.measures:
-            raise DeclarationError(f"{where}: {measure} is read but not asked for; add it to needs or unknowns")
-    shown_measures = {table.name.removesuffix("_history") for table in problem.select.tables}
-    unread = [measure for measure in problem.measures if measure not in shown_measures]
-    if unread:
-        raise DeclarationError(
-            f"{problem.path}: {unread[0]} is requested but the SELECT does not read it; add it or remove the request"
-        )
-    reserved = [name for name in VERDICT_COLUMNS if name in problem.select.inputs]
-    if reserved:
-        raise DeclarationError(f"{problem.path}: column {reserved[0]} is reserved in every view; rename your column")
-    if spine not in shown_measures:
-        raise DeclarationError(
-            f"{problem.path}: the SELECT does not read {problem.header.geography}.{spine}; start from that table"
-        )
 
 
 def _hash_declaration(folder: Path, name: str, source: Source) -> str:

@@ -1,16 +1,41 @@
 """Declaration of a problem in the header of its SQL file: question, geography, periods and needs."""
 
+from datetime import date
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from pipelines.core.periods import parse_problem_period
 from pipelines.core.vocabulary import Grain
-from pipelines.declarations.base import Age, Declaration, GeographyName, ListAsTuple, Name
+from pipelines.declarations.base import Age, Declaration, GeographyName, ListAsTuple, Name, Nation
 
 
 class Need(Declaration):
-    """A problem's need for one measure: the conditions under which it uses a figure."""
+    """A problem's need for one measure, or for one of several: the conditions under which it uses a figure."""
 
+    nations: Annotated[tuple[Nation, ...], ListAsTuple] = Field(
+        (),
+        description="Nations that need the measure; elsewhere the cell is `not_applicable`, and no gap. Default: all"
+        " nations",
+    )
+    place_codes: Annotated[tuple[str, ...], ListAsTuple] = Field(
+        (), description="Codes of the places that need the measure; elsewhere as for `nations`. Default: all places"
+    )
+    one_of: Annotated[tuple[Name, ...], ListAsTuple] = Field(
+        (),
+        description="Measures of which one answers the need in a place: the first with a figure. The need's own name is"
+        " then a table of the SELECT, and `<column>_measure` in the view says which measure it is",
+    )
+    from_: str | None = Field(
+        None,
+        alias="from",
+        description="First period with the need, as in 2020-03. For grain latest: no earlier figure is used",
+    )
+    until: str | None = Field(
+        None,
+        description="Last period with the need, as in 2021-09. For grain latest: the newest figure up to then is used,"
+        " whatever its age",
+    )
     max_age: Age | None = Field(
         None,
         description="For grain latest: maximum age of a figure, from its end to the day of the build. "
@@ -60,9 +85,25 @@ class Need(Declaration):
             )
         return data
 
+    @property
+    def span(self) -> tuple[date, date]:
+        """First and last day of the need."""
+        first = parse_problem_period(self.from_).start if self.from_ else date.min
+        return first, parse_problem_period(self.until).end if self.until else date.max
+
+    @property
+    def is_of_a_time(self) -> bool:
+        """Whether the need has a first or last day."""
+        return bool(self.from_ or self.until)
+
 
 def validate_age_keys(name: str, need: Need, grain: str) -> None:
-    """Raise ValueError for an age key that has no effect with the problem's grain."""
+    """Raise ValueError for an age key that has no effect with the problem's grain or the need's own time."""
+    first, last = need.span
+    if first > last:
+        raise ValueError(f"{name}: from is later than until")
+    if need.until and need.max_age:
+        raise ValueError(f"{name}: a figure up to {need.until} has no maximum age; keep until or max_age")
     if grain == "latest" and need.carry:
         raise ValueError(f"{name}: carry is for grain month, quarter and year; for grain latest use max_age")
     if grain != "latest" and need.max_age:
@@ -86,27 +127,50 @@ class ProblemHeader(Declaration):
     decision: str = Field(description="The decision that the answer supports")
     owner: str = Field(description="Role of the person who takes the decision")
     geography: GeographyName = Field(description="Geography of the answer")
+    decision_date: date | None = Field(
+        None,
+        description="Day of the decision, for a problem of the past: with grain latest, no later figure is used, and"
+        " ages count to that day. Default: the day of the build",
+    )
+    nations: Annotated[tuple[Nation, ...], ListAsTuple] = Field(
+        (), description="Nations of the places requested; default: all nations"
+    )
     place_codes: Annotated[tuple[str, ...], ListAsTuple] = Field(
         (), description="Codes of the places requested; default: all places of the geography"
     )
     grain: Grain = Field(description="latest: one row per place; otherwise one row per place and period")
     periods: PeriodRange | None = Field(None, description="Periods requested, for every grain except latest")
     needs: dict[Name, Annotated[Need, BeforeValidator(lambda value: {} if value is None else value)]] = Field(
-        description="Measures that the question needs"
+        description="Measures that the question needs, or a name with `one_of`"
     )
     unknowns: Annotated[tuple[Name, ...], ListAsTuple] = Field(
-        (), description="Measures requested although no publisher is known"
+        (),
+        description="Measures on which the decision rests and which no publisher reports. No verdict depends on them."
+        " Only measures of a source that is not open",
     )
+
+    @property
+    def measure_needs(self) -> dict[str, Need]:
+        """Need for each measure; a need with `one_of` applies to each of its measures."""
+        return {measure: need for name, need in self.needs.items() for measure in need.one_of or (name,)}
+
+    @property
+    def alternatives(self) -> dict[str, tuple[str, ...]]:
+        """Measures of each need with `one_of`."""
+        return {name: need.one_of for name, need in self.needs.items() if need.one_of}
 
     @model_validator(mode="after")
     def _validate_header(self) -> Self:
         if (self.grain == "latest") == bool(self.periods):
             raise ValueError("periods is required for grain month, quarter and year; grain latest has none")
-        twice = sorted(set(self.needs) & set(self.unknowns))
+        asked = [*(measure for name, need in self.needs.items() for measure in need.one_of or (name,)), *self.unknowns]
+        twice = sorted({measure for measure in asked if asked.count(measure) > 1})
         if twice:
-            raise ValueError(f"{twice[0]} is in both needs and unknowns; keep one")
+            raise ValueError(f"{twice[0]} is asked for twice, in needs, one_of or unknowns; keep one")
+        if self.decision_date and self.grain != "latest":
+            raise ValueError("decision_date is for grain latest; for other grains periods.end is the last period")
         for name, need in self.needs.items():
             validate_age_keys(name, need, self.grain)
-            if need.proxy and (need.proxy == name or need.proxy not in {*self.needs, *self.unknowns}):
+            if need.proxy and (need.one_of or need.proxy == name or need.proxy not in asked):
                 raise ValueError(f"{name}: proxy: found {need.proxy!r}, expected another requested measure")
         return self

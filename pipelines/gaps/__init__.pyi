@@ -26,6 +26,7 @@ from .ledger_load import read_ledger as read_ledger
 from .ledger_load import record_repeated_builds as record_repeated_builds
 from .ledger_load import update_ledger as update_ledger
 from .ledger_load import write_ledger as write_ledger
+from .need_scope import is_needed as is_needed
 from .plan import Plan as Plan
 from .plan import describe_plan as describe_plan
 from .plan import flatten_plan as flatten_plan
@@ -48,4 +49,5 @@ from .validity import current_answer_key as current_answer_key
 from .verdicts import VERDICT as VERDICT
 from .verdicts import VERDICT_WORDS as VERDICT_WORDS
 from .verdicts import summarise_by_place as summarise_by_place
+from .view import MEASURE_SUFFIX as MEASURE_SUFFIX
 from .view import PERIOD_SUFFIX as PERIOD_SUFFIX

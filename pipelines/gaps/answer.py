@@ -30,6 +30,7 @@ from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.gaps.cells import build_cells, group_slices
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
+from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.proxies import apply_proxies
 from pipelines.gaps.reference_periods import instant_measures
 from pipelines.gaps.refine import refine_gaps, withhold_implausible
@@ -74,7 +75,9 @@ def _build_answer(project: Project, problem: Problem, last_release: date) -> tup
     known = [last_release, *population_days(project, problem)]
     validity = find_validity(problem, catalogue, group_slices(placed), known, project.as_of)
     cells = apply_proxies(build_cells(problem, catalogue, system, placed, aside, validity.first), problem)
-    breaks = find_discontinuities(cells, load_neighbours(project, problem.header.geography), catalogue.measures)
+    breaks = find_discontinuities(
+        cells.filter(is_needed()), load_neighbours(project, problem.header.geography), catalogue.measures
+    )
     cells = add_discontinuity_caveats(cells, breaks)
     verdict_table = build_verdicts(cells, problem.header, problem_residents(project, problem)[0])
     refuse_other_periods(problem, catalogue, cells)
@@ -191,7 +194,7 @@ def _apportion_source(
         source_codes = set(crosswalk.drop_nulls(["from_code", "to_code"])["from_code"])
         if source_codes <= set(successors):
             return None
-        allowed = frozenset(name for name, need in problem.header.needs.items() if need.downscale)
+        allowed = frozenset(name for name, need in problem.header.measure_needs.items() if need.downscale)
         moved.append(place_figures(slices, Crosswalk(crosswalk, group), project.catalogue.measures,
                                    read_denominators(project, source), allowed))  # fmt: skip
         lost.append(list_residuals(slices, crosswalk, project.catalogue.measures))

@@ -18,6 +18,7 @@ from pipelines.declarations.base import NATIONS
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.source import Source
 from pipelines.gaps.grid import build_grid, choose_periods, list_periods, select_places, tabulate_choices
+from pipelines.gaps.need_scope import mark_unneeded_cells
 
 CELL_KEY = ["measure", "place_code", "period_start"]
 
@@ -44,9 +45,8 @@ def build_cells(
     joined = _withhold_uncertain(_accept_partial_average(joined, problem), problem)
     reasons = _collect_reasons(joined, catalogue, set_aside)
     cells = joined.join(reasons, on=CELL_KEY, how="left", maintain_order="left")
-    return conform_table(_complete_cells(cells, problem, catalogue), CELL_COLUMNS).sort(
-        "measure", "place_code", "period_start"
-    )
+    complete = conform_table(_complete_cells(cells, problem, catalogue), CELL_COLUMNS)
+    return mark_unneeded_cells(complete, problem).sort("measure", "place_code", "period_start")
 
 
 def group_slices(placed: pl.DataFrame) -> dict[str, list[ReferencePeriod]]:
@@ -83,7 +83,7 @@ def _accept_partial_average(cells: pl.DataFrame, problem: Problem) -> pl.DataFra
     """Accept a rate averaged over part of a place, where its coverage meets the problem's `min_coverage`."""
     if cells["partial"].is_null().all():
         return cells.with_columns(pl.lit(False).alias("nearly_whole"))
-    least = {name: need.min_coverage for name, need in problem.header.needs.items()}
+    least = {name: need.min_coverage for name, need in problem.header.measure_needs.items()}
     enough = (
         (pl.col("placed_reason") == "children_incomplete")
         & pl.col("partial").is_not_null()
@@ -101,7 +101,7 @@ def _accept_partial_average(cells: pl.DataFrame, problem: Problem) -> pl.DataFra
 
 def _withhold_uncertain(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     """Withhold apportioned figures with a wider interval than the problem allows; their bounds stay."""
-    widest = {name: need.max_error for name, need in problem.header.needs.items() if need.max_error}
+    widest = {name: need.max_error for name, need in problem.header.measure_needs.items() if need.max_error}
     if not widest:
         return cells
     allowed = pl.col("measure").replace_strict(widest, default=None, return_dtype=pl.Float64)

@@ -45,7 +45,7 @@ class PeriodChoice(NamedTuple):
 
 
 def select_places(problem: Problem, places: pl.DataFrame) -> pl.DataFrame:
-    """Select the problem's places (schema.PLACE_COLUMNS): all areas of its geography, or the codes it lists."""
+    """Select the problem's places (schema.PLACE_COLUMNS): all areas of its geography, or its nations and codes."""
     only = problem.header.place_codes
     codes = places["place_code"].to_list()
     strange = [code for code in only if code not in codes]
@@ -54,12 +54,15 @@ def select_places(problem: Problem, places: pl.DataFrame) -> pl.DataFrame:
             f"{problem.path}: place_codes: {strange[0]} is not a place in {problem.header.geography}; "
             f"{suggest_names(strange[0], codes)}"
         )
+    if problem.header.nations:
+        places = places.filter(pl.col("nation").is_in(list(problem.header.nations)))
     return places.filter(pl.col("place_code").is_in(list(only))) if only else places
 
 
 def list_periods(problem: Problem, as_of: date) -> list[ReferencePeriod]:
-    """List the periods that a problem requests; for grain latest the day of the build."""
+    """List the periods that a problem requests; for grain latest the day of the build, or of a past decision."""
     span = problem.header.periods
+    as_of = min(as_of, problem.header.decision_date or as_of)
     return list_problem_periods(problem.header.grain, span.start if span else "", span.end if span else None, as_of)
 
 
@@ -68,7 +71,7 @@ def build_grid(problem: Problem, places: pl.DataFrame, periods: list[ReferencePe
     measures = pl.DataFrame(
         {
             "measure": list(problem.measures),
-            "need": ["needed"] * len(problem.header.needs) + ["wanted"] * len(problem.header.unknowns),
+            "need": ["needed"] * len(problem.header.measure_needs) + ["wanted"] * len(problem.header.unknowns),
         }
     )
     spans = pl.DataFrame(periods, schema={"period_start": pl.Date, "period_end": pl.Date}, orient="row")
@@ -107,7 +110,7 @@ def choose_periods(
 def _measure_series(
     measure: str, problem: Problem, catalogue: Catalogue, stored_periods: list[ReferencePeriod]
 ) -> MeasureSeries:
-    name, need = catalogue.measure_source[measure], problem.header.needs.get(measure, Need())
+    name, need = catalogue.measure_source[measure], problem.header.measure_needs.get(measure, Need())
     kind, instant = catalogue.measures[measure].kind, bool(instant_measures(catalogue, [measure]))
     return MeasureSeries(measure, name, catalogue.sources[name], need, kind, instant, stored_periods)
 
@@ -137,14 +140,16 @@ def _choose_period(series: MeasureSeries, grain: Grain, period: ReferencePeriod,
 
 
 def _choose_newest(series: MeasureSeries, day: ReferencePeriod) -> PeriodChoice:
-    """Choose the newest figure that ends by the day of the build."""
-    newest = max(
-        (span for span in series.stored_periods if span.end <= day.end), key=lambda span: span.end, default=None
-    )
+    """Choose the newest figure that ends by the day of the build, and within the time of the need."""
+    first, last = series.need.span
+    in_time = [span for span in series.stored_periods if first <= span.end <= min(last, day.end)]
+    newest = max(in_time, key=lambda span: span.end, default=None)
     if newest is None:
         return PeriodChoice(
             series.measure, *day, reason="period_mismatch", evidence=_first_period_text(series.stored_periods)
         )
+    if series.need.until:
+        return PeriodChoice(series.measure, *day, *newest)
     reason, evidence = _explain_age(series.need, series.source, newest, day)
     return PeriodChoice(series.measure, *day, *newest, reason, evidence)
 

@@ -13,6 +13,7 @@ import polars as pl
 from pipelines.core.schema import DATE, TEXT, WHOLE, Column, conform_table, polars_schema
 from pipelines.declarations.acceptances import Acceptance, add_acceptances
 from pipelines.gaps.ledger_drafts import DeclarationHashes, drop_drafts
+from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.proxies import is_open, open_reason
 from pipelines.gaps.sightings import CLOSING_REASONS, SIGHTING, build_spells, count_changes, last_sightings
 
@@ -136,8 +137,9 @@ def add_build(
     if day < ledger.day or (day == ledger.day and contents == ledger.notes[-1].contents):
         return ledger
     build, note = ledger.last + 1, BuildNote(contents, declared or {})
-    counts = {"problem": cells["problem"].first(), "build": build, "day": day, "last_day": day, "asked": cells.height,
-              "known": cells.filter(~is_open()).height}  # fmt: skip
+    asked = cells.filter(is_needed())
+    counts = {"problem": cells["problem"].first(), "build": build, "day": day, "last_day": day, "asked": asked.height,
+              "known": asked.filter(~is_open()).height}  # fmt: skip
     builds = pl.concat([ledger.builds, conform_table(pl.DataFrame([counts]), BUILD)])
     notes = (*ledger.notes, note)
     sightings = _new_sightings(ledger, cells, build)
@@ -150,7 +152,7 @@ def _new_sightings(ledger: Ledger, cells: pl.DataFrame, build: int) -> pl.DataFr
     before = last.filter(pl.col("reason").is_not_null())
     same = ["gap_id", "reason", "data_owner", "period_start", "period_end"]
     fresh = now.join(before, on=same, how="anti", nulls_equal=True)
-    is_asked = pl.col("gap_id").is_in(cells["cell_id"].implode())
+    is_asked = pl.col("gap_id").is_in(cells.filter(is_needed())["cell_id"].implode())
     because = pl.when(is_asked).then(pl.lit("answered")).otherwise(pl.lit("no_longer_asked"))
     closings = before.join(now, on="gap_id", how="anti").with_columns(
         pl.lit(None, pl.String).alias("reason"), because.alias("closure_reason")

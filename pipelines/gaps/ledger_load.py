@@ -37,6 +37,7 @@ from pipelines.gaps.ledger import (
     repeat_last_build,
 )
 from pipelines.gaps.ledger_drafts import DeclarationHashes
+from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.proxies import is_open, open_reason
 from pipelines.gaps.sightings import SIGHTING, convert_spells
 
@@ -149,7 +150,11 @@ def _ledger_checksum(sightings: pl.DataFrame, builds: str, has_old_names: bool =
 
 def hash_cells(cells: pl.DataFrame) -> str:
     """Return a hash of the cells for the ledger: which are requested, and which are open for which reason."""
-    noted = cells.sort("cell_id").select("cell_id", pl.when(is_open()).then(open_reason()).fill_null(""))
+    noted = (
+        cells.filter(is_needed())
+        .sort("cell_id")
+        .select("cell_id", pl.when(is_open()).then(open_reason()).fill_null(""))
+    )
     return hashlib.sha256(json.dumps(noted.rows()).encode()).hexdigest()
 
 

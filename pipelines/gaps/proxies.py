@@ -5,6 +5,7 @@ import polars as pl
 from pipelines.apportionment import INTERVAL_COLUMNS
 from pipelines.core.schema import CELL_COLUMNS, conform_table
 from pipelines.declarations.catalogue import Problem
+from pipelines.gaps.need_scope import is_needed
 
 PROXY_COLUMNS = (
     "value", "lower_bound", "upper_bound", *INTERVAL_COLUMNS, "obs_status", "published_marker", "derivation",
@@ -22,7 +23,7 @@ def apply_proxies(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     `other_reasons` has the reasons of its own gap. Data owner and remedy stay, since the need is still open. A proxy
     uses the other measure's own figure, never another proxy.
     """
-    proxies = {name: need.proxy for name, need in problem.header.needs.items() if need.proxy}
+    proxies = {name: need.proxy for name, need in problem.header.measure_needs.items() if need.proxy}
     if not proxies:
         return cells
     proxy_measure = pl.col("measure").replace_strict(proxies, default=None, return_dtype=pl.String)
@@ -35,7 +36,7 @@ def apply_proxies(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     joined = cells.with_columns(proxy_measure.alias("proxy_measure")).join(
         offers, on=["proxy_measure", *_PLACE_AND_PERIOD], how="left", maintain_order="left"
     )
-    is_used = pl.col("reason").is_not_null() & pl.col("given_value").is_not_null()
+    is_used = is_needed() & pl.col("reason").is_not_null() & pl.col("given_value").is_not_null()
     filled = joined.with_columns(
         pl.when(is_used).then(new).otherwise(pl.lit(None) if name == "proxy_measure" else pl.col(name)).alias(name)
         for name, new in _proxy_expressions().items()
@@ -61,8 +62,8 @@ def _proxy_expressions() -> dict[str, pl.Expr]:
 
 
 def is_open() -> pl.Expr:
-    """Select the cells with an open need: those without a figure, and those with a proxy."""
-    return pl.col("reason").is_not_null() | pl.col("proxy_measure").is_not_null()
+    """Select the cells with an open need: those without a figure, and those with a proxy, within their need's scope."""
+    return is_needed() & (pl.col("reason").is_not_null() | pl.col("proxy_measure").is_not_null())
 
 
 def open_reason() -> pl.Expr:

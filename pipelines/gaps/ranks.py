@@ -56,7 +56,9 @@ def rank_places(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFra
     noisy = sorted(name for name, measure in measures.items() if measure.perturbed)
     estimates = sorted(name for name, measure in measures.items() if measure.is_uncertain and not measure.perturbed)
     floor = {name: 0.0 if _is_never_negative(measure) else -np.inf for name, measure in measures.items()}
-    known = cells.filter(pl.col("value").is_not_null().any().over(RANK_KEY)).with_columns(
+    # A place in which the figure can't exist, or is not needed, has no rank.
+    existing = cells.filter((pl.col("reason") != "not_applicable").fill_null(True))
+    known = existing.filter(pl.col("value").is_not_null().any().over(RANK_KEY)).with_columns(
         pl.col("measure").is_in(noisy).alias("is_noisy"),
         pl.col("measure").is_in(estimates).alias("is_estimate"),
         (pl.col("interval_source") == PUBLISHED_SOURCE).fill_null(False).alias("limited"),

@@ -15,6 +15,7 @@ from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.gaps.answer import place_observations
 from pipelines.gaps.cells import build_cells
+from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.view import run_problem_select
 from pipelines.geography import (
     PlaceData,
@@ -101,7 +102,7 @@ def list_lost_measures(cells: pl.DataFrame, measures: Mapping[str, Measure]) -> 
         .explode("council")
     )
     now = old.group_by(key).agg(pl.col("value").is_not_null().all().alias("known"))
-    then = cells.filter(pl.col("side") == "then", pl.col("reason").is_not_null())
+    then = cells.filter(pl.col("side") == "then", pl.col("reason").is_not_null(), is_needed())
     lost = then.join(now.filter("known"), on=key, how="semi")
     parts = {
         name: f"{' and '.join(filter(None, (measure.numerator, measure.denominator)))}, by district"

@@ -53,7 +53,7 @@ def _changes_of_newest(
         yield from ends
         if past := [end for end in ends if end <= as_of]:
             source = catalogue.sources[catalogue.measure_source[measure]]
-            most, _ = greatest_age(problem.header.needs.get(measure, Need()), source)
+            most, _ = greatest_age(problem.header.measure_needs.get(measure, Need()), source)
             yield max(past) + timedelta(days=most + 1)
 
 

@@ -72,7 +72,9 @@ def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
     """Return for each cell that counts for the verdict whether it blocks it or weighs on it, and why."""
     relevant = cells.filter(pl.col("need") == ("needed" if header.needs else "wanted"))
     essential = (
-        [name for name, need in header.needs.items() if need.essential] if header.needs else list(header.unknowns)
+        [name for name, need in header.measure_needs.items() if need.essential]
+        if header.needs
+        else list(header.unknowns)
     )
     is_asked = (pl.col("reason") != "not_applicable").fill_null(True)
     missing = pl.col("reason").is_not_null() & is_asked

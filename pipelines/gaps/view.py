@@ -15,6 +15,7 @@ from pipelines.core.renames import add_new_name
 from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.core.visible import escape_invisible_frame
 from pipelines.declarations.catalogue import Problem
+from pipelines.gaps.need_scope import is_needed
 
 MEASURE_COLUMNS = (
     "value", "lower_bound", "upper_bound", "interval_lower", "interval_upper", "interval_level", "interval_source",
@@ -26,6 +27,8 @@ MEASURE_COLUMNS = (
 
 _COPIES, _ATTEMPTS = 6, 2
 """Memory of a SELECT, as a multiple of the size of its tables; attempts that a build makes at a failing SELECT."""
+MEASURE_SUFFIX = "_measure"
+"""Suffix of the column that names the measure which answers a need with `one_of`."""
 PERIOD_SUFFIX = "_period"
 """Suffix of the column with the reference period of another column's figures, where a need declares `carry`."""
 
@@ -36,7 +39,8 @@ def run_problem_select(
     """Run a problem's SELECT; return its columns, each that rests on measures followed by its `_status`.
 
     A `_status` is the reason why the figure is missing, or the worst observation status behind it. Where a need
-    declares `carry`, a column `_period` states the reference period of the figures. Raises DeclarationError where the
+    declares `carry`, a column `_period` states the reference period of the figures. Where it declares `one_of`, a
+    column `_measure` names the measure that answers. Raises DeclarationError where the
     SELECT does not run. Raises CommongroundError where it does not return one row for each place (and period), or
     returns a figure although none of its measures has one.
     """
@@ -85,6 +89,12 @@ def _prepare_tables(
         )
         history = placed.filter(pl.col("measure") == measure).rename({"to_code": "place_code"})
         _create_table(con, f"{schema}.{measure}_history", history)
+    for name, measures in problem.header.alternatives.items():
+        answering = cells.filter(pl.col("measure").is_in(list(measures)), is_needed())
+        everywhere = cells.select("place_code", "period_start", "period_end").unique(maintain_order=True)
+        key = ["place_code", "period_start", "period_end"]
+        rows = everywhere.join(answering.select(*key, "measure", *MEASURE_COLUMNS), on=key, how="left")
+        _create_table(con, f"{schema}.{name}", rows)
 
 
 def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
@@ -107,7 +117,8 @@ def _refuse_other_rows(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame
 
 
 def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    carried = {name for name, need in problem.header.needs.items() if need.carry}
+    carried = {name for name, need in problem.header.measure_needs.items() if need.carry}
+    alternatives = [set(measures) for measures in problem.header.alternatives.values()]
     columns: list[str] = []
     for name, inputs in problem.select.inputs.items():
         columns.append(name)
@@ -116,9 +127,17 @@ def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key
         statuses = collect_statuses(inputs, cells, key)
         view = view.join(statuses, on=key, how="left", maintain_order="left")
         _refuse_invented_figures(problem, name, view)
-        status = pl.when(pl.col(name).is_null()).then(pl.coalesce("_reason", pl.lit("input_missing")))
-        view = view.with_columns(status.otherwise("_worst").alias(f"{name}_status")).drop("_reason", "_worst", "_known")
+        no_need = pl.when("_no_need").then(pl.lit("not_applicable"))
+        status = pl.when(pl.col(name).is_null()).then(pl.coalesce("_reason", no_need, pl.lit("input_missing")))
+        view = view.with_columns(status.otherwise("_worst").alias(f"{name}_status")).drop(
+            "_reason", "_worst", "_known", "_no_need"
+        )
         columns.append(f"{name}_status")
+        if any(measures <= set(inputs) for measures in alternatives):
+            view = view.join(_name_answering_measures(inputs, cells, key), on=key, how="left", maintain_order="left")
+            measure = pl.when(pl.col(name).is_not_null()).then("_measures").alias(f"{name}{MEASURE_SUFFIX}")
+            view = view.with_columns(measure).drop("_measures")
+            columns.append(f"{name}{MEASURE_SUFFIX}")
         if carried & set(inputs):
             view = view.join(collect_periods(inputs, cells, key), on=key, how="left", maintain_order="left")
             period_text = pl.when(pl.col(name).is_not_null()).then("_periods").alias(f"{name}{PERIOD_SUFFIX}")
@@ -145,9 +164,18 @@ def collect_statuses(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str
         pl.when(has_proxy).then(pl.lit("proxy_used")).when(is_carried_forward().any()).then(pl.lit(CARRIED_FORWARD))
     )
     return grouped.agg(
-        pl.col("reason").drop_nulls().first().alias("_reason"),
+        pl.col("reason").filter(is_needed()).drop_nulls().first().alias("_reason"),
+        (~is_needed()).any().alias("_no_need"),
         status.otherwise(worst).alias("_worst"),
         known.sum().alias("_known"),
+    )
+
+
+def _name_answering_measures(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """Return for each row the measures with a figure, among some (`_measures`)."""
+    known = cells.filter(pl.col("measure").is_in(list(inputs)), pl.col("value").is_not_null()).sort(*key, "measure")
+    return known.group_by(key, maintain_order=True).agg(
+        pl.col("measure").unique(maintain_order=True).str.join(" and ").alias("_measures")
     )
 
 

@@ -8,6 +8,8 @@ from pipelines.core.reasons import REASONS
 from pipelines.outputs.report_model import LARGER_PLACE, Report
 from pipelines.outputs.report_summary import count_needs_met
 
+NO_NEED: dict[str, Any] = {"count": "", "reasons": []}
+"""Cell of a measure that no place of a larger place needs."""
 MAX_REASONS = 3
 """Maximum number of gap reasons in a cell of the table; the others are counted together."""
 
@@ -48,7 +50,7 @@ def larger_place_table(report: Report) -> list[dict[str, Any]]:
             "where": f"{code}, {places:,} places",
             "met": met.get(code, "no needs"),
             "verdict": "",
-            "cells": [cells[code, measure] for measure in report.measures],
+            "cells": [cells.get((code, measure), NO_NEED) for measure in report.measures],
         }
         for code, name, places in larger.sort("larger_name", "larger_code").iter_rows()
     ]
@@ -56,7 +58,7 @@ def larger_place_table(report: Report) -> list[dict[str, Any]]:
 
 def _count_cells(report: Report) -> dict[tuple[str, str], dict[str, Any]]:
     """Count the figures and the gaps of each larger place and measure."""
-    cells = report.cells.select("place_code", "measure", "value", "reason").join(report.larger, on="place_code")
+    cells = report.asked_cells.select("place_code", "measure", "value", "reason").join(report.larger, on="place_code")
     key = ["larger_code", "measure"]
     counts = cells.group_by(key).agg(pl.col("value").count().alias("known"), pl.len().alias("asked"))
     gaps = cells.drop_nulls("reason").group_by(*key, "reason").len("gaps")

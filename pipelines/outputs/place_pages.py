@@ -11,7 +11,16 @@ from pipelines.apportionment import INTERVAL_COLUMNS
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.gaps import RANK_KEY, VERDICT_WORDS, format_rank, is_open, open_reason, rank_places, summarise_by_place
+from pipelines.gaps import (
+    RANK_KEY,
+    VERDICT_WORDS,
+    format_rank,
+    is_needed,
+    is_open,
+    open_reason,
+    rank_places,
+    summarise_by_place,
+)
 from pipelines.outputs.report_tables import describe_uncertainty, format_figure, format_interval
 
 RowsByPlace = dict[str, list[dict[str, Any]]]
@@ -111,7 +120,7 @@ def _figure_rows(catalogue: Catalogue, cells: pl.DataFrame) -> RowsByPlace:
     ranks = rank_places(cells, catalogue.measures).select(*RANK_KEY, "place_code", *_RANK_COLUMNS)
     placed = cells.join(ranks, on=[*RANK_KEY, "place_code"], how="left", maintain_order="left")
     newest = placed.sort("period_end").group_by("place_code", "measure", "problem").agg(
-        pl.len().alias("asked"), pl.col("value").count().alias("count"),
+        is_needed().sum().alias("asked"), pl.col("value").count().alias("count"),
         *(pl.col(name).filter(pl.col("value").is_not_null()).last()
           for name in ("value", "reference_start", "reference_end", "caveats", "source", "proxy_measure",
                        *INTERVAL_COLUMNS,

@@ -8,6 +8,7 @@ from pipelines.core.schema import empty_table
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.source import Source
+from pipelines.gaps import is_needed
 from pipelines.observations import COMPLETENESS
 from pipelines.outputs.report_changes import NO_BREAKS, NO_HISTORY, Breaks, BuildHistory
 
@@ -51,6 +52,11 @@ class Report(NamedTuple):
     breaks: Breaks = NO_BREAKS
     completeness: pl.DataFrame = empty_table(COMPLETENESS)
     larger: pl.DataFrame = LARGER_PLACE.to_frame()
+
+    @property
+    def asked_cells(self) -> pl.DataFrame:
+        """Cells within the scope of their need, and those of unknowns: all that pages and counts show."""
+        return self.cells.filter(is_needed())
 
     @property
     def is_large(self) -> bool:

@@ -99,7 +99,9 @@ def finding_rows(findings: pl.DataFrame) -> list[dict[str, Any]]:
 
 def list_reasons(report: Report, findings: pl.DataFrame) -> list[Reason]:
     """Return the reasons and caveats that occur in the cells or in the given findings."""
-    codes = pl.concat([report.cells[name] for name in ("reason", "other_reasons", "caveats")]).drop_nulls().unique()
+    codes = (
+        pl.concat([report.asked_cells[name] for name in ("reason", "other_reasons", "caveats")]).drop_nulls().unique()
+    )
     occurring = {code for text in codes for code in text.split(",")} | set(findings["reason"])
     return [reason for code, reason in REASONS.items() if code in occurring]
 
@@ -132,13 +134,13 @@ def summarise_report(report: Report) -> ReportSummary:
     needed = report.cells.filter(pl.col("need") == "needed")
     return ReportSummary(
         report.cells["place_code"].n_unique(), whole, met.height - whole - none, none,
-        needed.height, needed["value"].count(), report.cells.height - needed.height,
+        needed.height, needed["value"].count(), report.cells.filter(pl.col("need") == "wanted").height,
     )  # fmt: skip
 
 
 def count_gaps_by_reason(report: Report) -> list[dict[str, Any]]:
     """Count gaps by reason: code, title, cells, places, share of all gaps, in descending order."""
-    gaps = report.cells.filter(pl.col("reason").is_not_null())
+    gaps = report.asked_cells.filter(pl.col("reason").is_not_null())
     counted = gaps.group_by("reason").agg(pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"))
     rows = counted.sort("cells", "reason", descending=[True, False]).to_dicts()
     return [{**row, "title": REASONS[row["reason"]].title, "share": row["cells"] / gaps.height} for row in rows]
@@ -153,7 +155,7 @@ def list_requests(report: Report) -> list[dict[str, Any]]:
     A row counts each place, cell and resident once. `people` covers the places with a known population
     (`people_known`), and is null if there is no such place. Rows are in descending order of people.
     """
-    gaps = _fill_defaults(report.cells.filter(pl.col("reason").is_not_null())).sort("place_code", "period_start")
+    gaps = _fill_defaults(report.asked_cells.filter(pl.col("reason").is_not_null())).sort("place_code", "period_start")
     lines = gaps.group_by(_REQUEST_KEYS).agg(
         pl.len().alias("cells"),
         pl.col("place_code").n_unique().alias("places"),

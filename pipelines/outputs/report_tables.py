@@ -82,16 +82,21 @@ def _place_rows(report: Report) -> list[dict[str, Any]]:
 def place_table(report: Report) -> list[dict[str, Any]]:
     """Return a row for each place, with a cell for each measure: a figure with its caveats, or a gap reason."""
     apart = {head["name"] for head in measure_headings(report) if not head["period"]}
-    cells = {(row["place_code"], row["measure"]): row for row in report.cells.to_dicts()}
+    cells = {(row["place_code"], row["measure"]): row for row in report.asked_cells.to_dicts()}
     return [
-        {**place, "cells": [_lay_out_cell(cells[place["place_code"], name], measure, name in apart)
+        {**place, "cells": [_lay_out_cell(cells.get((place["place_code"], name)), measure, name in apart)
                             for name, measure in report.measures.items()]}
         for place in _place_rows(report)
     ]  # fmt: skip
 
 
-def _lay_out_cell(row: dict[str, Any], measure: Measure, has_period: bool) -> dict[str, Any]:
-    """Return the content of one cell. `dated` adds the reference period, if the figures of the column differ in it."""
+def _lay_out_cell(row: dict[str, Any] | None, measure: Measure, has_period: bool) -> dict[str, Any]:
+    """Return the content of one cell, with the reference period if the figures of the column differ in it.
+
+    A cell outside the scope of its need is blank.
+    """
+    if row is None:
+        return {"known": True, "text": "", "note": "", "evidence": ""}
     if row["reason"] is not None:
         text, note = REASONS[row["reason"]].title, format_bounds(row, measure)
         return {"known": False, "text": text, "note": note, "evidence": row["evidence"] or ""}
@@ -117,10 +122,10 @@ def period_table(report: Report) -> list[dict[str, Any]]:
         "caveats",
         *INTERVAL_COLUMNS,
     )
-    cells = report.cells.sort("place_code", "measure", "period_start").select(columns)
+    cells = report.asked_cells.sort("place_code", "measure", "period_start").select(columns)
     strips = {key: list(rows) for key, rows in groupby(cells.iter_rows(), key=lambda row: row[:2])}
     return [
-        {**place, "cells": [_period_strip(strips[place["place_code"], name], measure)
+        {**place, "cells": [_period_strip(strips.get((place["place_code"], name), []), measure)
                             for name, measure in report.measures.items()]}
         for place in _place_rows(report)
     ]  # fmt: skip
@@ -136,7 +141,7 @@ def _period_strip(rows: list[tuple[Any, ...]], measure: Measure) -> dict[str, An
     return {
         "width": len(known) * PERIOD_WIDTH,
         "path": runs_path(known),
-        "count": f"{sum(known):,} of {len(known):,}",
+        "count": f"{sum(known):,} of {len(known):,}" if known else "",
         "last": _newest_figure(last, measure) if last else "",
         "reasons": [f"{REASONS[code].title} ({n:,})" for code, n in reasons.items()],
     }
@@ -164,14 +169,20 @@ def runs_path(known: list[bool]) -> str:
 def list_highest(report: Report, most: int = 5) -> list[dict[str, Any]]:
     """List the places with the highest figures, for each needed rate and each computed column of the view.
 
-    Counts are excluded, because the largest places would always come first. Only for grain latest. A list is numbered
+    Counts are excluded, because the largest places would always come first. So are columns of a need with `one_of`,
+    because its measures can't be compared with each other. Only for grain latest. A list is numbered
     (`ordered`) only if every rank in it is certain. Otherwise each place states the uncertainty of its rank.
     """
     if report.header.grain != "latest":
         return []
-    rates = [name for name in report.header.needs if report.measures[name].kind == "rate"]
+    rates = [name for name in report.header.measure_needs if report.measures[name].kind == "rate"]
+    mixed = [set(measures) for measures in report.header.alternatives.values()]
+    inputs = parse_select(report.select, report.problem).inputs
+    of_several = {name for name, names in inputs.items() if set(names) & set(report.header.alternatives)
+                  or any(measures <= set(names) for measures in mixed)}  # fmt: skip
     numeric = [name for name, dtype in report.view.schema.items() if dtype.is_numeric()]
-    computed = [name for name in numeric if f"{name}_status" in report.view.columns and name not in report.measures]
+    computed = [name for name in numeric if f"{name}_status" in report.view.columns and name not in report.measures
+                and name not in of_several]  # fmt: skip
     lists = [_highest_list(report, name, most) for name in [*rates, *computed] if name in numeric]
     return [ranking for ranking in lists if ranking["rows"]]
 
@@ -203,11 +214,13 @@ def _highest_list(report: Report, name: str, most: int) -> dict[str, Any]:
 def describe_age_limits(report: Report) -> dict[str, str]:
     """Describe the oldest figure allowed for each need: maximum age for grain latest, otherwise carry-forward limit."""
     if report.header.grain == "latest":
-        sources = {name: report.sources[report.measure_sources[name]] for name in report.header.needs}
-        return {name: greatest_age(need, sources[name])[1] for name, need in report.header.needs.items()}
+        return {
+            name: "none" if need.until else greatest_age(need, report.sources[report.measure_sources[name]])[1]
+            for name, need in report.header.measure_needs.items()
+        }
     return {
         name: f"carried forward up to {need.carry}, with a caveat" if need.carry else "no older figure"
-        for name, need in report.header.needs.items()
+        for name, need in report.header.measure_needs.items()
     }
 
 
@@ -220,7 +233,7 @@ def measure_headings(report: Report) -> list[dict[str, Any]]:
         notes = [measure.unit, format_period(*spans[0]) if len(spans) == 1 else ""]
         notes += [f"rounded to {measure.rounding:,g}" if measure.rounding else ""]
         notes += [describe_uncertainty(measure)]
-        notes += ["wanted only" if name in report.header.unknowns else ""]
+        notes += ["no publisher reports it" if name in report.header.unknowns else ""]
         note_text = ", ".join(note for note in notes if note)
         heads.append({"name": name, "title": measure.title, "note": note_text, "period": notes[1]})
     return heads

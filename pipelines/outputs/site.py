@@ -27,6 +27,7 @@ from pipelines.gaps import (
     VERDICT_WORDS,
     Ledger,
     describe_last_build,
+    is_needed,
     ledger_path,
     list_current_problems,
     load_gaps,
@@ -78,7 +79,7 @@ def publish_place_pages(project: Project) -> None:
 def _read_page_cells(project: Project, name: str, has_pages: bool) -> pl.DataFrame:
     """Read the cells of a problem; only the columns of the index page where its places have no pages."""
     path = state_path(project.home, "cell", name)
-    return read_table(path) if has_pages else pl.read_parquet(path, columns=["value", "proxy_measure"])
+    return read_table(path) if has_pages else pl.read_parquet(path, columns=["need", "value", "proxy_measure"])
 
 
 def publish_index(project: Project) -> Path:
@@ -273,11 +274,12 @@ def _problem_row(
 ) -> dict[str, Any]:
     header = catalogue.problems[name].header
     counts = dict(verdicts["verdict"].value_counts().iter_rows())
-    known = cells.filter(pl.col("value").is_not_null(), pl.col("proxy_measure").is_null()).height
+    asked = cells.filter(is_needed())
+    known = asked.filter(pl.col("value").is_not_null(), pl.col("proxy_measure").is_null()).height
     trend = draw_trend(ledger) or {"path": None, "said": None}
     return {
         "name": name, "question": header.question, "owner": header.owner, "places": verdicts.height,
-        **{verdict: counts.get(verdict, 0) for verdict in VERDICT_WORDS}, "known": known, "asked": cells.height,
+        **{verdict: counts.get(verdict, 0) for verdict in VERDICT_WORDS}, "known": known, "asked": asked.height,
         "since": describe_last_build(ledger), "trend_path": trend["path"], "trend": trend["said"],
     }  # fmt: skip
 

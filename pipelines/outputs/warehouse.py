@@ -20,6 +20,7 @@ from pipelines.core.schema import (
     CELL_COLUMNS,
     CODE_CHANGE_COLUMNS,
     FINDING_COLUMNS,
+    NOT_NEEDED,
     OBSERVATION_COLUMNS,
     STATUS_SYMBOLS,
     Column,
@@ -82,7 +83,7 @@ STATUS_MEANING = {
 TABLE_MEANING = {
     "cells": "Every place, period and measure of a problem: a value, or a gap with a reason",
     "ranks": "Rank of each place among the places of a problem, with the best and worst rank that its bounds allow",
-    "gaps": "Cells without a value, with reason, evidence, data owner and remedy",
+    "gaps": "Needed and wanted cells without a value, with reason, evidence, data owner and remedy",
     "gap_ledger": "History of every gap: opening and closing day, reason, data owner and acceptance",
     "builds": "Every recorded build of each problem: requested and available cells on that day, and changes",
     "verdicts": "Verdict for each place and period of a problem: answerable or not, with the reason",
@@ -167,7 +168,7 @@ def _fill_tables(path: Path, tables: Tables, views: Mapping[str, pl.DataFrame],
         con.execute("create schema problem")
         for name, frame in views.items():
             _create_table(con, f"problem.{name}", frame)
-        con.execute("create view gaps as select * from cells where reason is not null")
+        con.execute(f"create view gaps as select * from cells where reason is not null and need <> '{NOT_NEEDED}'")
         fill_observations(con, observations)
         _add_comments(con, view_meaning)
         con.commit()

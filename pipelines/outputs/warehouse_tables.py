@@ -9,8 +9,9 @@ from checks import PLAUSIBILITY_FLAG
 from pipelines.apportionment import RESIDUAL
 from pipelines.core.schema import CELL_COLUMNS, Column, empty_table
 from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
-from pipelines.declarations.catalogue import VERDICT_COLUMNS, Problem
+from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.fingerprints import TableKeys, compute_table_keys, hash_texts, program_key
+from pipelines.declarations.problem_file import VERDICT_COLUMNS
 from pipelines.declarations.project import Project
 from pipelines.gaps import (
     BOUNDARY_DISCONTINUITY,

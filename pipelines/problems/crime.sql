@@ -3,6 +3,7 @@ question: Which police force areas have most homicide and recorded crime for the
 decision: Where violence reduction units are paid for next year, and which forces' returns are chased first.
 owner: Director of public safety, Home Office
 geography: pfa_2023
+nations: [England, Wales] # the forces that send returns to the Home Office
 grain: latest
 needs:
   homicide_rate:
@@ -11,6 +12,7 @@ needs:
     max_age: 5 years
   police_recorded_crimes:
     max_age: 18 months
+    proxy: recorded_crimes # from the same forces, with anti-social behaviour
   recorded_crimes:
     max_age: 3 years
     essential: false

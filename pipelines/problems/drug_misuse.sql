@@ -3,11 +3,14 @@ question: Where do deaths from drug poisoning rise while treatment may not keep 
 decision: Which public health teams get extra money for treatment places and naloxone, and which figures to ask for.
 owner: Director of public health (drug and alcohol partnership), with the Office for Health Improvement and Disparities
 geography: utla_2023
+nations: [England, Wales]
 grain: year
 periods: {start: "2016", end: "2024"}
 needs:
   deaths_from_drug_poisoning:
   people_in_drug_treatment:
+    nations: [England]
+    essential: false
 unknowns:
   - people_waiting_for_drug_treatment
   - naloxone_kits_supplied

@@ -2,15 +2,18 @@
 question: Where are more people in need of food than food banks and volunteers can reach, and where can we not tell?
 decision: Which food hubs get stock and drivers first, and which hubs are asked to report.
 owner: Head of community resilience, Greater Manchester Combined Authority
+decision_date: 2020-12-31
 geography: lad_2023
 place_codes: [E08000001, E08000002, E08000003, E08000004, E08000005, E08000006, E08000007, E08000008, E08000009, E08000010]
 grain: latest
 needs:
   children_in_poverty_before_housing_share:
     max_age: 3 years
+    essential: false
   shielded_patients:
   food_banks_listed:
   food_providers_listed:
+    place_codes: [E08000009] # the list is of Trafford
     essential: false
 unknowns:
   - food_parcels_given

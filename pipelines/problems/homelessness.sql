@@ -3,6 +3,7 @@ question: Where are councils housing most households in temporary accommodation,
 decision: Which councils get extra homelessness prevention grant, and which returns are chased first.
 owner: Director for homelessness and rough sleeping, Ministry of Housing, Communities and Local Government
 geography: lad_2023
+nations: [England]
 grain: latest
 needs:
   households_owed_homelessness_duty:

@@ -17,8 +17,10 @@ needs:
   remdesivir_issued:
   tocilizumab_for_infusion_issued:
   sedatives_and_muscle_relaxants_issued:
+    essential: false
   covid_patients_on_mechanical_ventilation:
-  intensive_care_medicines_on_hand:
+unknowns:
+  - intensive_care_medicines_on_hand
 */
 select
     place_period.place_code,

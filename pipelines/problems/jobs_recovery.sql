@@ -11,11 +11,13 @@ needs:
     max_age: 2 years
   households_on_universal_credit:
     max_age: 4 years
-  # The scheme ended on 30 September 2021: no newer figures will be published.
+  # History: the scheme ran from March 2020 to September 2021.
   furloughed_employments:
-    max_age: 7 years
+    from: 2020-03
+    until: 2021-09
   furlough_take_up:
-    max_age: 7 years
+    from: 2020-03
+    until: 2021-09
 unknowns:
   - vacancies
 */

@@ -13,8 +13,8 @@ needs:
   category_2_response_hours:
   category_3_incidents:
   category_4_incidents:
-  ppe_on_hand_by_ambulance_trust:
 unknowns:
+  - ppe_on_hand_by_ambulance_trust
   - ppe_items_delivered_to_ambulance_trust
 */
 select

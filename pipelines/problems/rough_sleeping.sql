@@ -3,14 +3,15 @@ question: How many people sleep rough in each district, is it rising, and was it
 decision: How rough sleeping money is shared between councils this winter, and which of them are asked to count on the street.
 owner: Director for homelessness and rough sleeping, Ministry of Housing, Communities and Local Government
 geography: lad_2023
+nations: [England]
 grain: year
 periods: {start: "2018", end: "2024"}
 needs:
   people_sleeping_rough:
   rough_sleeping_counted:
     essential: false
-unknowns:
-  - people_sleeping_rough_in_month
+  people_sleeping_rough_in_month:
+    essential: false
 */
 select
     place_period.place_code,

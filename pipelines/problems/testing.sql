@@ -3,12 +3,15 @@ question: Where did cases of COVID-19 rise month by month, were enough people te
 decision: Where test sites and mobile units go first, and which councils get figures of tests at all.
 owner: Director of public health, with NHS Test and Trace
 geography: utla_2019 # the councils of the files; Buckinghamshire was a county until 31 March 2020, on the same land
+nations: [England]
 grain: month
 periods: {start: 2020-03, end: 2020-09}
 needs:
   cases_by_month_of_specimen:
   cases_so_far_pillar_1:
+    essential: false
   people_tested_by_council:
+    essential: false
 unknowns:
   - pillar_2_tests_by_council
 */

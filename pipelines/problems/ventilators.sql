@@ -21,8 +21,8 @@ needs:
     max_age: 2 years
   paediatric_intensive_care_beds_occupied_month:
     max_age: 2 years
-  ventilators_in_working_order:
 unknowns:
+  - ventilators_in_working_order
   - ventilated_patients_staffed_for
 */
 select

@@ -14,39 +14,32 @@ place_codes: [R0A, R0B, R0D, R1F, R1H, R1K, RA2, RA4, RA7, RA9, RAE, RAJ, RAL, R
 grain: month
 periods: {start: 2020-01, end: 2021-02}
 needs:
-  adult_critical_care_beds_open:
-  adult_critical_care_beds_occupied:
+  critical_care_beds_open:
+    one_of: [adult_critical_care_beds_open, adult_critical_care_beds_open_thursday]
+  critical_care_beds_occupied:
+    one_of: [adult_critical_care_beds_occupied, adult_critical_care_beds_occupied_thursday]
   covid_patients_on_mechanical_ventilation:
+    essential: false
   general_acute_beds_available_overnight:
-  adult_critical_care_beds_open_2019:
-  general_acute_beds_available_overnight_2019:
-  adult_critical_care_beds_open_thursday:
-  adult_critical_care_beds_occupied_thursday:
-  ventilators_in_working_order:
+    essential: false
+unknowns:
+  - ventilators_in_working_order
 */
 select
     place_period.place_code,
     place_period.place_name,
     place_period.period_start,
     place_period.period_end,
-    adult_critical_care_beds_open_2019.value as adult_critical_care_beds_open_winter_before,
-    adult_critical_care_beds_open_thursday.value as adult_critical_care_beds_open_last_thursday_of_january_2020,
-    adult_critical_care_beds_occupied_thursday.value as adult_critical_care_beds_occupied_last_thursday_of_january_2020,
-    adult_critical_care_beds_open.value as adult_critical_care_beds_open,
-    adult_critical_care_beds_occupied.value as adult_critical_care_beds_occupied,
-    adult_critical_care_beds_open.reference_end as adult_critical_care_beds_at,
+    critical_care_beds_open.value as critical_care_beds_open,
+    critical_care_beds_occupied.value as critical_care_beds_occupied,
+    critical_care_beds_open.reference_end as critical_care_beds_at,
     covid_patients_on_mechanical_ventilation.value as covid_patients_on_mechanical_ventilation,
     general_acute_beds_available_overnight.value as general_acute_beds_available_overnight,
-    general_acute_beds_available_overnight_2019.value as general_acute_beds_available_overnight_before,
     ventilators_in_working_order.value as ventilators_in_working_order
 from trust_2020.place_period
-join trust_2020.adult_critical_care_beds_open using (place_code, period_start)
-join trust_2020.adult_critical_care_beds_occupied using (place_code, period_start)
+join trust_2020.critical_care_beds_open using (place_code, period_start)
+join trust_2020.critical_care_beds_occupied using (place_code, period_start)
 join trust_2020.covid_patients_on_mechanical_ventilation using (place_code, period_start)
 join trust_2020.general_acute_beds_available_overnight using (place_code, period_start)
-join trust_2020.adult_critical_care_beds_open_2019 using (place_code, period_start)
-join trust_2020.general_acute_beds_available_overnight_2019 using (place_code, period_start)
-join trust_2020.adult_critical_care_beds_open_thursday using (place_code, period_start)
-join trust_2020.adult_critical_care_beds_occupied_thursday using (place_code, period_start)
 join trust_2020.ventilators_in_working_order using (place_code, period_start)
 order by place_period.place_code, place_period.period_start

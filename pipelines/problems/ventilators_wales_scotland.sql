@@ -7,11 +7,16 @@ grain: month
 periods: {start: 2020-03, end: 2021-06}
 needs:
   covid_patients_in_intensive_care:
+    nations: [Scotland]
   covid_patients_in_hospital_scotland:
+    nations: [Scotland]
     essential: false
   beds_available_all_specialties:
+    nations: [Wales]
   beds_occupied_all_specialties:
+    nations: [Wales]
   critical_care_beds_occupied_wales:
+    nations: [Wales]
 unknowns:
   - ventilators_on_hand_by_health_board
 */

@@ -235,12 +235,13 @@ def test_build_stores_no_figure_for_another_period(tmp_path: Path, monkeypatch: 
 
 
 def unheld_cells(about: str, folder: Path) -> pl.DataFrame:
-    """Answer a problem that wants a measure without a file, with extra keys in its source."""
+    """Answer a problem that requests a measure without a file, with extra keys in its source."""
     project = project_of(CASES["a figure"], folder)
     path = project.catalogue.sources_dir / "no_source.yaml"
     path.write_text(path.read_text().replace("access: not_held", about))
     problem = project.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
-    text = problem.read_text().replace("needs:", "unknowns: [unheld]\nneeds:")
+    old, new = ("needs: {", "needs: {unheld: , ") if "not_held" in about else ("needs:", "unknowns: [unheld]\nneeds:")
+    text = problem.read_text().replace(old, new)
     text = text.replace("figure.value", "unheld.value as unheld, figure.value")
     problem.write_text(text.rstrip() + " join lad_2023.unheld using (place_code)\n")
     again = project._replace(catalogue=load_catalogue(project.catalogue.root))
@@ -255,7 +256,7 @@ def test_measure_without_a_file_has_a_reason(access: str, reason: str, tmp_path:
     cells = unheld_cells(f"access: {access}\ndata_owner: The holder", tmp_path)
     assert cells.height == 361
     assert cells.select("need", "reason", "data_owner", "remedy").unique().rows() == [
-        ("wanted", reason, "The holder", "Ask.")
+        ("needed" if access == "not_held" else "wanted", reason, "The holder", "Ask.")
     ]
 
 

@@ -109,10 +109,11 @@ def test_order_and_other_places_and_years_change_no_cell() -> None:
 
 def test_need_is_open_without_a_figure_or_with_a_proxy() -> None:
     schema = ["reason", "proxy_measure", "other_reasons"]
+    needed = pl.lit("needed").alias("need")
     cells = pl.DataFrame(
         [("late", None, "stale"), (None, "b", "suppressed,stale"), (None, None, None), (None, "b", "late")],
         schema=schema, orient="row",
-    )  # fmt: skip
+    ).with_columns(needed)  # fmt: skip
     actual = cells.select(is_open().alias("open"), open_reason().alias("why"))
     expected = pl.DataFrame({"open": [True, True, False, True], "why": ["late", "suppressed", None, "late"]})
     assert_frame_equal(actual, expected)
