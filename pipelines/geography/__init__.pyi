@@ -28,6 +28,9 @@ from .names import build_name_table as build_name_table
 from .names import fold_name as fold_name
 from .names import suggest_codes as suggest_codes
 from .names import suggest_places as suggest_places
+from .postcode_districts import DISTRICTS_PATH as DISTRICTS_PATH
+from .postcode_districts import load_postcode_districts as load_postcode_districts
+from .postcode_districts import summarise_postcode_districts as summarise_postcode_districts
 from .reach import KnownCodes as KnownCodes
 from .reach import describe_unknown_code as describe_unknown_code
 from .reach import describe_use as describe_use

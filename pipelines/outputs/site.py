@@ -41,6 +41,7 @@ from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.place_pages import PlacePage, build_place_pages
 from pipelines.outputs.publish import report_record_path
 from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS
+from pipelines.outputs.search import SEARCH, render_search
 
 INDEX = "index.html"
 
@@ -83,12 +84,14 @@ def _read_page_cells(project: Project, name: str, has_pages: bool) -> pl.DataFra
 
 
 def publish_index(project: Project) -> Path:
-    """Write the index page, which states the day of the build and the day each page last changed."""
+    """Write the index page, which states the days of the build and of each page's last change, and the search."""
     index, done = output_path(project.home, INDEX), state_path(project.home, "index", "commonground")
     if not _index_is_fresh(project):
         sources = public_input_sources(project.catalogue, read_table(_overview_path(project))["name"])
-        write_outputs(project.home, "pages", sources, [(INDEX, render_index(project).encode("utf-8"))])
-        write_table(done, pl.DataFrame({"file": [INDEX]}), _index_key(project))
+        search = render_search(read_table(_pages_path(project)), load_places(project))
+        contents = [(SEARCH, search.encode("utf-8")), (INDEX, render_index(project).encode("utf-8"))]
+        write_outputs(project.home, "pages", sources, contents)
+        write_table(done, pl.DataFrame({"file": [INDEX, SEARCH]}), _index_key(project))
     return index
 
 
@@ -121,7 +124,7 @@ def _index_key(project: Project) -> str:
 
 
 def _index_is_fresh(project: Project) -> bool:
-    if not output_path(project.home, INDEX).is_file():
+    if not all(output_path(project.home, name).is_file() for name in (INDEX, SEARCH)):
         return False
     return table_key(state_path(project.home, "index", "commonground")) == _index_key(project)
 
@@ -158,7 +161,7 @@ def _write_place_pages(
                 hashes[page.code] = hash_bytes(content)
                 yield place_page_name(page.code), content
 
-    staying = [INDEX, *(place_page_name(code) for code in page_keys)]
+    staying = [INDEX, SEARCH, *(place_page_name(code) for code in page_keys)]
     write_outputs(project.home, "pages", public_input_sources(project.catalogue, list(cells)), page_contents(), staying)
     changes = date_file_changes(
         before.rename({"place_code": "file"}).select(FILE_CHANGE.names()),
@@ -194,7 +197,7 @@ def _people_title(project: Project) -> str:
 
 
 def render_place_page(page: PlacePage, people_title: str) -> str:
-    """Render the page of one place as one HTML document, without scripts or network access."""
+    """Render the page of one place as one HTML document; its only script is the search of places."""
     return render_page("place.html", page=page, people_title=people_title, version=project_version())
 
 

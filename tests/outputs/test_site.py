@@ -89,12 +89,14 @@ NO_LEDGER = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date})
 
 
 @pytest.mark.parametrize("name", ["index.html", "places/E06000063.html"])
-def test_page_is_well_formed_without_network_or_scripts(paged: Project, name: str) -> None:
+def test_page_is_well_formed_with_the_search_as_its_only_script(paged: Project, name: str) -> None:
     html = output_path(paged.home, name).read_text(encoding="utf-8")
     page = Page(html)
     assert page.open == []
     tags = [tag for tag, _ in page.tags]
-    assert not {"script", "link", "iframe", "img", "object", "form"} & set(tags)
+    scripts = [(attrs["src"] or "").rpartition("/")[2] for tag, attrs in page.tags if tag == "script"]
+    assert scripts == ["search.js"] and "script-src 'self'" in html
+    assert not {"link", "iframe", "img", "object", "form"} & set(tags)
     assert tags.count("h1") == tags.count("main") == 1 and dict(page.tags)["html"]["lang"] == "en-GB"
     assert tags.count("table") == tags.count("caption")
     assert all("scope" in attrs for tag, attrs in page.tags if tag == "th")

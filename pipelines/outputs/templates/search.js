@@ -1,0 +1,80 @@
+// Search of places by name, former or Welsh name, code, or postcode district. The page's links work without it.
+"use strict";
+const DATA = {{ data | safe }};
+const MOST = 12;
+const script = document.currentScript;
+
+/** Return a text in the form in which names are compared. */
+function fold(text) {
+  return text.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase()
+    .replace(/&/g, " and ").replace(/['’.]/g, "").replace(/[^a-z0-9]+/g, " ").trim();
+}
+
+const NAMES = DATA.places.map((place) => [place[1], place[0], ...place[4]].map((text) => [text, fold(text)]));
+
+/** Return how well a name matches: 0 the whole, 1 its beginning, 2 a later word; -1 not at all. */
+function match(name, text) {
+  if (name === text) return 0;
+  if (name.startsWith(text)) return 1;
+  return name.includes(" " + text) ? 2 : -1;
+}
+
+/** Return the postcode district of a postcode, whole or begun; blank for other texts. */
+function district(text) {
+  const code = text.toUpperCase().replace(/\s+/g, "");
+  const whole = code.match(/^([A-Z]{1,2}[0-9][A-Z0-9]?)[0-9][A-Z]{2}$/);
+  const begun = text.trim().toUpperCase().split(/\s+/)[0];
+  return [whole ? whole[1] : "", code, begun].find((part) => Object.hasOwn(DATA.districts, part)) || "";
+}
+
+/** Return the places that match a text, best first: position in DATA.places, and a note. */
+function search(typed) {
+  const part = district(typed);
+  if (part) {
+    const shares = DATA.districts[part];
+    return shares.flatMap((at, i) => (i % 2 ? [] : [[at, shares[i + 1] === "100" ? `all postcodes of ${part}` : `${shares[i + 1]} % of the postcodes of ${part}`]]));
+  }
+  const text = fold(typed);
+  if (text.length < 2) return [];
+  const hits = [];
+  NAMES.forEach((names, at) => {
+    let best = null;
+    names.forEach(([name, folded], i) => {
+      const level = match(folded, text);
+      const rank = level * 2 + (i > 0 ? 1 : 0);
+      if (level >= 0 && (best === null || rank < best[1])) best = [at, rank, i > 1 ? `also known as, or formerly, ${name}` : ""];
+    });
+    if (best) hits.push(best);
+  });
+  return hits.sort((one, other) => one[1] - other[1] || one[0] - other[0]).map(([at, , note]) => [at, note]);
+}
+
+function show(box, typed) {
+  const found = search(typed), list = box.querySelector("ul"), root = script.dataset.root;
+  list.replaceChildren(...found.slice(0, MOST).map(([at, note]) => {
+    const [code, name, kind, where] = DATA.places[at];
+    const item = document.createElement("li"), link = document.createElement("a"), small = document.createElement("small");
+    link.href = root + "places/" + encodeURIComponent(code) + ".html";
+    link.textContent = name;
+    small.textContent = [DATA.kinds[kind], DATA.wheres[where], note].filter(Boolean).join(", ");
+    item.append(link, " ", small);
+    return item;
+  }));
+  const more = found.length > MOST ? `; the first ${MOST} are listed` : "";
+  const northern = /^bt[0-9]/i.test(typed.trim()) ? ". Postcodes of Northern Ireland are not in this table; type the name of the council" : "";
+  const count = found.length === 1 ? "1 place" : `${found.length || "No"} places`;
+  box.querySelector("[role=status]").textContent = typed.trim().length < 2 ? "" : count + more + northern + ".";
+}
+
+const box = document.getElementById("find");
+if (box) {
+  const input = box.querySelector("input");
+  box.hidden = false;
+  input.addEventListener("input", () => show(box, input.value));
+  input.addEventListener("keydown", (event) => {
+    const first = box.querySelector("ul a");
+    if (event.key === "Enter" && first) location.href = first.href;
+    if (event.key === "Escape") { input.value = ""; show(box, ""); }
+  });
+  show(box, input.value);
+}

@@ -1,0 +1,57 @@
+"""The names of the search of places: own, Welsh, earlier and former ones, and postcode districts."""
+
+import json
+import re
+
+import polars as pl
+import pytest
+
+from pipelines.core.store import output_path, read_table, state_path
+from pipelines.declarations.project import Project
+from pipelines.geography import load_places
+from pipelines.outputs.search import SearchPlace, list_search_places
+from pipelines.outputs.site import publish_pages
+
+
+@pytest.fixture(scope="module")
+def built(starter: Project) -> Project:
+    publish_pages(starter)
+    return starter
+
+
+@pytest.fixture(scope="module")
+def found(built: Project) -> dict[str, SearchPlace]:
+    pages = read_table(state_path(built.home, "pages", "commonground"))
+    return {place.code: place for place in list_search_places(pages, load_places(built))}
+
+
+def test_every_place_with_a_page_can_be_found(built: Project, found: dict[str, SearchPlace]) -> None:
+    assert {path.stem for path in output_path(built.home, "places").glob("*.html")} == set(found) and found
+
+
+def test_merged_council_is_found_by_its_former_names_and_codes(found: dict[str, SearchPlace]) -> None:
+    assert {"Allerdale", "E07000026", "Carlisle", "Copeland"} <= set(found["E06000063"].others)
+
+
+def test_welsh_place_is_found_by_its_welsh_name(found: dict[str, SearchPlace]) -> None:
+    assert "Caerdydd" in found["W06000015"].others
+    assert found["W06000015"].kind != "place" and found["E09000024"].kind == "London borough"
+
+
+def test_name_is_listed_once(found: dict[str, SearchPlace]) -> None:
+    pages = pl.DataFrame([place[:2] for place in found.values()], schema=["code", "name"], orient="row")
+    assert pages["code"].is_unique().all()
+    for place in found.values():
+        assert place.name not in place.others and len(set(place.others)) == len(place.others)
+
+
+def test_script_has_all_districts_and_at_most_300_kilobytes(built: Project) -> None:
+    text = output_path(built.home, "search.js").read_text(encoding="utf-8")
+    assert len(text.encode("utf-8")) <= 300_000
+    match = re.search(r"^const DATA = (.*);$", text, re.MULTILINE)
+    assert match
+    data = json.loads(match[1])
+    districts, places = data["districts"], data["places"]
+    merton = [share for at, share in zip(districts["SW19"][::2], districts["SW19"][1::2], strict=True)
+              if places[at][0] == "E09000024"]  # fmt: skip
+    assert len(districts) == 2997 and float(merton[0]) > 50
