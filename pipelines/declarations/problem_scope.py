@@ -16,7 +16,12 @@ _OPEN = ("open", "not_held")
 
 def is_published(source: Source) -> bool:
     """Return whether anybody can get a source's figures, whether or not this store has a file."""
-    return source.is_public and source.access in _OPEN
+    return source.access in _OPEN
+
+
+def _can_be_answered(source: Source) -> bool:
+    """Return whether a store can have figures: a source that turns private later leaves its problems loadable."""
+    return is_published(source) or source.access == "private"
 
 
 def refuse_open_unknowns(
@@ -65,5 +70,5 @@ def _closed_nations(
     if not need.essential:
         return []
     sources = [measure_sources[measure] for measure in need.one_of or (name,)]
-    covered = {nation for source in sources if is_published(source) for nation in source.coverage}
+    covered = {nation for source in sources if _can_be_answered(source) for nation in source.coverage}
     return [nation for nation in nations if nation in (need.nations or NATIONS) and nation not in covered]
