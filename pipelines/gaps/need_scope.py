@@ -99,8 +99,8 @@ def _empty_cells(cells: pl.DataFrame, unneeded: pl.DataFrame) -> pl.DataFrame:
 
 
 def _refuse_rows_without_need(cells: pl.DataFrame, problem: Problem) -> None:
-    """Raise DeclarationError where no need applies to a place and period: nothing could be answered there."""
-    counted = cells.group_by(*_ROW, "place_name").agg(is_needed().any().alias("asked"))
+    """Raise DeclarationError where no need applies to a place and period: it would have no verdict."""
+    counted = cells.group_by(*_ROW, "place_name").agg((pl.col("need") == "needed").any().alias("asked"))
     outside = counted.filter(~pl.col("asked")).sort(_ROW)
     if outside.height:
         raise DeclarationError(

@@ -40,8 +40,10 @@ from .register import Places as Places
 from .register import Successor as Successor
 from .register import find_overlapping_codes as find_overlapping_codes
 from .register import find_successors as find_successors
+from .register import follow_changes as follow_changes
 from .register import nation_code as nation_code
 from .register import require_places as require_places
+from .register import trace_graph as trace_graph
 from .release import validate_geography_release as validate_geography_release
 from .reorganisation import NewCouncil as NewCouncil
 from .reorganisation import Scenario as Scenario

@@ -25,11 +25,14 @@ def load_postcode_districts() -> pl.DataFrame:
 def summarise_postcode_districts(counts: pl.DataFrame) -> pl.DataFrame:
     """Return POSTCODE_DISTRICT from counts of postcodes: postcode_district, LAD25CD, postcodes.
 
-    The per cents of a district add to 100, save for rounding to one decimal.
+    A per cent has one decimal, and is 100 only where the council has every postcode of the district.
     """
     total = pl.col("postcodes").sum().over("postcode_district")
     return counts.select(
         pl.col("postcode_district").alias("district"),
         pl.col("LAD25CD").alias("place_code"),
-        (pl.col("postcodes") * 100 / total).round(1).alias("percent"),
+        pl.when(pl.col("postcodes") == total)
+        .then(100.0)
+        .otherwise((pl.col("postcodes") * 100 / total).round(1).clip(0.0, 99.9))
+        .alias("percent"),
     ).sort("district", "percent", "place_code", descending=[False, True, False])

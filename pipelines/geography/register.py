@@ -178,7 +178,7 @@ def read_changes(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     changes = changes.sort("changed_on", "from_code", "to_code")
     edges = _build_edges(changes, "from_code", "to_code")
     for code in edges:
-        if code in _follow_forward(code, edges)[1:]:
+        if code in follow_changes(code, edges)[1:]:
             raise UnreadableError(f"{file}: found {code} as its own successor, expected code changes without a cycle")
     return changes
 
@@ -266,8 +266,11 @@ def _build_graph(changes: pl.DataFrame) -> ChangeGraph:
     return ChangeGraph(forward, backward, frozenset(by_kind["moved_land"]), frozenset(several | by_kind["merged"]))
 
 
-def _follow_forward(code: str, edges: Edges) -> list[str]:
-    """Return all later codes of a code, nearest first, with the code itself first; a cycle ends the list."""
+def follow_changes(code: str, edges: Edges) -> list[str]:
+    """Return all later codes of a code by edges of ChangeGraph, nearest first, with the code itself first.
+
+    A cycle ends the list.
+    """
     codes, queue = [code], [code]
     while queue:
         for after in edges.get(queue.pop(0), ()):
@@ -300,10 +303,10 @@ def _trace_code(code: str, target: set[str], graph: ChangeGraph) -> Successor:
         return Successor((code,), "observed")
     if code not in graph.forward and code not in graph.backward:
         return Successor((), "recoded")  # the usual case, for tens of thousands of small areas
-    onwards = _follow_forward(code, graph.forward)
+    onwards = follow_changes(code, graph.forward)
     if ahead := tuple(later for later in onwards if later in target):
         # Later changes of the found codes do not affect how they were reached.
-        before = {earlier for later in ahead for earlier in _follow_forward(later, graph.backward)}
+        before = {earlier for later in ahead for earlier in follow_changes(later, graph.backward)}
         return Successor(ahead, _successor_basis(before.intersection(onwards[1:]), graph))
     back = _follow_back(code, graph.forward, graph.backward)
     goal = next((n for n, later in enumerate(back) if later in target), 0)

@@ -1,13 +1,12 @@
 """The search of places on every page: names, former and Welsh names, codes, and postcode districts."""
 
 import json
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from pipelines.core.geocodes import ENTITY_NAMES
-from pipelines.geography import Places, fold_name, load_postcode_districts
+from pipelines.geography import Places, fold_name, follow_changes, load_postcode_districts, trace_graph
 from pipelines.outputs.page_templates import render_page
 
 SEARCH = "search.js"
@@ -51,7 +50,7 @@ def list_search_places(pages: pl.DataFrame, places: Places) -> list[SearchPlace]
     codes = set(pages["place_code"])
     earlier: dict[str, list[str]] = {}
     for code in spellings:
-        for successor in _follow_changes(code, _successors(places)) & codes:
+        for successor in codes.intersection(follow_changes(code, places.graph.forward)) - {code}:
             earlier.setdefault(successor, []).append(code)
     return [
         SearchPlace(code, name, _kind_title(code, places), where, _other_names(code, name, earlier, spellings))
@@ -81,49 +80,26 @@ def _other_names(
     return tuple(reversed(once.values()))
 
 
-def _successors(places: Places) -> dict[str, set[str]]:
-    after: dict[str, set[str]] = {}
-    for before, to_code in places.changes.select("from_code", "to_code").iter_rows():
-        after.setdefault(before, set()).add(to_code)
-    return after
-
-
-def _predecessors(places: Places) -> dict[str, set[str]]:
-    before: dict[str, set[str]] = {}
-    for from_code, after in places.changes.select("from_code", "to_code").iter_rows():
-        before.setdefault(after, set()).add(from_code)
-    return before
-
-
-def _follow_changes(code: str, changes: dict[str, set[str]]) -> set[str]:
-    """Return every code that follows a code by one change or several, without the code itself."""
-    reached: set[str] = set()
-    waiting = [code]
-    while waiting:
-        new = changes.get(waiting.pop(), set()) - reached
-        reached |= new
-        waiting += new
-    return reached - {code}
-
-
 def _kind_title(code: str, places: Places) -> str:
     kind = places.kinds.get(code, "")
     return _KIND_TITLES.get(kind) or ENTITY_NAMES.get(code[:3]) or kind.replace("_", " ") or "place"
 
 
 def _index_districts(listed: list[SearchPlace], places: Places) -> dict[str, list[Any]]:
-    """Return for each postcode district the positions of its councils, each followed by its per cent of postcodes."""
-    positions, before = {place.code: at for at, place in enumerate(listed)}, _predecessors(places)
+    """Return for each postcode district the positions of its councils, each followed by its share of the postcodes.
+
+    A council of 2025 without a page is found as the one council with a page to which code changes connect it.
+    """
+    positions = {place.code: at for at, place in enumerate(listed)}
+    table = load_postcode_districts()
+    pages = trace_graph(places.graph, table["place_code"].unique().to_list(), set(positions))
     districts: dict[str, list[Any]] = {}
-    for district, code, percent in load_postcode_districts().iter_rows():
-        for page in _codes_with_pages(code, positions, before):
-            districts.setdefault(district, []).extend([positions[page], f"{percent:g}"])
+    for district, code, percent in table.iter_rows():
+        if code in pages and len(pages[code].codes) == 1:
+            districts.setdefault(district, []).extend([positions[pages[code].codes[0]], _describe_share(percent)])
     return districts
 
 
-def _codes_with_pages(code: str, positions: dict[str, int], before: dict[str, set[str]]) -> Iterator[str]:
-    """Yield the code, or where it has no page and followed one code only, that code."""
-    if code in positions:
-        yield code
-    elif len(earlier := _follow_changes(code, before) & set(positions)) == 1:
-        yield from earlier
+def _describe_share(percent: float) -> str:
+    """Describe a share that is more than 0 %, and less than 100 % unless it is the only one of its district."""
+    return f"{percent:g} %" if percent else "under 0.1 %"

@@ -10,8 +10,6 @@ needs:
   people_sleeping_rough:
   rough_sleeping_counted:
     essential: false
-  people_sleeping_rough_in_month:
-    essential: false
 */
 select
     place_period.place_code,
@@ -21,10 +19,8 @@ select
     place_period.period_start,
     place_period.period_end,
     people_sleeping_rough.value as people_sleeping_rough,
-    rough_sleeping_counted.value as rough_sleeping_counted,
-    people_sleeping_rough_in_month.value as people_sleeping_rough_in_month
+    rough_sleeping_counted.value as rough_sleeping_counted
 from lad_2023.place_period
 join lad_2023.people_sleeping_rough using (place_code, period_start)
 join lad_2023.rough_sleeping_counted using (place_code, period_start)
-join lad_2023.people_sleeping_rough_in_month using (place_code, period_start)
 order by place_period.place_code, place_period.period_start

@@ -4,17 +4,16 @@ COMMONGROUND_AXE names the file of axe-core; `.ci/run` installs it.
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from pipelines.core.store import output_path
 from pipelines.declarations.project import Project
 from pipelines.outputs.report import render_html
 from pipelines.outputs.site import publish_pages
-from tests.browser.test_report_page import CHROMIUM, FLAGS
+from tests.browser.test_report_page import CHROMIUM
 from tests.report_sample import sample
 
 AXE = Path(os.environ.get("COMMONGROUND_AXE", "axe.min.js"))
@@ -23,14 +22,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on this machine"),
     pytest.mark.skipif(not AXE.is_file(), reason="no axe-core: COMMONGROUND_AXE names no axe.min.js"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,25 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from pipelines.core.store import output_path
 from pipelines.declarations.project import Project
 from pipelines.outputs.site import publish_pages
-from tests.browser.test_report_page import CHROMIUM, FLAGS
+from tests.browser.test_report_page import CHROMIUM
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on this machine"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +36,11 @@ def page(browser: Browser, home: Path, request: pytest.FixtureRequest) -> Iterat
     ("typed", "name", "note"),
     [
         ("merton", "Merton", "London borough"),
-        ("allerdale", "Cumberland", "formerly, Allerdale"),
+        ("allerdale", "Cumberland", "name: Allerdale"),
         ("caerdydd", "Cardiff", "Caerdydd"),
         ("e09000024", "Merton", "London"),
         ("sw19 3rt", "Merton", "postcodes of SW19"),
+        ("ab10", "Aberdeen City", "all postcodes of AB10"),
     ],
 )
 def test_place_is_found_and_its_page_opened_by_keyboard(page: Page, typed: str, name: str, note: str) -> None:

@@ -58,6 +58,16 @@ def test_place_without_any_need_is_refused() -> None:
         mark_unneeded_cells(cells, problem)
 
 
+def test_place_with_unknowns_alone_is_refused() -> None:
+    problem = problem_of(needs={"a": {"nations": ["Wales"]}}, unknowns=("u",))
+    cells = cells_of(
+        {"measure": "a", "place_code": "E1", "nation": "England", "value": 1.0},
+        {"measure": "u", "need": "wanted", "place_code": "E1", "nation": "England", "reason": "not_collected"},
+    )
+    with pytest.raises(DeclarationError, match="no need applies to E1"):
+        mark_unneeded_cells(cells, problem)
+
+
 def test_time_of_a_need_covers_whole_months() -> None:
     need = Need.model_validate({"from": "2020-03", "until": "2021-09"})
     assert need.span == (date(2020, 3, 1), date(2021, 9, 30))

@@ -64,12 +64,10 @@ def test_verdict_follows_from_the_cells_of_a_place(
     assert (actual["needs_met"], actual["needs_total"], actual["people"]) == (*needs, 140_000.0)
 
 
-def test_wanted_measure_changes_no_verdict_if_any_is_needed() -> None:
+def test_unknown_changes_no_verdict() -> None:
     wanted = cell("w", (None, "not_collected", None), "wanted")
     beside = table_from_records([cell("a", KNOWN), wanted], CELL_COLUMNS)
     assert build_verdicts(beside, header({"a": Need()}, ("w",)), PEOPLE)["verdict"].to_list() == ["answerable"]
-    alone = build_verdicts(table_from_records([wanted], CELL_COLUMNS), header({}, ("w",)), PEOPLE)
-    assert alone.select("verdict", "blocking_reasons").row(0) == ("not_answerable", "w: not_collected")
 
 
 def test_people_that_are_not_known_stay_unknown() -> None:

@@ -63,12 +63,6 @@ def test_verdict_does_not_depend_on_the_order_of_cells(cells: list[dict[str, Any
     assert verdict_of(*cells) == verdict_of(*cells[::-1]) == expected
 
 
-def test_where_nothing_is_needed_each_want_is_essential() -> None:
-    header = problem_of(unknowns=("w",)).header
-    assert verdict_of(cell("w"), header=header) == ("answerable", None, 1, 1)
-    assert verdict_of(gap("w"), header=header) == ("not_answerable", "w: suppressed", 0, 1)
-
-
 def test_each_place_and_period_has_its_own_verdict_in_order() -> None:
     cells = [
         f(m, place=place, day=day)

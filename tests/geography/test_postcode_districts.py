@@ -23,3 +23,8 @@ def test_per_cents_of_every_bundled_district_add_to_a_hundred() -> None:
 
 def test_no_postcode_of_northern_ireland_is_bundled() -> None:
     assert load_postcode_districts().filter(pl.col("district").str.contains("^BT[0-9]")).is_empty()
+
+
+def test_council_has_all_postcodes_only_where_no_other_has_any() -> None:
+    counts = pl.DataFrame({"postcode_district": ["ZZ1", "ZZ1"], "LAD25CD": ["E1", "E2"], "postcodes": [9_999, 1]})
+    assert summarise_postcode_districts(counts)["percent"].to_list() == [99.9, 0.0]

@@ -31,7 +31,7 @@ from pipelines.outputs.report import (
     shade_name,
 )
 from pipelines.outputs.report_changes import NO_BREAKS, Breaks, newest_totals
-from pipelines.outputs.report_summary import ReportSummary, grave_findings, is_web_link, list_requests, summarise_report
+from pipelines.outputs.report_summary import grave_findings, is_web_link, list_requests, summarise_report
 from pipelines.outputs.report_tables import (
     describe_age_limits,
     format_bounds,
@@ -332,16 +332,6 @@ def test_script_address_is_not_a_link(page: str) -> None:
     links = [attrs["href"] for tag, attrs in Page(render_html(report._replace(sources={"sample_source": source}))).tags
              if tag == "a"]  # fmt: skip
     assert page not in links and not is_web_link(page)
-
-
-def test_problem_without_needs_has_a_report_without_a_map() -> None:
-    report = sample()
-    header = report.header.model_copy(update={"needs": {}, "unknowns": tuple(MEASURES)})
-    wanting = report._replace(header=header, cells=report.cells.with_columns(pl.lit("wanted").alias("need")))
-    assert summarise_report(wanting) == ReportSummary(5, 0, 0, 0, 0, 0, 15)
-    html = render_html(wanting)
-    assert "This question needs no measure. It wants 15 figures for 5 places." in html
-    assert "<figure" not in html and "no needs" in html
 
 
 def test_page_states_the_period_rule_and_attribution_of_each_need() -> None:

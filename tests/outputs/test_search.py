@@ -54,4 +54,14 @@ def test_script_has_all_districts_and_at_most_300_kilobytes(built: Project) -> N
     districts, places = data["districts"], data["places"]
     merton = [share for at, share in zip(districts["SW19"][::2], districts["SW19"][1::2], strict=True)
               if places[at][0] == "E09000024"]  # fmt: skip
-    assert len(districts) == 2997 and float(merton[0]) > 50
+    assert len(districts) == 2997 and float(merton[0].removesuffix(" %")) > 50
+
+
+def test_share_of_few_postcodes_is_not_shown_as_none(built: Project) -> None:
+    text = output_path(built.home, "search.js").read_text(encoding="utf-8")
+    match = re.search(r"^const DATA = (.*);$", text, re.MULTILINE)
+    assert match
+    data = json.loads(match[1])
+    shares = dict(zip(data["districts"]["AB3"][::2], data["districts"]["AB3"][1::2], strict=True))
+    names = {data["places"][at][1]: share for at, share in shares.items()}
+    assert names["Highland"] == "under 0.1 %" and names["Moray"] == "7 %"

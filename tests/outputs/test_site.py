@@ -13,7 +13,6 @@ from pipelines.core.output_files import write_outputs
 from pipelines.core.periods import format_period
 from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import load_catalogue
-from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger import empty_ledger
 from pipelines.gaps.verdicts import build_verdicts
@@ -210,13 +209,6 @@ def test_trend_has_one_point_a_day_and_needs_two_days() -> None:
     drawn = draw_trend(story(gap_cells(a="late", b="late"), gap_cells(a=None, b="late"), gap_cells(a=None, b=None)))
     assert drawn and [row["share"] for row in drawn["rows"]] == ["0.0%", "50.0%", "100.0%"]
     assert drawn["path"] == "M0.0 24.0L60.0 12.0L120.0 0.0"
-
-
-def test_problem_without_needs_has_pages() -> None:
-    report = sample()
-    header = ProblemHeader(**{**report.header.model_dump(), "needs": {}, "unknowns": tuple(report.measures)})
-    cells = report.cells.with_columns(pl.lit("wanted").alias("need"))
-    assert set(build_verdicts(cells, header, report.people)["verdict"]) == {"not_answerable"}
 
 
 def test_page_shows_the_interval_of_an_estimate_and_similar_places() -> None:

@@ -111,3 +111,23 @@ def test_rate_over_half_of_its_residents_is_a_gap(starter: Project) -> None:
     assert "two of four districts" in cell["evidence"]
     known = cells(starter, "crime", "homicide_rate")["value"].drop_nulls()
     assert known.max() < 28.9
+
+
+def test_each_nation_is_answered_by_its_own_index(starter: Project) -> None:
+    view = read_table(state_path(starter.home, "view", "health_inequalities"))
+    name = "small_areas_in_most_deprived_tenth_of_nation"
+    known = view.filter(pl.col(name).is_not_null()).select("nation", f"{name}_measure").unique()
+    assert dict(known.rows()) == {
+        "England": "deprived_tenth_areas_2025", "Wales": "deprived_tenth_areas_wales",
+        "Scotland": "deprived_tenth_areas_scotland", "Northern Ireland": "deprived_tenth_areas_northern_ireland",
+    }  # fmt: skip
+
+
+def test_figure_of_another_count_of_crimes_says_which_count(starter: Project) -> None:
+    view = read_table(state_path(starter.home, "view", "crime"))
+    known = view.filter(pl.col("crimes_of_force_or_police_uk").is_not_null())
+    assert known.height == 41
+    assert known["crimes_of_force_or_police_uk_from"].unique().to_list() == ["recorded_crimes"]
+    assert known["crimes_of_force_or_police_uk_status"].unique().to_list() == ["proxy_used"]
+    unknown = view.filter(pl.col("crimes_of_force_or_police_uk").is_null())
+    assert unknown.height == 2 and unknown["crimes_of_force_or_police_uk_from"].null_count() == 2

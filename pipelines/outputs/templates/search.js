@@ -32,7 +32,7 @@ function search(typed) {
   const part = district(typed);
   if (part) {
     const shares = DATA.districts[part];
-    return shares.flatMap((at, i) => (i % 2 ? [] : [[at, shares[i + 1] === "100" ? `all postcodes of ${part}` : `${shares[i + 1]} % of the postcodes of ${part}`]]));
+    return shares.flatMap((at, i) => (i % 2 ? [] : [[at, shares[i + 1] === "100 %" ? `all postcodes of ${part}` : `${shares[i + 1]} of the postcodes of ${part}`]]));
   }
   const text = fold(typed);
   if (text.length < 2) return [];
@@ -42,7 +42,7 @@ function search(typed) {
     names.forEach(([name, folded], i) => {
       const level = match(folded, text);
       const rank = level * 2 + (i > 0 ? 1 : 0);
-      if (level >= 0 && (best === null || rank < best[1])) best = [at, rank, i > 1 ? `also known as, or formerly, ${name}` : ""];
+      if (level >= 0 && (best === null || rank < best[1])) best = [at, rank, i > 1 ? `former or other name: ${name}` : ""];
     });
     if (best) hits.push(best);
   });
@@ -62,8 +62,9 @@ function show(box, typed) {
   }));
   const more = found.length > MOST ? `; the first ${MOST} are listed` : "";
   const northern = /^bt[0-9]/i.test(typed.trim()) ? ". Postcodes of Northern Ireland are not in this table; type the name of the council" : "";
+  const source = district(typed) ? ". Shares are of postcodes in use or retired (ONS Postcode Directory, November 2025), not of people" : "";
   const count = found.length === 1 ? "1 place" : `${found.length || "No"} places`;
-  box.querySelector("[role=status]").textContent = typed.trim().length < 2 ? "" : count + more + northern + ".";
+  box.querySelector("[role=status]").textContent = typed.trim().length < 2 ? "" : count + more + northern + source + ".";
 }
 
 const box = document.getElementById("find");
