@@ -4,7 +4,7 @@ import polars as pl
 
 from pipelines.core.errors import UnknownNameError, suggest_names
 from pipelines.declarations.project import Project
-from pipelines.gaps import is_needed, read_built_cells
+from pipelines.gaps import is_open, open_reason, read_built_cells
 from pipelines.geography import fold_name
 
 GAP_COLUMNS = ["problem", "measure", "place_code", "place_name", "period_start", "period_end", "reason", "severity",
@@ -15,7 +15,7 @@ def list_gaps(project: Project, problem: str | None, place: str | None) -> pl.Da
     """Return the gaps of one problem or all, and of one place or all (GAP_COLUMNS)."""
     names = [problem] if problem else sorted(project.catalogue.problems)
     cells = pl.concat([read_built_cells(project, name) for name in names])
-    gap_rows = cells.filter(pl.col("reason").is_not_null(), is_needed()).select(GAP_COLUMNS)
+    gap_rows = cells.filter(is_open()).with_columns(open_reason().alias("reason")).select(GAP_COLUMNS)
     if place is None:
         return gap_rows
     return gap_rows.filter(pl.col("place_code") == find_place_code(cells, place))

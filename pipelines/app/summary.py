@@ -13,8 +13,9 @@ from pipelines.declarations.project import Project
 from pipelines.gaps import (
     VERDICT_WORDS,
     describe_last_build,
-    is_needed,
+    is_open,
     load_ledger,
+    open_reason,
     read_last_build,
     summarise_by_place,
 )
@@ -113,7 +114,7 @@ def count_by_reason(cells: list[pl.DataFrame]) -> pl.DataFrame:
     """Count gaps by reason: reason, cells, places, measures."""
     if not cells:
         return pl.DataFrame(schema={"reason": pl.String, "cells": pl.Int64, "places": pl.Int64, "measures": pl.String})
-    gaps = pl.concat(cells).filter(pl.col("reason").is_not_null(), is_needed())
+    gaps = pl.concat(cells).filter(is_open()).with_columns(open_reason().alias("reason"))
     counted = gaps.group_by("reason").agg(
         pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"),
         pl.col("measure").unique().sort().str.join(", ").alias("measures"),

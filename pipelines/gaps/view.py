@@ -16,6 +16,7 @@ from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.core.visible import escape_invisible_frame
 from pipelines.declarations.catalogue import Problem
 from pipelines.gaps.need_scope import is_needed
+from pipelines.gaps.proxies import open_reason
 
 MEASURE_COLUMNS = (
     "value", "lower_bound", "upper_bound", "interval_lower", "interval_upper", "interval_level", "interval_source",
@@ -164,7 +165,10 @@ def collect_statuses(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str
         pl.when(has_proxy).then(pl.lit("proxy_used")).when(is_carried_forward().any()).then(pl.lit(CARRIED_FORWARD))
     )
     return grouped.agg(
-        pl.col("reason").filter(is_needed()).drop_nulls().first().alias("_reason"),
+        pl.coalesce(
+            pl.col("reason").filter(is_needed()).drop_nulls().first(),
+            open_reason().filter(is_needed()).drop_nulls().first(),
+        ).alias("_reason"),
         (~is_needed()).any().alias("_no_need"),
         status.otherwise(worst).alias("_worst"),
         known.sum().alias("_known"),

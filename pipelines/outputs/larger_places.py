@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.core.reasons import REASONS
+from pipelines.gaps import open_reason
 from pipelines.outputs.report_model import LARGER_PLACE, Report
 from pipelines.outputs.report_summary import count_needs_met
 
@@ -57,10 +58,11 @@ def larger_place_table(report: Report) -> list[dict[str, Any]]:
 
 
 def _count_cells(report: Report) -> dict[tuple[str, str], dict[str, Any]]:
-    """Count the figures and the gaps of each larger place and measure."""
-    cells = report.asked_cells.select("place_code", "measure", "value", "reason").join(report.larger, on="place_code")
+    """Count the figures and the gaps of each larger place and measure; a proxy fills no gap."""
+    own = report.asked_cells.select("place_code", "measure", open_reason().alias("reason"))
+    cells = own.join(report.larger, on="place_code")
     key = ["larger_code", "measure"]
-    counts = cells.group_by(key).agg(pl.col("value").count().alias("known"), pl.len().alias("asked"))
+    counts = cells.group_by(key).agg(pl.col("reason").null_count().alias("known"), pl.len().alias("asked"))
     gaps = cells.drop_nulls("reason").group_by(*key, "reason").len("gaps")
     reasons: dict[tuple[str, str], list[str]] = {}
     for code, measure, reason, count in gaps.sort("gaps", "reason", descending=[True, False]).iter_rows():

@@ -8,7 +8,7 @@ from pipelines.core.schema import empty_table
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.source import Source
-from pipelines.gaps import is_needed
+from pipelines.gaps import is_needed, is_open, open_reason
 from pipelines.observations import COMPLETENESS
 from pipelines.outputs.report_changes import NO_BREAKS, NO_HISTORY, Breaks, BuildHistory
 
@@ -57,6 +57,11 @@ class Report(NamedTuple):
     def asked_cells(self) -> pl.DataFrame:
         """Cells within the scope of their need, and those of unknowns: all that pages and counts show."""
         return self.cells.filter(is_needed())
+
+    @property
+    def open_cells(self) -> pl.DataFrame:
+        """Cells with an open need, with the reason of their gap, also where a proxy is shown."""
+        return self.cells.filter(is_open()).with_columns(open_reason().alias("reason"))
 
     @property
     def is_large(self) -> bool:

@@ -7,6 +7,7 @@ import polars as pl
 
 from pipelines.core.reasons import REASONS, Reason
 from pipelines.declarations.source import Source
+from pipelines.gaps import is_open
 from pipelines.outputs.report_model import Report
 
 RELEASES_SHOWN = 6
@@ -119,11 +120,9 @@ class ReportSummary(NamedTuple):
 
 
 def count_needs_met(report: Report) -> pl.DataFrame:
-    """Count the needed cells with a value for each place: place_code, met, asked."""
+    """Count the needed cells with a figure of their own, not a proxy, for each place: place_code, met, asked."""
     needed = report.cells.filter(pl.col("need") == "needed")
-    counted = needed.group_by("place_code").agg(
-        pl.col("value").is_not_null().sum().alias("met"), pl.len().alias("asked")
-    )
+    counted = needed.group_by("place_code").agg((~is_open()).sum().alias("met"), pl.len().alias("asked"))
     return counted.sort("place_code")
 
 
@@ -134,13 +133,13 @@ def summarise_report(report: Report) -> ReportSummary:
     needed = report.cells.filter(pl.col("need") == "needed")
     return ReportSummary(
         report.cells["place_code"].n_unique(), whole, met.height - whole - none, none,
-        needed.height, needed["value"].count(), report.cells.filter(pl.col("need") == "wanted").height,
+        needed.height, needed.filter(~is_open()).height, report.cells.filter(pl.col("need") == "wanted").height,
     )  # fmt: skip
 
 
 def count_gaps_by_reason(report: Report) -> list[dict[str, Any]]:
     """Count gaps by reason: code, title, cells, places, share of all gaps, in descending order."""
-    gaps = report.asked_cells.filter(pl.col("reason").is_not_null())
+    gaps = report.open_cells
     counted = gaps.group_by("reason").agg(pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"))
     rows = counted.sort("cells", "reason", descending=[True, False]).to_dicts()
     return [{**row, "title": REASONS[row["reason"]].title, "share": row["cells"] / gaps.height} for row in rows]
@@ -155,7 +154,7 @@ def list_requests(report: Report) -> list[dict[str, Any]]:
     A row counts each place, cell and resident once. `people` covers the places with a known population
     (`people_known`), and is null if there is no such place. Rows are in descending order of people.
     """
-    gaps = _fill_defaults(report.asked_cells.filter(pl.col("reason").is_not_null())).sort("place_code", "period_start")
+    gaps = _fill_defaults(report.open_cells).sort("place_code", "period_start")
     lines = gaps.group_by(_REQUEST_KEYS).agg(
         pl.len().alias("cells"),
         pl.col("place_code").n_unique().alias("places"),

@@ -26,9 +26,8 @@ select
     homicide_rate.value as homicide_rate,
     homicide_rate.reference_end as homicide_rate_to,
     residents.value as residents,
-    -- Where the force has no figure, the count of police.uk, which has anti-social behaviour too.
-    police_recorded_crimes.value as crimes_of_force_or_police_uk,
-    coalesce(police_recorded_crimes.proxy_measure, case when police_recorded_crimes.value is not null then 'police_recorded_crimes' end) as crimes_of_force_or_police_uk_from,
+    -- The proxy is in the next column, under its own name.
+    case when police_recorded_crimes.proxy_measure is null then police_recorded_crimes.value end as police_recorded_crimes,
     recorded_crimes.value as recorded_crimes,
     recorded_crimes.reference_end as recorded_crimes_to,
     round(1000 * recorded_crimes.value / residents.value, 1) as recorded_crimes_per_1000_residents,

@@ -183,7 +183,7 @@ def test_partial_average_needs_the_minimum_coverage(coverage: float | None, need
 
 
 def test_wanted_measure_needs_full_coverage_of_the_place() -> None:
-    problem = problem_of(unknowns=("rate",))
+    problem = problem_of(needs={"figure": {}}, unknowns=("rate",))
     for coverage, value in ((1.0, 5.0), (0.99, None)):
         row = gap("children_incomplete", coverage=coverage, **AVERAGED)
         assert cell_of(row, measure="rate", problem=problem)["value"] == value

@@ -475,3 +475,22 @@ def test_every_table_that_a_page_names_is_in_the_file() -> None:
     sentences = re.findall(r"[^.]*<code>\w+</code>[^.]* of commonground\.duckdb", template)
     named = {name for sentence in sentences for name in re.findall(r"<code>(\w+)</code>", sentence)}
     assert len(named) >= 5 and named <= set(TABLE_MEANING)
+
+
+def test_need_with_a_proxy_is_not_met_and_is_requested() -> None:
+    report = sample()
+    known = report.cells.filter(pl.col("value").is_not_null(), pl.col("need") == "needed").row(0, named=True)
+    is_proxied = pl.col("cell_id") == known["cell_id"]
+    proxied = report._replace(
+        cells=report.cells.with_columns(
+            pl.when(is_proxied).then(pl.lit("other")).otherwise("proxy_measure").alias("proxy_measure"),
+            pl.when(is_proxied).then(pl.lit("suppressed")).otherwise("other_reasons").alias("other_reasons"),
+        )
+    )
+    before, after = summarise_report(report), summarise_report(proxied)
+    assert after.known == before.known - 1 and after.needed == before.needed
+    requested = [
+        sum(row["cells"] for row in list_requests(version) if row["reason"] == "suppressed")
+        for version in (report, proxied)
+    ]
+    assert requested[1] == requested[0] + 1

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipelines.app.gap_list import list_gaps
 from pipelines.core.store import read_table, state_path
 from pipelines.declarations.project import Project
 
@@ -123,11 +124,11 @@ def test_each_nation_is_answered_by_its_own_index(starter: Project) -> None:
     }  # fmt: skip
 
 
-def test_figure_of_another_count_of_crimes_says_which_count(starter: Project) -> None:
+def test_proxy_is_in_no_column_of_another_measure_and_its_gap_is_open(starter: Project) -> None:
     view = read_table(state_path(starter.home, "view", "crime"))
-    known = view.filter(pl.col("crimes_of_force_or_police_uk").is_not_null())
-    assert known.height == 41
-    assert known["crimes_of_force_or_police_uk_from"].unique().to_list() == ["recorded_crimes"]
-    assert known["crimes_of_force_or_police_uk_status"].unique().to_list() == ["proxy_used"]
-    unknown = view.filter(pl.col("crimes_of_force_or_police_uk").is_null())
-    assert unknown.height == 2 and unknown["crimes_of_force_or_police_uk_from"].null_count() == 2
+    assert view["police_recorded_crimes"].null_count() == view.height == 43
+    assert view["police_recorded_crimes_status"].unique().to_list() == ["fetch_failed"]
+    proxied = cells(starter, "crime", "police_recorded_crimes").drop_nulls("value")
+    assert proxied.height == 41 and proxied["proxy_measure"].unique().to_list() == ["recorded_crimes"]
+    open_gaps = list_gaps(starter, "crime", None).filter(pl.col("measure") == "police_recorded_crimes")
+    assert open_gaps.height == 43 and open_gaps["reason"].unique().to_list() == ["fetch_failed"]
