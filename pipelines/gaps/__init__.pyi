@@ -27,13 +27,13 @@ from .ledger_load import record_repeated_builds as record_repeated_builds
 from .ledger_load import update_ledger as update_ledger
 from .ledger_load import write_ledger as write_ledger
 from .need_scope import is_needed as is_needed
+from .need_scope import is_open as is_open
+from .need_scope import open_reason as open_reason
 from .plan import Plan as Plan
 from .plan import describe_plan as describe_plan
 from .plan import flatten_plan as flatten_plan
 from .plan import plan_requests as plan_requests
 from .plan import summarise_plan as summarise_plan
-from .proxies import is_open as is_open
-from .proxies import open_reason as open_reason
 from .ranks import NO_INTERVAL as NO_INTERVAL
 from .ranks import RANK as RANK
 from .ranks import RANK_KEY as RANK_KEY

@@ -7,7 +7,7 @@ from pipelines.core.store import read_table, state_path
 from pipelines.declarations.acceptances import Acceptance, add_acceptances
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.project import Project
-from pipelines.gaps.proxies import is_open, open_reason
+from pipelines.gaps.need_scope import is_open, open_reason
 from pipelines.gaps.requests import NOTHING_TO_ASK, REQUEST_KEY, OpenGaps, request_id
 from pipelines.gaps.verdicts import weigh_cells
 

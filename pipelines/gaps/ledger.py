@@ -13,8 +13,7 @@ import polars as pl
 from pipelines.core.schema import DATE, TEXT, WHOLE, Column, conform_table, polars_schema
 from pipelines.declarations.acceptances import Acceptance, add_acceptances
 from pipelines.gaps.ledger_drafts import DeclarationHashes, drop_drafts
-from pipelines.gaps.need_scope import is_needed
-from pipelines.gaps.proxies import is_open, open_reason
+from pipelines.gaps.need_scope import is_needed, is_open, open_reason
 from pipelines.gaps.sightings import CLOSING_REASONS, SIGHTING, build_spells, count_changes, last_sightings
 
 SPELL: dict[str, Column] = {

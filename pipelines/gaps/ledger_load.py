@@ -37,8 +37,7 @@ from pipelines.gaps.ledger import (
     repeat_last_build,
 )
 from pipelines.gaps.ledger_drafts import DeclarationHashes
-from pipelines.gaps.need_scope import is_needed
-from pipelines.gaps.proxies import is_open, open_reason
+from pipelines.gaps.need_scope import is_needed, is_open, open_reason
 from pipelines.gaps.sightings import SIGHTING, convert_spells
 
 BUILDS_KEY, CELLS_KEY, FORMAT_KEY = "commonground_builds", "commonground_cells", "commonground_ledger"

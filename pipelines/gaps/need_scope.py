@@ -1,4 +1,7 @@
-"""Cells outside the scope of a need: another nation, place or time, or another measure that answers the need there."""
+"""Which needs apply to a cell, and which are open.
+
+A need does not apply in another nation, place or time, or where another measure answers it.
+"""
 
 import polars as pl
 
@@ -18,6 +21,18 @@ _ROW = ["place_code", "period_start"]
 def is_needed() -> pl.Expr:
     """Select the cells within the scope of their need, and those of unknowns."""
     return pl.col("need") != NOT_NEEDED
+
+
+def is_open() -> pl.Expr:
+    """Select the cells with an open need: those without a figure, and those with a proxy, within their need's scope."""
+    return is_needed() & (pl.col("reason").is_not_null() | pl.col("proxy_measure").is_not_null())
+
+
+def open_reason() -> pl.Expr:
+    """Return the reason of an open need: the reason of its gap, also where a proxy is shown."""
+    return pl.when(pl.col("proxy_measure").is_not_null()).then(
+        pl.col("other_reasons").str.split(",").list.first()
+    ).otherwise("reason")  # fmt: skip
 
 
 def mark_unneeded_cells(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:

@@ -59,15 +59,3 @@ def _proxy_expressions() -> dict[str, pl.Expr]:
         "evidence": evidence,
         "proxy_measure": pl.col("proxy_measure"),
     }
-
-
-def is_open() -> pl.Expr:
-    """Select the cells with an open need: those without a figure, and those with a proxy, within their need's scope."""
-    return is_needed() & (pl.col("reason").is_not_null() | pl.col("proxy_measure").is_not_null())
-
-
-def open_reason() -> pl.Expr:
-    """Return the reason of an open need: the reason of its gap, also where a proxy is shown."""
-    return pl.when(pl.col("proxy_measure").is_not_null()).then(
-        pl.col("other_reasons").str.split(",").list.first()
-    ).otherwise("reason")  # fmt: skip

@@ -11,7 +11,7 @@ import polars as pl
 from pipelines.core.schema import DATE, NUMBER, TEXT, WHOLE, Column, conform_table
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.problem import ProblemHeader
-from pipelines.gaps.proxies import open_reason
+from pipelines.gaps.need_scope import open_reason
 
 Verdict = Literal["answerable", "with_caveats", "not_answerable"]
 VERDICTS: tuple[str, ...] = get_args(Verdict)

@@ -15,8 +15,7 @@ from pipelines.core.renames import add_new_name
 from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.core.visible import escape_invisible_frame
 from pipelines.declarations.catalogue import Problem
-from pipelines.gaps.need_scope import is_needed
-from pipelines.gaps.proxies import open_reason
+from pipelines.gaps.need_scope import is_needed, open_reason
 
 MEASURE_COLUMNS = (
     "value", "lower_bound", "upper_bound", "interval_lower", "interval_upper", "interval_level", "interval_source",

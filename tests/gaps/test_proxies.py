@@ -8,7 +8,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.core.schema import CELL_COLUMNS, table_from_records
-from pipelines.gaps.proxies import PROXY_COLUMNS, apply_proxies, is_open, open_reason
+from pipelines.gaps.need_scope import is_open, open_reason
+from pipelines.gaps.proxies import PROXY_COLUMNS, apply_proxies
 from tests.gaps.plain import problem_of
 
 YEARS = (date(2023, 1, 1), date(2024, 1, 1))
