@@ -1,0 +1,253 @@
+"""Line charts as static SVG: one series with context lines, such as a place with its region and nation.
+
+A line joins only figures of consecutive periods on the same side of a break. A gap, or a period that the series omits,
+ends the line. The values and periods are in the attributes `data-values` and `data-periods` of each line.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from html import escape
+from itertools import pairwise
+from math import ceil, floor, log10
+from statistics import median
+from typing import Literal, NamedTuple
+
+from pipelines.core.periods import format_period, whole_months
+
+Mark = Literal["", "break", "revised", "provisional"]
+Role = Literal["own", "region", "nation", "other"]
+FormatValue = Callable[[float], str]
+
+WIDTH, HEIGHT = 360, 170
+"""Size of the plot with its axes, in SVG units; a legend above adds LEGEND_ROW for each line."""
+SPARK_WIDTH, SPARK_HEIGHT = 120, 28
+LEGEND_ROW, TEXT_WIDTH, TEXT_SIZE = 17, 6.8, 12
+"""Height of a row of the legend, and the greatest width and the size of a character, in SVG units."""
+_MARK_TITLES: dict[Mark, str] = {
+    "break": "break in the series", "revised": "revised figure", "provisional": "provisional figure",
+}  # fmt: skip
+_GAP_FACTOR = 1.5
+"""Steps above this multiple of the usual step between periods count as a gap."""
+
+
+class TrendPoint(NamedTuple):
+    """A period and its figure, null for a gap, with its mark."""
+
+    start: date
+    end: date
+    value: float | None
+    mark: Mark = ""
+
+
+class TrendSeries(NamedTuple):
+    """A line: its name, its role, and its points in order of period."""
+
+    name: str
+    points: Sequence[TrendPoint]
+    role: Role = "own"
+
+
+class _Frame(NamedTuple):
+    """The plot within a drawing: its edges, and the ranges of days and of values."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    days: tuple[int, int]
+    values: tuple[float, float]
+
+    def x(self, point: TrendPoint) -> float:
+        first, last = self.days
+        return self.left + (_middle(point) - first) / max(last - first, 1) * (self.right - self.left)
+
+    def y(self, value: float) -> float:
+        low, high = self.values
+        return self.bottom - (value - low) / ((high - low) or 1.0) * (self.bottom - self.top)
+
+
+def has_trend(series: TrendSeries) -> bool:
+    """Return whether a series has figures of at least two periods."""
+    return sum(point.value is not None for point in series.points) > 1
+
+
+def draw_trend_chart(lines: Sequence[TrendSeries], title: str, format_value: FormatValue) -> str:
+    """Draw lines over time as one SVG. The first line is the subject, and the others are its context.
+
+    The legend has the newest figure of each line and the meaning of each mark. Returns a blank text without figures.
+    """
+    drawn = [line for line in lines if any(point.value is not None for point in line.points)]
+    if not drawn:
+        return ""
+    marks = [mark for mark in _MARK_TITLES if any(point.mark == mark for line in drawn for point in line.points)]
+    top = LEGEND_ROW * (len(drawn) + len(marks)) + 10.0
+    height = top + HEIGHT
+    low, high, step = _choose_scale([point.value for line in drawn for point in line.points if point.value is not None])
+    ticks = [low + n * step for n in range(round((high - low) / step) + 1)]
+    texts = [format_value(tick) for tick in ticks]
+    left = max(map(len, texts)) * TEXT_WIDTH + 8
+    frame = _Frame(left, WIDTH - 10.0, top, height - 24.0, _day_range(drawn), (low, high))
+    body = "".join(_draw_line(line, frame) for line in reversed(drawn))
+    said = escape(f"{title}. {describe_trend(drawn[0], format_value)}", quote=True)
+    return (
+        f'<svg class="tc" viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{said}">'
+        f"{_draw_legend(drawn, marks, format_value)}{_draw_value_axis(ticks, texts, frame)}{_draw_time_axis(frame)}"
+        f"{body}</svg>"
+    )
+
+
+def draw_sparkline(lines: Sequence[TrendSeries]) -> str:
+    """Draw lines over time as a small SVG without axes, for a row of a table; blank without two figures in the first.
+
+    It is hidden from screen readers: the row states `describe_trend`.
+    """
+    if not has_trend(lines[0]):
+        return ""
+    days = _day_range(lines[:1])
+    within = [line._replace(points=[point for point in line.points if days[0] <= _middle(point) <= days[1]])
+              for line in lines]  # fmt: skip
+    values = [point.value for line in within for point in line.points if point.value is not None]
+    frame = _Frame(3, SPARK_WIDTH - 3.0, 3, SPARK_HEIGHT - 3.0, days, (min(values), max(values)))
+    body = "".join(_draw_line(line, frame) for line in reversed(within))
+    return f'<svg class="tc spark" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" aria-hidden="true">{body}</svg>'
+
+
+def describe_trend(series: TrendSeries, format_value: FormatValue) -> str:
+    """Describe a line in words: its first, newest, lowest and highest figure, its gaps and its breaks."""
+    known = [(point.value, point) for point in series.points if point.value is not None]
+    if not known:
+        return f"{series.name}: no figure"
+    (first, start), (last, end) = known[0], known[-1]
+    high, low = max(known, key=lambda item: item[0]), min(known, key=lambda item: item[0])
+    text = f"{series.name}: {_say(first, start, format_value)}"
+    if len(known) > 1:
+        text += f", and {_say(last, end, format_value)}"
+    if len(known) > 2:
+        text += f"; lowest {_say(*low, format_value)}, highest {_say(*high, format_value)}"
+    gaps, breaks = len(series.points) - len(known), sum(point.mark == "break" for _, point in known)
+    text += f"; no figure in {gaps:,} of {len(series.points):,} periods" if gaps else ""
+    return text + (f"; {breaks:,} breaks in the series" if breaks > 1 else "; a break in the series" * breaks)
+
+
+def _say(value: float, point: TrendPoint, format_value: FormatValue) -> str:
+    return f"{format_value(value)} in {format_period(point.start, point.end)}"
+
+
+def split_line(points: Sequence[TrendPoint]) -> list[list[TrendPoint]]:
+    """Split points into runs that a line may join: without gaps, omitted periods and breaks."""
+    steps = [_middle(after) - _middle(before) for before, after in pairwise(points)]
+    most = median(steps) * _GAP_FACTOR if steps else 0
+    runs: list[list[TrendPoint]] = []
+    before: TrendPoint | None = None
+    for point in points:
+        if point.value is not None:
+            follows = before is not None and before.value is not None and _middle(point) - _middle(before) <= most
+            if follows and point.mark != "break":
+                runs[-1].append(point)
+            else:
+                runs.append([point])
+        before = point
+    return runs
+
+
+def _middle(point: TrendPoint) -> int:
+    return (point.start.toordinal() + point.end.toordinal()) // 2
+
+
+def _day_range(lines: Sequence[TrendSeries]) -> tuple[int, int]:
+    days = [_middle(point) for line in lines for point in line.points]
+    return min(days), max(days)
+
+
+def _draw_line(line: TrendSeries, frame: _Frame) -> str:
+    runs = split_line(line.points)
+    path = "".join("M" + "L".join(f"{frame.x(p):.1f} {frame.y(p.value or 0.0):.1f}" for p in run) for run in runs)
+    alone = [run[0] for run in runs if len(run) == 1 and not run[0].mark]
+    marked = [point for point in line.points if point.value is not None and point.mark]
+    dots = "".join(_draw_dot(point, frame, 2.0) for point in alone)
+    dots += "".join(_draw_mark(point, frame) for point in marked)
+    periods = " ".join(f"{point.start}/{point.end}" for point in line.points)
+    values = " ".join("-" if point.value is None else f"{point.value!r}" for point in line.points)
+    return (
+        f'<g class="{line.role}" data-name="{escape(line.name, quote=True)}" data-periods="{periods}" '
+        f'data-values="{values}"><path d="{path}"/>{dots}</g>'
+    )
+
+
+def _draw_dot(point: TrendPoint, frame: _Frame, radius: float, kind: str = "") -> str:
+    name = f' class="{kind}"' if kind else ""
+    return f'<circle{name} cx="{frame.x(point):.1f}" cy="{frame.y(point.value or 0.0):.1f}" r="{radius:g}"/>'
+
+
+def _draw_mark(point: TrendPoint, frame: _Frame) -> str:
+    """Draw the mark of a point: a dashed upright for a break, an open dot for a revised or provisional figure."""
+    if point.mark != "break":
+        return _draw_dot(point, frame, 2.6, point.mark)
+    upright = f"M{frame.x(point):.1f} {frame.top:g}V{frame.bottom:g}"
+    return f'<path class="break" d="{upright}"/>{_draw_dot(point, frame, 2.0)}'
+
+
+def _draw_legend(lines: Sequence[TrendSeries], marks: Sequence[Mark], format_value: FormatValue) -> str:
+    rows = []
+    for number, line in enumerate(lines):
+        newest = next(point for point in reversed(line.points) if point.value is not None)
+        text = f"{line.name}: {format_value(newest.value or 0.0)} in {format_period(newest.start, newest.end)}"
+        rows.append(_draw_row(number, f'<g class="{line.role}"><path d="M0 8H24"/></g>', text))
+    for number, mark in enumerate(marks, len(lines)):
+        dot = f'<circle class="{mark}" cx="12" cy="8" r="2.6"/>'
+        sample = '<path class="break" d="M12 1V15"/>' if mark == "break" else dot
+        rows.append(_draw_row(number, f'<g class="own">{sample}</g>', _MARK_TITLES[mark]))
+    return "".join(rows)
+
+
+def _draw_row(number: int, sample: str, text: str) -> str:
+    most = floor((WIDTH - 30) / TEXT_WIDTH)
+    cut = text if len(text) <= most else text[: most - 1] + "…"
+    return f'<g transform="translate(0 {number * LEGEND_ROW})">{sample}<text x="30" y="12">{escape(cut)}</text></g>'
+
+
+def _choose_scale(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the ends and the step of the value axis: round numbers, from 0 unless all figures are far above it."""
+    low, high = min(values), max(values)
+    low = 0.0 if 0 <= low < 0.6 * high or low == high == 0 else low
+    spread = (high - low) or abs(high) or 1.0
+    size = 10.0 ** floor(log10(spread / 3))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor * 3.5 >= spread)
+    return floor(low / step) * step, max(ceil(high / step), floor(low / step) + 1) * step, step
+
+
+def _draw_value_axis(ticks: Sequence[float], texts: Sequence[str], frame: _Frame) -> str:
+    grid = "".join(f"M{frame.left:.1f} {frame.y(tick):.1f}H{frame.right:g}" for tick in ticks)
+    labels = "".join(
+        f'<text x="{frame.left - 6:.1f}" y="{frame.y(tick) + 4:.1f}" text-anchor="end">{escape(text)}</text>'
+        for tick, text in zip(ticks, texts, strict=True)
+    )
+    return f'<path class="grid" d="{grid}"/>{labels}'
+
+
+def _draw_time_axis(frame: _Frame) -> str:
+    """Label years, or the first and last day where no year begins within the range."""
+    first, last = (date.fromordinal(day) for day in frame.days)
+    width = frame.right - frame.left
+    years = range(first.year + 1, last.year + 1)
+    most = max(floor(width / (TEXT_WIDTH * 4 + 14)), 1)
+    every = ceil(len(years) / most) or 1
+    if len(years) < 2:
+        ends = [("start", frame.left, first), ("end", frame.right, last)][: 2 if last > first else 1]
+        return "".join(
+            f'<text x="{x:.1f}" y="{frame.bottom + 18:.1f}" text-anchor="{anchor}">'
+            f"{format_period(*whole_months(day.year, day.month, 1))}</text>"
+            for anchor, x, day in ends
+        )
+    return "".join(_draw_year(year, frame) for year in years[::every])
+
+
+def _draw_year(year: int, frame: _Frame) -> str:
+    day = date(year, 1, 1)
+    x = frame.x(TrendPoint(day, day, None))
+    half = TEXT_WIDTH * 2
+    at = min(max(x, frame.left + half), frame.right - half)
+    return (
+        f'<path class="grid" d="M{x:.1f} {frame.bottom:g}v4"/>'
+        f'<text x="{at:.1f}" y="{frame.bottom + 18:.1f}" text-anchor="middle">{year}</text>'
+    )
