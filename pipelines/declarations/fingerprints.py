@@ -14,7 +14,7 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.measure import counts_residents
 from pipelines.declarations.source import Source
 
-ANSWER_TABLES = ("cell", "view", "verdict", "loss", "discontinuity")
+ANSWER_TABLES = ("cell", "view", "verdict", "loss", "discontinuity", "history")
 """State tables that answer a problem."""
 OBSERVATION_TABLES = ("slice", "set_aside", "finding", "contract", "release", "total", "doubt")
 """State tables with the observations of a source, in the order of `SourceTables`."""

@@ -30,6 +30,7 @@ from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.gaps.cells import build_cells, group_slices
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
+from pipelines.gaps.history import build_history
 from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.proxies import apply_proxies
 from pipelines.gaps.reference_periods import instant_measures
@@ -48,7 +49,14 @@ from pipelines.geography import (
     load_place_data,
     load_places,
 )
-from pipelines.observations import SourceTables, flag_disagreements, load_source_tables, read_current, scan_observations
+from pipelines.observations import (
+    TOTAL,
+    SourceTables,
+    flag_disagreements,
+    load_source_tables,
+    read_current,
+    scan_observations,
+)
 
 
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
@@ -83,7 +91,23 @@ def _build_answer(project: Project, problem: Problem, last_release: date) -> tup
     refuse_other_periods(problem, catalogue, cells)
     view = add_verdicts(run_problem_select(problem, system, cells, placed), verdict_table, problem)
     residuals = problem_residuals([lost], problem.name, problem.header.geography)
-    return validity, [cells, view, verdict_table, residuals, breaks]
+    history = _build_history(project, problem, placed, system)
+    return validity, [cells, view, verdict_table, residuals, breaks, history]
+
+
+def _build_history(project: Project, problem: Problem, placed: pl.DataFrame, system: pl.DataFrame) -> pl.DataFrame:
+    """Build the figures of a problem's measures over time (history.HISTORY)."""
+    catalogue = project.catalogue
+    names = [name for name in catalogue.problem_sources(problem) if name in catalogue.observation_sources()]
+    totals = [empty_table(TOTAL), *(load_source_tables(project, name).total for name in names)]
+    denominators = [
+        read_denominators(project, catalogue.sources[name])
+        for name in names
+        if catalogue.sources[name].geography == problem.header.geography
+    ]
+    nothing = empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    stacked = pl.concat([nothing, *denominators]).unique([*SLICE_KEY, "place_code"], keep="first", maintain_order=True)
+    return build_history(placed, pl.concat(totals), system, stacked, catalogue.measures)
 
 
 def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataFrame) -> None:
