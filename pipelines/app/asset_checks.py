@@ -8,7 +8,7 @@ ERROR means that a table violates its schema rules. Nothing is built from that t
 """
 
 from collections.abc import Collection
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 import polars as pl
@@ -24,7 +24,6 @@ from checks import (
     total_shares,
 )
 from pipelines.core.reasons import WITHHOLDING_REASONS
-from pipelines.declarations.base import CADENCE_DAYS, age_in_days
 from pipelines.declarations.source import Source
 from pipelines.geography import find_overlapping_codes
 from pipelines.observations import SourceTables, newest_periods
@@ -174,9 +173,8 @@ def _share_result(
 
 def _age_result(key: dg.AssetKey, source: Source, slices: pl.DataFrame, as_of: date) -> dg.AssetCheckResult:
     """Return the check of the latest period against the publisher's cadence. Dagster freshness covers only runs."""
-    step = CADENCE_DAYS.get(source.cadence)
-    newest = slices.select(pl.col("period_end").max()).item() if slices.height else None
-    due = newest + timedelta(days=step + (age_in_days(source.lag) if source.lag else 0)) if newest and step else None
+    newest = slices.filter(pl.col("known") > 0).select(pl.col("period_end").max()).item() if slices.height else None
+    due = source.next_release_day(newest)
     return dg.AssetCheckResult(
         passed=newest is not None and (due is None or due >= as_of),
         asset_key=key,

@@ -10,7 +10,7 @@ def list_items(project: Project, target: str) -> pl.DataFrame:
     """Return a table of sources, measures, problems or places."""
     catalogue = project.catalogue
     if target == "sources":
-        return sources_table(catalogue).select(
+        return sources_table(project).select(
             "source", "title", "publisher", "access", "cadence", "geography", "licence"
         )
     if target == "measures":

@@ -1,21 +1,20 @@
 """The commands `status` and `refresh --check`: how current each source is, and whether its road works."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
-from pathlib import Path
-from typing import NamedTuple
+from datetime import date
 
 import polars as pl
 
 from pipelines.app.steps import prepare_store
+from pipelines.core.attempts import Attempt, last_attempts
 from pipelines.core.clock import current_time
-from pipelines.core.store import Snapshot, hash_bytes, lock_store, read_log, read_table, state_path
-from pipelines.declarations.base import CADENCE_DAYS, add_age
+from pipelines.core.store import Snapshot, hash_bytes, lock_store, read_log
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.fetch import RoadCheck, check_road, is_scheduled, log_check
-from pipelines.observations import find_newest_period
+from pipelines.observations import find_newest_period, newest_stored_period
+from pipelines.outputs import next_release_days
 
 STATUS_COLUMNS = {
     "source": pl.String,
@@ -39,19 +38,12 @@ CHECK_COLUMNS = {
 """Columns of the command `refresh --check`."""
 
 
-class Attempt(NamedTuple):
-    """The last attempt to fetch a source: its time and its outcome."""
-
-    at: str
-    outcome: str
-
-
 def report_status(project: Project, names: Sequence[str]) -> pl.DataFrame:
     """Return how current each source is (STATUS_COLUMNS); without names, of all sources with figures or a road."""
     catalogue = project.catalogue
     chosen = {name: catalogue.find_source(name) for name in names} or _sources_to_report(catalogue)
-    attempts = last_attempts(read_log(project.home))
-    rows = [_status_row(project, name, source, attempts.get(name)) for name, source in chosen.items()]
+    attempts, days = last_attempts(read_log(project.home)), next_release_days(project)
+    rows = [_status_row(project, name, source, days[name], attempts.get(name)) for name, source in chosen.items()]
     return pl.DataFrame(rows, schema=STATUS_COLUMNS, orient="row")
 
 
@@ -63,9 +55,10 @@ def _sources_to_report(catalogue: Catalogue) -> dict[str, Source]:
     }
 
 
-def _status_row(project: Project, name: str, source: Source, attempt: Attempt | None) -> list[object]:
-    newest = newest_stored_period(project.home, name)
-    due = next_due(source, newest)
+def _status_row(
+    project: Project, name: str, source: Source, days: tuple[date | None, date | None], attempt: Attempt | None
+) -> list[object]:
+    newest, due = days
     late = (project.as_of - due).days if due else None
     return [
         name,
@@ -78,42 +71,6 @@ def _status_row(project: Project, name: str, source: Source, attempt: Attempt | 
         source.road.evidence if source.road else None,
         is_scheduled(project.home, name, source),
     ]
-
-
-def newest_stored_period(home: Path, name: str) -> date | None:
-    """Return the last day of the newest period with a figure, from a source's table of slices (SLICE_COLUMNS)."""
-    path = state_path(home, "slice", name)
-    if not path.is_file():
-        return None
-    newest: date | None = read_table(path).filter(pl.col("known") > 0).select(pl.col("period_end").max()).item()
-    return newest
-
-
-def next_due(source: Source, newest: date | None) -> date | None:
-    """Return the day by which the figures of the next period are expected: one step of the cadence, and the lag."""
-    step = CADENCE_DAYS.get(source.cadence)
-    if newest is None or step is None:
-        return None
-    after = _next_period_end(newest, source)
-    return add_age(after, source.lag) if source.lag else after
-
-
-def _next_period_end(newest: date, source: Source) -> date:
-    ages = {"monthly": "1 month", "quarterly": "3 months", "annual": "1 year"}
-    age = ages.get(source.cadence)
-    return add_age(newest, age) if age else newest + timedelta(days=CADENCE_DAYS[source.cadence])
-
-
-def last_attempts(log: Sequence[Snapshot]) -> dict[str, Attempt]:
-    """Return the last fetch of each source in the log of a store; bundled and added files are none."""
-    tried = [entry for entry in log if entry.origin.startswith("http") or entry.error]
-    return {entry.source: Attempt(entry.fetched_at, _describe_outcome(entry)) for entry in tried}
-
-
-def _describe_outcome(entry: Snapshot) -> str:
-    if entry.error:
-        return f"failed: {entry.error}"
-    return "unchanged" if entry.change == "same" else f"new release of {entry.released}"
 
 
 def check_roads(project: Project, names: Sequence[str]) -> pl.DataFrame:

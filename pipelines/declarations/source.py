@@ -13,6 +13,7 @@ from pipelines.declarations.defaults import FamilyReference, MeasureDefaults
 from pipelines.declarations.endpoint import STATXPLORE_KEY, Api
 from pipelines.declarations.file_format import FileColumns, FileLayout
 from pipelines.declarations.measure import ADDITIVE_KINDS, Marker, Measure
+from pipelines.declarations.release_calendar import ReleaseCalendar, expected_release_day
 from pipelines.declarations.road import Road
 from pipelines.declarations.source_parts import (
     OTHER_KINDS,
@@ -91,6 +92,7 @@ class Source(FileLayout):
     )
     cadence: Cadence = Field("annual", description="Publication frequency")
     lag: Age | None = Field(None, description="Usual time from the end of a period to the release of its figures")
+    calendar: ReleaseCalendar | None = Field(None, description="The publisher's calendar of releases, if any")
     geography: GeographyName | None = Field(None, description="Geography of the codes or names")
     place: str | None = Field(None, description="Code of the only place of all figures, where no column has it")
     coverage: Annotated[tuple[Nation, ...], ListAsTuple] = Field(
@@ -177,6 +179,10 @@ class Source(FileLayout):
     def has_proven_road(self) -> bool:
         """Return whether the request is recorded or documented, or is the user's own, without a statement."""
         return self.is_refreshable and (self.road is None or self.road.evidence in ("recorded", "documented"))
+
+    def next_release_day(self, newest: date | None) -> date | None:
+        """Return the day on which the period after the newest stored one is due; None where none is expected."""
+        return expected_release_day(newest, self.cadence, self.lag, self.calendar) if newest else None
 
     @property
     def is_available(self) -> bool:

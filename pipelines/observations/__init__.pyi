@@ -22,6 +22,7 @@ from .local_contract import describe_columns as describe_columns
 from .local_contract import example_rows as example_rows
 from .local_contract import format_csv as format_csv
 from .local_contract import write_new_declaration as write_new_declaration
+from .newest_period import newest_stored_period as newest_stored_period
 from .published_limits import PUBLISHED_SOURCE as PUBLISHED_SOURCE
 from .published_limits import round_limit as round_limit
 from .reconciliation import DIFFERENCE_PARTS as DIFFERENCE_PARTS

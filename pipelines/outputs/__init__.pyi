@@ -4,7 +4,6 @@ from .crosswalk_file import add_provenance as add_provenance
 from .crosswalk_file import drop_empty_columns as drop_empty_columns
 from .crosswalk_file import write_crosswalk as write_crosswalk
 from .declared_tables import measures_table as measures_table
-from .declared_tables import sources_table as sources_table
 from .letters import write_letters as write_letters
 from .publish import report_files as report_files
 from .publish import report_is_fresh as report_is_fresh
@@ -14,6 +13,8 @@ from .site import pages_are_fresh as pages_are_fresh
 from .site import publish_index as publish_index
 from .site import publish_pages as publish_pages
 from .site import publish_place_pages as publish_place_pages
+from .source_status import next_release_days as next_release_days
+from .source_status import sources_table as sources_table
 from .warehouse_path import WAREHOUSE_NAME as WAREHOUSE_NAME
 from .warehouse_path import newest_warehouse as newest_warehouse
 from .warehouse_tables import publish_warehouse as publish_warehouse

@@ -18,6 +18,7 @@ from pipelines.declarations.endpoint import Api, ArcGis, Ckan, GovUk, JsonHop, L
 from pipelines.declarations.file_format import FileColumns, FileLayout
 from pipelines.declarations.measure import Marker, Measure
 from pipelines.declarations.problem import Need, PeriodRange, ProblemHeader
+from pipelines.declarations.release_calendar import ReleaseCalendar
 from pipelines.declarations.road import Road
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import (
@@ -43,7 +44,7 @@ from pipelines.outputs.warehouse_observations import STORED_TABLES
 
 GENERATED_NOTE = "<!-- Made by `python -m pipelines.outputs.data_dictionary docs`; edit the model, not this page. -->"
 GLOSSARY_LINK = "The [glossary](../GLOSSARY.md) defines the terms."
-ENDPOINT_MODELS = (Road, Link, Api, Nomis, StatXplore, ArcGis, Ckan, GovUk, JsonHop, PagedRows)
+ENDPOINT_MODELS = (ReleaseCalendar, Road, Link, Api, Nomis, StatXplore, ArcGis, Ckan, GovUk, JsonHop, PagedRows)
 AREA_MODELS = (WeightDeclaration, ShareTable, ShareColumns)
 SOURCE_MODELS = (
     Source,

@@ -36,8 +36,8 @@ def measures_table(catalogue: Catalogue) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def sources_table(catalogue: Catalogue) -> pl.DataFrame:
-    """Return the table of sources, one row for each source."""
+def declared_sources(catalogue: Catalogue) -> pl.DataFrame:
+    """Return the columns of the table of sources that are declared, one row for each source."""
     plain = ("title", "publisher", "compiled_by", "licence", "page", "url", "access", "data_owner", "request",
              "provides", "cadence", "lag", "geography")  # fmt: skip
     rows = [
@@ -47,12 +47,21 @@ def sources_table(catalogue: Catalogue) -> pl.DataFrame:
             # The address of private figures is confidential.
             "url": source.url if source.is_public else None,
             **describe_expected_places(source),
+            "calendar": describe_calendar(source),
             "coverage": ", ".join(source.coverage),
             "attribution": publisher_attribution(source.publisher, source.licence),
         }
         for name, source in sorted(catalogue.sources.items())
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def describe_calendar(source: Source) -> str | None:
+    """Describe the publisher's calendar of a source in a few words."""
+    if not source.calendar:
+        return None
+    days = [str(day) for day in source.calendar.days]
+    return ", ".join([*days, *([source.calendar.weekday] if source.calendar.weekday else [])])
 
 
 def publisher_attribution(publisher: str, licence: str) -> str:

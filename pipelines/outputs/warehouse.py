@@ -33,6 +33,7 @@ from pipelines.gaps import BOUNDARY_DISCONTINUITY, BUILD, GAP_LEDGER, RANK, VERD
 from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIGHBOUR
 from pipelines.observations import COMPLETENESS, PROVIDER_RETURN, RECONCILIATION, REVISION, REVISION_SUMMARY, TOTAL
 from pipelines.outputs.declared_tables import COMPUTED_MEASURE_COLUMNS
+from pipelines.outputs.source_status import AGE_MEANING, SOURCE_STATUS_VIEW, STATUS_MEANING
 from pipelines.outputs.warehouse_observations import (
     OBSERVATION_SLICE,
     STORED_TABLES,
@@ -75,7 +76,7 @@ REASON_MEANING = {
     "data_owner": "Default data owner of such a gap",
     "remedy": "Action that closes such a gap",
 }
-STATUS_MEANING = {
+OBS_STATUS_MEANING = {
     "obs_status": "Observation status",
     "gss_symbol": "Symbol of the Government Analysis Function",
     "sdmx_code": "Code of SDMX (OBS_STATUS or CONF_STATUS)",
@@ -95,7 +96,8 @@ TABLE_MEANING = {
     "border_practices": "GP practices in postcode districts that have practices of NHS bodies of two nations",
     "boundary_discontinuities": "Discontinuities at boundaries: one side missing, jumps, straddling areas",
     "measures": "Every measure: subject, unit, and rules for conversion between geographies",
-    "sources": "Every source: publisher, licence, page, cadence",
+    "sources": "Every source: publisher, licence, page, cadence, newest period, next release due, last attempt",
+    "source_status": "How current each source is on the day of the query: age, days overdue, last attempt",
     "releases": "Every stored file, with the use of its cells",
     "observations": "Every usable published figure in this file; as_known_at(day) returns those known on a day",
     "observation_rows": "The observations with the number of their slice",
@@ -116,7 +118,7 @@ TABLE_MEANING = {
 }
 
 
-VIEWS = ("gaps", "observations", "observation_rows")
+VIEWS = ("gaps", "source_status", "observations", "observation_rows")
 """Names of TABLE_MEANING that are views."""
 
 
@@ -169,6 +171,7 @@ def _fill_tables(path: Path, tables: Tables, views: Mapping[str, pl.DataFrame],
         for name, frame in views.items():
             _create_table(con, f"problem.{name}", frame)
         con.execute(f"create view gaps as select * from cells where reason is not null and need <> '{NOT_NEEDED}'")
+        con.execute(SOURCE_STATUS_VIEW)
         fill_observations(con, observations)
         _add_comments(con, view_meaning)
         con.commit()
@@ -250,9 +253,10 @@ def column_meanings() -> dict[str, dict[str, str]]:
         **meanings,
         "releases": {SQL_NAMES.get(name, name): meaning for name, meaning in RELEASE_MEANING.items()},
         "reasons": REASON_MEANING,
-        "obs_status": STATUS_MEANING,
+        "obs_status": OBS_STATUS_MEANING,
         "measures": {"measure": "Name of the measure", "source": "Source that publishes it", **measure},
-        "sources": {**source, **SOURCE_MEANING},
+        "sources": {**source, **SOURCE_MEANING, **STATUS_MEANING},
+        "source_status": {"source": SOURCE_MEANING["source"], **STATUS_MEANING, **AGE_MEANING},
     }
 
 

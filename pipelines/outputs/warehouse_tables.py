@@ -7,8 +7,9 @@ import polars as pl
 
 from checks import PLAUSIBILITY_FLAG
 from pipelines.apportionment import RESIDUAL
+from pipelines.core.attempts import last_attempts
 from pipelines.core.schema import CELL_COLUMNS, Column, empty_table
-from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
+from pipelines.core.store import output_path, read_log, read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.fingerprints import TableKeys, compute_table_keys, hash_texts, program_key
 from pipelines.declarations.problem_file import VERDICT_COLUMNS
@@ -46,9 +47,10 @@ from pipelines.observations import (
     has_observations,
     summarise_completeness,
 )
-from pipelines.outputs.declared_tables import measures_table, sources_table
+from pipelines.outputs.declared_tables import measures_table
 from pipelines.outputs.load import list_releases, stack_findings
 from pipelines.outputs.publish import acceptances_in_force, problems_folder
+from pipelines.outputs.source_status import sources_table
 from pipelines.outputs.superseded import collect_observations
 from pipelines.outputs.warehouse import TableParts, write_warehouse
 from pipelines.outputs.warehouse_path import newest_warehouse
@@ -80,9 +82,10 @@ def warehouse_key(project: Project) -> str:
     ]
     ledger_keys = [f"{name} {table_key(ledger_path(home, name))}" for name in names]
     reviewed_texts = [path.read_text(encoding="utf-8") for path in sorted(problems_folder(project).glob("*.yaml"))]
+    attempts = [f"{name} {attempt.at} {attempt.outcome}" for name, attempt in last_attempts(read_log(home)).items()]
     shared_keys = (f"{name} {key}" for name, key in sorted(catalogue.declaration_hashes.items()))
     return hash_texts(
-        program_key("outputs"), current.boundaries, *table_keys, *ledger_keys, *shared_keys, *reviewed_texts,
+        program_key("outputs"), current.boundaries, *table_keys, *ledger_keys, *shared_keys, *reviewed_texts, *attempts,
         *(day for name in names for day in acceptances_in_force(project, name)),
     )  # fmt: skip
 
@@ -113,7 +116,7 @@ def write_tables(project: Project) -> Path:
         "border_practices": list_border_practices(places, load_postcode_tables(project)),
         "boundary_discontinuities": answers("discontinuity", BOUNDARY_DISCONTINUITY),
         "measures": measures_table(catalogue),
-        "sources": sources_table(catalogue),
+        "sources": sources_table(project),
         "releases": list_releases(project, current_keys, sorted(catalogue.observation_sources())),
         "published_totals": _stack_tables(project, "total", TOTAL, current_keys),
         "reconciliation": all_reconciliations(project),

@@ -5,16 +5,19 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
-from pipelines.app.source_status import last_attempts, newest_stored_period, next_due, report_status
+from pipelines.app.source_status import report_status
+from pipelines.core.attempts import last_attempts
 from pipelines.core.schema import SLICE_COLUMNS, table_from_records
-from pipelines.core.store import Snapshot, read_log, state_path, write_table
+from pipelines.core.store import Snapshot, append_log, read_log, state_path, write_table
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.observations import scan_observations
+from pipelines.observations import newest_stored_period, scan_observations
+from pipelines.outputs import publish_warehouse, warehouse_is_fresh
 from tests.app.test_refresh import CSV, project
 from tests.command import run
 from tests.publisher import Publisher, publishing, says
@@ -49,7 +52,48 @@ def source(**changes: object) -> Source:
 def test_next_period_is_due_after_its_cadence_and_lag(
     changes: dict[str, object], newest: date | None, due: date | None
 ) -> None:
-    assert next_due(source(**changes), newest) == due
+    assert source(**changes).next_release_day(newest) == due
+
+
+CITED = {"citation": "https://example.org/calendar"}
+
+
+@pytest.mark.parametrize(
+    ("calendar", "due"),
+    [
+        ({"weekday": "Tuesday"}, date(2026, 12, 1)),
+        ({"weekday": "Monday"}, date(2026, 11, 30)),
+        ({"days": [date(2026, 11, 17), date(2026, 12, 15)]}, date(2026, 11, 17)),
+        ({"days": [date(2026, 11, 17), date(2026, 12, 8)]}, date(2026, 12, 8)),
+        ({"days": [date(2027, 1, 19)]}, date(2026, 11, 30)),
+        ({"days": [date(2027, 1, 19)], "weekday": "Friday"}, date(2026, 12, 4)),
+        ({"days": [date(2026, 10, 20)]}, date(2026, 11, 30)),
+    ],
+    ids=str,
+)
+def test_publisher_calendar_moves_the_day_due(calendar: dict[str, object], due: date) -> None:
+    declared = source(cadence="monthly", lag="1 month", calendar={**calendar, **CITED})
+    assert declared.next_release_day(date(2026, 9, 30)) == due
+
+
+def test_calendar_without_a_rule_or_a_citation_is_refused() -> None:
+    for calendar in (CITED, {"weekday": "Friday"}, {"weekday": "Sunday", **CITED}):
+        with pytest.raises(ValueError, match="calendar"):
+            source(calendar=calendar)
+
+
+def test_file_states_days_and_a_view_the_age_on_the_day_of_the_query(small: Project, tmp_path: Path) -> None:
+    append_log(small.home, entry("https://a.org", "a: found HTTP 503", "failed")._replace(source="ons_claimant_rate"))
+    assert not warehouse_is_fresh(small)
+    with duckdb.connect(str(publish_warehouse(small)), read_only=True) as con:
+        declared = con.sql("select * from sources where source = 'ons_claimant_rate'").pl().row(0, named=True)
+        ages = con.sql("select * from source_status where source = 'ons_claimant_rate'").pl().row(0, named=True)
+        today = con.sql("select current_date").fetchall()[0][0]
+    assert (declared["newest_period_end"], declared["next_due"]) == (date(2025, 12, 31), date(2027, 3, 31))
+    assert (declared["last_tried"], declared["last_outcome"]) == ("2026-11-24T09:30", "failed: a: found HTTP 503")
+    assert ages["age_days"] == (today - date(2025, 12, 31)).days
+    assert ages["overdue_days"] == ((today - date(2027, 3, 31)).days if today > date(2027, 3, 31) else None)
+    assert warehouse_is_fresh(small)
 
 
 def entry(origin: str, error: str = "", change: str = "new") -> Snapshot:

@@ -16,8 +16,8 @@ from pipelines.declarations.measure import Measure
 from pipelines.declarations.source import Source
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-MOST_OF_A_SOURCE, MOST_OF_A_MEASURE = 51, 15
-MOST_NESTED = 187
+MOST_OF_A_SOURCE, MOST_OF_A_MEASURE = 52, 15
+MOST_NESTED = 191
 """Keys of a source and of all mappings within it, those of a measure among them."""
 FILES = sorted((ROOT / "sources").glob("*.yaml"))
 UNUSED = re.compile(r"`(\w+\.\w+)`(?=[^|\n]*\|)")
@@ -82,7 +82,7 @@ def shipped() -> set[Key]:
     return used
 
 
-def test_a_source_has_at_most_51_keys_and_a_measure_fifteen() -> None:
+def test_a_source_has_at_most_52_keys_and_a_measure_fifteen() -> None:
     assert len(Source.model_fields) <= MOST_OF_A_SOURCE
     assert len(Measure.model_fields) <= MOST_OF_A_MEASURE
     assert len(keys_of(Source)) <= MOST_NESTED
