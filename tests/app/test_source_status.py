@@ -82,8 +82,9 @@ def test_calendar_without_a_rule_or_a_citation_is_refused() -> None:
             source(calendar=calendar)
 
 
-def test_file_states_days_and_a_view_the_age_on_the_day_of_the_query(small: Project, tmp_path: Path) -> None:
-    append_log(small.home, entry("https://a.org", "a: found HTTP 503", "failed")._replace(source="ons_claimant_rate"))
+def test_file_states_days_and_a_view_the_age_on_the_day_of_the_query(small: Project) -> None:
+    failure = entry("https://a.org", "a: found HTTP 503", "failed")
+    append_log(small.home, failure._replace(source="ons_claimant_rate"))
     assert not warehouse_is_fresh(small)
     with duckdb.connect(str(publish_warehouse(small)), read_only=True) as con:
         declared = con.sql("select * from sources where source = 'ons_claimant_rate'").pl().row(0, named=True)
