@@ -8,9 +8,10 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.app.assets import ProjectResource, all_assets, answer_assets, answer_key, dagster_resources
+from pipelines.app.assets import all_assets, answer_assets, answer_key
 from pipelines.app.outcome import BuildOutcome
-from pipelines.app.schedules import define_jobs, define_schedules
+from pipelines.app.project_resource import ProjectResource, dagster_resources
+from pipelines.app.schedules import define_automation, define_jobs, define_schedules
 from pipelines.core.paths import project_directory, store_directory
 from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.project import Project
@@ -25,6 +26,7 @@ def define_project(catalogue: Catalogue, home: Path, as_of: date | None = None) 
         assets=all_assets(catalogue),
         jobs=define_jobs(catalogue),
         schedules=define_schedules(catalogue, home),
+        sensors=[define_automation()],
         resources=dagster_resources(ProjectResource(home, as_of, "great_expectations")),
         executor=dg.in_process_executor,
     )

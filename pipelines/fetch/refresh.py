@@ -53,7 +53,7 @@ def refresh_source(
     except KeyMissing as error:
         return Outcome(name, "not_fetchable", keeping.log_failure(job, f"{name}: {error}"), None)
     except Refusal as error:
-        return Outcome(name, "failed", str(error), None)
+        return Outcome(name, "failed", str(error), None, error.again)
     except FetchError as error:
         return Outcome(name, "failed", keeping.log_failure(job, f"{name}: {error}"), None)
     except CommongroundError as error:
@@ -170,6 +170,10 @@ def _fetch_release(job: Job, limits: Limits, on_progress: ProgressCallback | Non
     download = partial(download_with_retries, job)
     end, start = run_plan(build_plan(job.source), request, download)
     if isinstance(end, FileList):
+        if not end.files:
+            raise FetchError(
+                f"{redact_address(start)}: found no file of a period since the declared day; correct `since`"
+            )
         return _fetch_every(job, end, start, request)
     answered = fetch_result(end, start, request, download)
     if last and (answered.answer.status == 304 or store.hash_bytes(answered.answer.content) == last.file.sha256):
