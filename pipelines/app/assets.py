@@ -25,9 +25,9 @@ from pipelines.app.snapshot_assets import (
 from pipelines.app.steps import prepare_store
 from pipelines.apportionment import problem_residents
 from pipelines.core.errors import CommongroundError
-from pipelines.core.store import lock_store, read_table, state_path
+from pipelines.core.store import hash_file, lock_store, read_table, state_path, table_key
 from pipelines.declarations.catalogue import Catalogue, Problem, load_catalogue
-from pipelines.declarations.fingerprints import compute_table_keys
+from pipelines.declarations.fingerprints import compute_table_keys, hash_texts
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.fetch import import_bundled_releases
@@ -47,11 +47,13 @@ WAREHOUSE_KEY = dg.AssetKey(["out", "commonground"])
 PAGES_KEY = dg.AssetKey(["out", "pages"])
 AssetResult = Iterator[dg.MaterializeResult[Any]]
 ON_NEWS = (
-    dg.AutomationCondition.any_deps_updated().since_last_handled()
+    dg.AutomationCondition.any_deps_match(
+        dg.AutomationCondition.data_version_changed() | dg.AutomationCondition.will_be_requested()
+    ).since_last_handled()
     & ~dg.AutomationCondition.any_deps_in_progress()
     & ~dg.AutomationCondition.in_progress()
 ).with_label("after a new release")
-"""Condition under which Dagster builds an asset by itself: something that it rests on was built or fetched."""
+"""Condition under which Dagster builds an asset by itself: the content of something that it rests on has changed."""
 
 
 def observation_key(name: str) -> dg.AssetKey:
@@ -109,8 +111,11 @@ def _places_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
             if not place.prepared:
                 prepare_store(project)
             places = load_places(project)
+            keys = compute_table_keys(catalogue, project.home, project.as_of)
+            version = hash_texts(keys.places, keys.boundaries, *keys.apportioning.values())
         counts = {"codes": places.register.height, "changes": places.changes.height}
-        yield dg.MaterializeResult(metadata=counts, check_results=[asset_checks.register_result(places.register)])
+        checks = [asset_checks.register_result(places.register)]
+        yield dg.MaterializeResult(metadata=counts, check_results=checks, data_version=dg.DataVersion(version))
 
     return places_asset
 
@@ -140,7 +145,11 @@ def _observation_asset(catalogue: Catalogue, name: str, source: Source) -> dg.As
             apart, due = reconcile_source(project, name), summarise_completeness(stack_returns(project, [name]))
         results = asset_checks.source_results(key, source, tables, contract, runner, project.as_of)
         results += [asset_checks.totals_result(key, apart, runner), asset_checks.returns_result(key, due, runner)]
-        yield dg.MaterializeResult(metadata=asset_checks.count_metadata(observed, "place_code"), check_results=results)
+        yield dg.MaterializeResult(
+            metadata=asset_checks.count_metadata(observed, "place_code"),
+            check_results=results,
+            data_version=stored_version(state_path(project.home, "slice", name)),
+        )
 
     return observation_asset
 
@@ -190,7 +199,8 @@ def _answer_results(project: Project, name: str, key: dg.AssetKey, runner: Runne
     results = [*asset_checks.problem_results(key, cells, fault),
                asset_checks.coverage_result(key, cells, people, runner),
                asset_checks.period_result(key, cells, problem.header.grain, at_instants)]  # fmt: skip
-    yield dg.MaterializeResult(metadata=metadata, check_results=results)
+    version = stored_version(state_path(project.home, "cell", name))
+    yield dg.MaterializeResult(metadata=metadata, check_results=results, data_version=version)
 
 
 def _answer_outdated(project: Project) -> None:
@@ -268,10 +278,16 @@ def _output_asset(
         with lock_store(project.home):
             files = write(project)
         return dg.MaterializeResult(
-            metadata={path.suffix.removeprefix("."): dg.MetadataValue.path(str(path)) for path in files}
+            metadata={path.suffix.removeprefix("."): dg.MetadataValue.path(str(path)) for path in files},
+            data_version=dg.DataVersion(hash_file(files[0])),
         )
 
     return output_asset
+
+
+def stored_version(path: Path) -> dg.DataVersion:
+    """Return the version of a state table: what it was built from, so that a build without news changes nothing."""
+    return dg.DataVersion(hash_texts(table_key(path) or ""))
 
 
 def share_of_known_cells(cells: pl.DataFrame) -> float:

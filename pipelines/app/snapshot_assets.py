@@ -41,9 +41,7 @@ def describe_source(source: Source) -> str:
     return f"{source.title}. {source.publisher}."
 
 
-def snapshot_asset(
-    catalogue: Catalogue, name: str, source: Source, retries: dg.RetryPolicy = RETRIES
-) -> dg.AssetsDefinition:
+def snapshot_asset(catalogue: Catalogue, name: str, source: Source) -> dg.AssetsDefinition:
     """Build the asset of a source with an address."""
     road = source.road.evidence if source.road else None
 
@@ -54,7 +52,7 @@ def snapshot_asset(
         description=describe_source(source),
         owners=[owner_team(source.publisher)],
         metadata={**source_metadata(source), "evidence of the address": road or "declared here"},
-        retry_policy=retries,
+        retry_policy=RETRIES,
         output_required=False,
     )
     def fetched_snapshot(context: dg.AssetExecutionContext, place: ProjectParam) -> Iterator[dg.MaterializeResult[Any]]:
@@ -71,7 +69,8 @@ def snapshot_asset(
                 dg.AssetObservation(snapshot_key(name), outcome.detail, metadata=_outcome_metadata(outcome))
             )
             return
-        yield dg.MaterializeResult(metadata=_outcome_metadata(outcome))
+        version = dg.DataVersion(outcome.snapshot.sha256) if outcome.snapshot else None
+        yield dg.MaterializeResult(metadata=_outcome_metadata(outcome), data_version=version)
 
     return fetched_snapshot
 

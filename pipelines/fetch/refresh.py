@@ -171,9 +171,8 @@ def _fetch_release(job: Job, limits: Limits, on_progress: ProgressCallback | Non
     end, start = run_plan(build_plan(job.source), request, download)
     if isinstance(end, FileList):
         if not end.files:
-            raise FetchError(
-                f"{redact_address(start)}: found no file of a period since the declared day; correct `since`"
-            )
+            fault = "found no file since the declared day; open the page, and correct `since` or the pattern"
+            raise FetchError(f"{redact_address(start)}: {fault}")
         return _fetch_every(job, end, start, request)
     answered = fetch_result(end, start, request, download)
     if last and (answered.answer.status == 304 or store.hash_bytes(answered.answer.content) == last.file.sha256):
