@@ -1,7 +1,7 @@
 """Declaration of a problem in the header of its SQL file: question, geography, periods and needs."""
 
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -120,6 +120,21 @@ class PeriodRange(Declaration):
     end: str | None = Field(None, description="Last period; default: the last that ends by the day of the build")
 
 
+class Answer(Declaration):
+    """The figure that a problem's page maps, ranks and plots first."""
+
+    column: Name = Field(description="Column of the SELECT with the figure: a measure, or a computed figure")
+    order: Literal["highest", "lowest"] = Field("highest", description="End of the order that the first sentence names")
+    subject: str | None = Field(
+        None,
+        description="Plural subject of the first sentence, as in `Claimants` were highest in Birmingham. Default: the"
+        " title of the measure",
+    )
+    unit: str | None = Field(
+        None, description="Unit in that sentence, in plain words. Default: the unit of the measure"
+    )
+
+
 class ProblemHeader(Declaration):
     """Header of a problem's SQL file."""
 
@@ -147,6 +162,12 @@ class ProblemHeader(Declaration):
         (),
         description="Measures on which the decision rests and which no publisher reports. No verdict depends on them."
         " Only measures of a source that is not open",
+    )
+
+    answer: Answer | None = Field(
+        None,
+        description="Figure that the page maps, ranks and plots first. Default: the first essential need for a rate, or"
+        " else for another figure than residents",
     )
 
     @property

@@ -54,6 +54,7 @@ def read_problem(
     problem = Problem(path.stem, header, _expand_alternatives(select, header), path, text)
     _check_measures(problem, lines, measures, unread)
     _check_tables(problem, text, text.index(select.sql, end), measures)
+    _check_answer(problem, lines)
     refuse_open_unknowns(header, lines, path, measure_sources)
     refuse_impossible_problem(header, path, measure_sources)
     return problem
@@ -91,6 +92,20 @@ def _check_measures(
     for name, need in problem.header.needs.items():
         if need.proxy:
             _check_proxy(name, need.proxy, file_location(problem.path, lines.get(("needs", name, "proxy"))), measures)
+
+
+def _check_answer(problem: Problem, lines: LineNumbers) -> None:
+    """Raise DeclarationError for an answer that is no figure of the SELECT, or that no publisher reports."""
+    answer, inputs = problem.header.answer, problem.select.inputs
+    if answer is None:
+        return
+    where = file_location(problem.path, lines.get(("answer", "column")) or lines.get(("answer",)))
+    known = {name for name, measures in inputs.items() if set(measures) & set(problem.header.measure_needs)}
+    if answer.column not in known:
+        raise DeclarationError(
+            f"{where}: answer: found column {answer.column!r}, expected a column of the SELECT "
+            f"with a figure of a need; {suggest_names(answer.column, known)}"
+        )
 
 
 def _list_requests(header: ProblemHeader) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:

@@ -23,13 +23,12 @@ _LOG_LOCK = Lock()
 
 
 class Outcome(NamedTuple):
-    """Result of refreshing one source, with a message for the user, and whether a failure may pass by itself."""
+    """Result of refreshing one source, with a message for the user."""
 
     source: str
     result: Literal["new", "unchanged", "not_fetchable", "failed"]
     detail: str
     snapshot: Snapshot | None
-    is_temporary: bool = False
 
     @property
     def is_success(self) -> bool:

@@ -36,6 +36,7 @@ from .plan import flatten_plan as flatten_plan
 from .plan import plan_requests as plan_requests
 from .plan import summarise_plan as summarise_plan
 from .ranks import NO_INTERVAL as NO_INTERVAL
+from .ranks import NOISE as NOISE
 from .ranks import RANK as RANK
 from .ranks import RANK_KEY as RANK_KEY
 from .ranks import format_rank as format_rank

@@ -47,6 +47,7 @@ def larger_place_table(report: Report) -> list[dict[str, Any]]:
     larger = report.larger.group_by("larger_code", "larger_name").agg(pl.len().alias("places"))
     return [
         {
+            "place_code": "",
             "place_name": name,
             "where": f"{code}, {places:,} places",
             "met": met.get(code, "no needs"),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from pipelines.geography import Segment, find_border_segments
@@ -16,6 +17,10 @@ INSET_WIDTH = 150.0
 LONDON_PREFIX = "E09"
 INSET_THRESHOLD = 0.35
 """An inset shows London enlarged if London takes less than this share of the map's width."""
+OUTLINES = "outlines"
+"""Identifier of the outlines of all places in a page: its maps refer to them."""
+LEAST_STEP = 4
+"""Least distance between two drawn points of an outline, in tenths of a map unit: less is not visible."""
 MIDDLE_LATITUDE = math.radians(54.5)
 """Latitude with the true scale of longitude: the middle of the United Kingdom, in radians."""
 
@@ -25,6 +30,15 @@ class Shape(NamedTuple):
 
     code: str
     path: str
+
+
+class _Frame(NamedTuple):
+    """Mapping from projected coordinates to the drawing: visible box, scale and top left corner."""
+
+    view: Box
+    scale: float
+    left: float = 0.0
+    top: float = 0.0
 
 
 class MapDrawing(NamedTuple):
@@ -37,15 +51,7 @@ class MapDrawing(NamedTuple):
     inset: list[Shape]
     inset_box: Box
     absent: list[str]
-
-
-class _Frame(NamedTuple):
-    """Mapping from projected coordinates to the drawing: visible box, scale and top left corner."""
-
-    view: Box
-    scale: float
-    left: float = 0.0
-    top: float = 0.0
+    frame: _Frame
 
 
 def project_point(point: list[float]) -> Point:
@@ -67,10 +73,9 @@ class _Projection(NamedTuple):
     boundaries: dict[str, Any] | None
     rings: dict[str, list[Ring]]
     drawings: dict[tuple[frozenset[str], bool], "MapDrawing | None"]
-    grounds: dict[frozenset[str], tuple["_BorderFrame", str]]
 
 
-_LAST = [_Projection(None, {}, {}, {})]
+_LAST = [_Projection(None, {}, {})]
 """The boundaries projected last: all reports of a build draw the same ones."""
 
 
@@ -79,7 +84,7 @@ def _project_boundaries(boundaries: dict[str, Any] | None) -> _Projection:
     if _LAST[0].boundaries is not boundaries:
         features = boundaries["features"] if boundaries else []
         rings = {str(feature["properties"]["code"]): polygon_rings(feature["geometry"]) for feature in features}
-        _LAST[0] = _Projection(boundaries, rings, {}, {})
+        _LAST[0] = _Projection(boundaries, rings, {})
     return _LAST[0]
 
 
@@ -124,6 +129,7 @@ def _draw_places(rings: dict[str, list[Ring]], codes: set[str], subset: bool) ->
         inset,
         inset_box,
         sorted(codes - set(place_rings)),
+        frame,
     )
 
 
@@ -167,14 +173,31 @@ def _draw_shapes(rings: dict[str, list[Ring]], frame: _Frame) -> list[Shape]:
 
 
 def _ring_path(rings: list[Ring], frame: _Frame) -> str:
-    """Return rings as one SVG path. Repeated points are written once, and every ring is kept."""
+    """Return rings as one SVG path with relative points. Points closer than LEAST_STEP are left out; no ring is."""
+    return "".join(_short_path(_screen_points(ring, frame)) for ring in rings)
+
+
+def _screen_points(ring: Ring, frame: _Frame) -> list[tuple[int, int]]:
+    """Return the points of a ring in tenths of a map unit."""
     view, scale, left, top = frame
-    parts = []
-    for ring in rings:
-        points = [(f"{(x - view[0]) * scale + left:.1f}", f"{(y - view[1]) * scale + top:.1f}") for x, y in ring]
-        distinct = [point for n, point in enumerate(points) if n == 0 or point != points[n - 1]]
-        parts.append("M" + "L".join(f"{x} {y}" for x, y in (distinct if len(distinct) > 2 else points)) + "Z")
-    return "".join(parts)
+    return [(round(10 * ((x - view[0]) * scale + left)), round(10 * ((y - view[1]) * scale + top))) for x, y in ring]
+
+
+def _short_path(points: list[tuple[int, int]]) -> str:
+    kept = [points[0]]
+    for point in points[1:-1]:
+        if abs(point[0] - kept[-1][0]) + abs(point[1] - kept[-1][1]) >= LEAST_STEP:
+            kept.append(point)
+    kept = kept if len(kept) > 2 else points[:-1]
+    steps = [(x - before[0], y - before[1]) for before, (x, y) in pairwise(kept)]
+    texts = [_tenths(number) for step in steps for number in step]
+    body = "".join(text if text[0] == "-" or not n else f" {text}" for n, text in enumerate(texts))
+    return f"M{_tenths(kept[0][0])} {_tenths(kept[0][1])}l{body}z"
+
+
+def _tenths(number: int) -> str:
+    text = f"{number / 10:g}"
+    return text.replace("0.", ".", 1) if abs(number) < 10 and number else text
 
 
 LINE_DASHES = {"known_unknown": "", "nation_edge": "6 3", "jump": "2 2"}
@@ -190,47 +213,23 @@ BREAK_TITLES = {
 BorderRows = Sequence[Mapping[str, Any]]
 
 
-class _BorderFrame(NamedTuple):
-    """Visible box and scale of a drawing."""
+def draw_borders(boundaries: dict[str, Any] | None, rows: BorderRows, drawn: MapDrawing | None) -> str:
+    """Draw the boundaries of rows of cliffs.BOUNDARY_CLIFF over the outlines of a drawing, which the page has once.
 
-    view: Box
-    scale: float
-
-
-def draw_borders(boundaries: dict[str, Any] | None, rows: BorderRows, codes: set[str]) -> str:
-    """Draw the requested places in a pale colour, with the boundaries of rows of cliffs.BOUNDARY_CLIFF.
-
-    `boundaries` is a GeoJSON FeatureCollection with the property `code` on each feature. Return an empty text if no
-    requested place has a boundary. A boundary with several measures is drawn once for each kind of discontinuity.
+    `boundaries` is a GeoJSON FeatureCollection with the property `code` on each feature. Return an empty text without a
+    drawing. A boundary with several measures is drawn once for each kind of discontinuity.
     """
-    paper, ground = _draw_ground(_project_boundaries(boundaries), frozenset(codes))
-    if not ground:
+    if drawn is None:
         return ""
-    height = (paper.view[3] - paper.view[1]) * paper.scale
-    lines = "".join(_draw_line(kind, borders, paper) for kind, borders in _segments_by_kind(boundaries, rows).items())
-    label = escape(describe_breaks(rows), quote=True)
-    return (
-        f'<svg class="border-lines" viewBox="0 0 {MAP_WIDTH:.0f} {height:.0f}" width="{MAP_WIDTH:.0f}" '
-        f'height="{height:.0f}" '
-        f'role="img" aria-label="{label}"><title>{label}</title>'
-        f'<g fill="#eef1f4" stroke="#c3ccd6" stroke-width="0.4">{ground}</g>{lines}</svg>'
+    lines = "".join(
+        _draw_line(kind, borders, drawn.frame) for kind, borders in _segments_by_kind(boundaries, rows).items()
     )
-
-
-def _draw_ground(projection: _Projection, codes: frozenset[str]) -> tuple[_BorderFrame, str]:
-    """Draw the outlines of places once for all reports that show them."""
-    if codes not in projection.grounds:
-        place_rings = [rings for code, rings in projection.rings.items() if code in codes and rings]
-        left, top, right, bottom = (
-            bounding_box(ring for rings in place_rings for ring in rings) if place_rings else _NOTHING
-        )
-        paper = _BorderFrame((left, top, right, bottom), MAP_WIDTH / ((right - left) or 1.0))
-        outlines = (f'<path d="{_draw_outline(rings, paper)}"/>' for rings in place_rings)
-        projection.grounds[codes] = paper, "".join(outlines)
-    return projection.grounds[codes]
-
-
-_NOTHING: Box = (0.0, 0.0, 0.0, 0.0)
+    label = escape(describe_breaks(rows), quote=True)
+    size = f"{drawn.width:.0f} {drawn.height:.0f}"
+    return (
+        f'<svg class="border-lines" viewBox="0 0 {size}" role="img" aria-label="{label}"><title>{label}</title>'
+        f'<use href="#{OUTLINES}"/>{lines}</svg>'
+    )
 
 
 def describe_breaks(rows: BorderRows) -> str:
@@ -253,9 +252,9 @@ def _segments_by_kind(boundaries: dict[str, Any] | None, rows: BorderRows) -> di
     return {kind: segments for kind, segments in by_kind.items() if segments}
 
 
-def _draw_line(kind: str, segments: list[Segment], paper: _BorderFrame) -> str:
+def _draw_line(kind: str, segments: list[Segment], frame: _Frame) -> str:
     parts = "".join(
-        "M" + "L".join(_format_point(project_point(list(point)), paper) for point in segment) for segment in segments
+        "M" + "L".join(_format_point(project_point(list(point)), frame) for point in segment) for segment in segments
     )
     dash = f' stroke-dasharray="{LINE_DASHES[kind]}"' if LINE_DASHES[kind] else ""
     return (
@@ -264,12 +263,8 @@ def _draw_line(kind: str, segments: list[Segment], paper: _BorderFrame) -> str:
     )
 
 
-def _draw_outline(rings: list[Ring], paper: _BorderFrame) -> str:
-    return "".join("M" + "L".join(_format_point(point, paper) for point in ring) + "Z" for ring in rings)
-
-
-def _format_point(point: tuple[float, float], paper: _BorderFrame) -> str:
-    return f"{(point[0] - paper.view[0]) * paper.scale:.1f} {(point[1] - paper.view[1]) * paper.scale:.1f}"
+def _format_point(point: Point, frame: _Frame) -> str:
+    return f"{(point[0] - frame.view[0]) * frame.scale:.1f} {(point[1] - frame.view[1]) * frame.scale:.1f}"
 
 
 def render_borders_table(rows: BorderRows) -> str:

@@ -10,6 +10,9 @@ import polars as pl
 from pipelines.core.export import escape_formulas
 from pipelines.core.periods import format_period
 from pipelines.observations import newest_periods
+from pipelines.outputs.answer import PageAnswer, find_answer
+from pipelines.outputs.answer_ranking import rank_answer
+from pipelines.outputs.answer_sentence import period_of_groups, sentence_values
 from pipelines.outputs.csvw import CREDIT_COLUMNS
 from pipelines.outputs.larger_places import count_larger_needs_met, larger_place_table
 from pipelines.outputs.map import draw_map
@@ -43,22 +46,24 @@ from pipelines.outputs.report_tables import (
     period_table,
     place_table,
 )
+from pipelines.outputs.value_map import build_value_map
 
 MAX_FINDINGS = 200
 """Maximum number of findings in the report. The analyst's file lists all findings."""
 
 
 def render_html(report: Report) -> str:
-    """Render the report as one HTML document, without scripts or network access."""
-    counted = count_larger_needs_met(report) if report.is_by_larger_place else count_needs_met(report)
-    met = {code: (known, asked) for code, known, asked in counted.iter_rows()}
-    names = _shown_names(report)
+    """Render the report as one HTML document; its scripts are the search of places and the order of the table."""
     latest = report.header.grain == "latest"
+    shown = find_answer(report)
     findings = grave_findings(report)
+    maps = _map_values(report)
     return (
         page_environment()
         .get_template("report.html")
         .render(
+            **_answer_values(report, shown),
+            **maps,
             report=report,
             header=report.header,
             summary=summarise_report(report),
@@ -71,13 +76,9 @@ def render_html(report: Report) -> str:
             oldest=oldest_opening_day(report.history.gaps),
             newest=newest_release_day(report.cells),
             revised=report.history.revisions.to_dicts(),
-            breaks=lay_out_breaks(report.breaks, report.boundaries, set(report.places["place_code"])),
-            drawn=draw_map(report.boundaries, set(met), subset=bool(report.header.place_codes)),
-            names=names,
-            map_shapes=_map_shapes(report, met, names),
-            legend=legend_rows(met),
+            breaks=lay_out_breaks(report.breaks, report.boundaries, maps["drawn"]),
             heads=measure_headings(report),
-            highest=list_highest(report),
+            highest=[ranking for ranking in list_highest(report) if not shown or ranking["name"] != shown.column],
             latest=latest,
             oldest_that_will_do=describe_age_limits(report),
             rows=_result_rows(report),
@@ -94,6 +95,34 @@ def render_html(report: Report) -> str:
             say=format_period,
         )
     )
+
+
+def _answer_values(report: Report, answer: PageAnswer | None) -> dict[str, Any]:
+    """Return what the first screen shows: the sentence, the map of the values, and both ends of the order."""
+    rankings = rank_answer(report, answer) if answer else []
+    return {
+        "answer": answer,
+        "rankings": rankings,
+        "value_map": build_value_map(answer, rankings) if answer and rankings else None,
+        "answer_periods": period_of_groups(answer) if answer and rankings else "",
+        **sentence_values(report, answer, rankings),
+    }
+
+
+def _map_values(report: Report) -> dict[str, Any]:
+    """Return the outlines of the places, and the map of the share of needs met."""
+    counted = count_larger_needs_met(report) if report.is_by_larger_place else count_needs_met(report)
+    met = {code: (known, asked) for code, known, asked in counted.iter_rows()}
+    names = _shown_names(report)
+    drawn = draw_map(report.boundaries, set(met), subset=bool(report.header.place_codes or report.header.nations))
+    shapes = _met_shapes(report, met, names)
+    return {
+        "drawn": drawn,
+        "names": names,
+        "met_shapes": [(shape.code, *shapes[shape.code]) for shape in drawn.shapes] if drawn else [],
+        "met_inset": [(shape.code, *shapes[shape.code]) for shape in drawn.inset] if drawn else [],
+        "legend": legend_rows(met),
+    }
 
 
 def _result_rows(report: Report) -> list[dict[str, Any]]:
@@ -146,7 +175,7 @@ def format_percent(met: int, asked: int) -> str:
     return "under 1%" if met and not whole else f"{whole}%"
 
 
-def _map_shapes(report: Report, met: dict[str, tuple[int, int]], names: dict[str, str]) -> dict[str, tuple[str, str]]:
+def _met_shapes(report: Report, met: dict[str, tuple[int, int]], names: dict[str, str]) -> dict[str, tuple[str, str]]:
     """Return the shade and the tooltip of each place on the map."""
     is_count_of_needs = report.header.grain == "latest" and not report.is_by_larger_place
     unit = "needs met" if is_count_of_needs else "needed figures available"

@@ -23,7 +23,7 @@ from pipelines.gaps import (
 )
 from pipelines.observations import DIFFERENCE_PARTS, RECONCILIATION, REVISION_SUMMARY
 from pipelines.outputs.charts import draw_trend, draw_waterfall, render_waterfall_table
-from pipelines.outputs.map import draw_borders, render_borders_table
+from pipelines.outputs.map import MapDrawing, draw_borders, render_borders_table
 
 
 class BuildHistory(NamedTuple):
@@ -145,7 +145,7 @@ NO_BREAKS = Breaks(empty_table(BOUNDARY_DISCONTINUITY), empty_table(RECONCILIATI
 """Value for a problem without comparisons."""
 
 
-def lay_out_breaks(breaks: Breaks, boundaries: dict[str, Any] | None, codes: set[str]) -> dict[str, Any]:
+def lay_out_breaks(breaks: Breaks, boundaries: dict[str, Any] | None, drawn: MapDrawing | None) -> dict[str, Any]:
     """Return the map and table of boundary discontinuities, and the charts and table of reconciled totals.
 
     The values are markup, and their text is already escaped.
@@ -153,7 +153,7 @@ def lay_out_breaks(breaks: Breaks, boundaries: dict[str, Any] | None, codes: set
     last = breaks.lines.filter(pl.col("period_end") == pl.col("period_end").max())
     lines, totals = last.to_dicts(), newest_totals(breaks.totals).to_dicts()
     return {
-        "map": draw_borders(boundaries, lines, codes) if lines else "",
+        "map": draw_borders(boundaries, lines, drawn) if lines else "",
         "table": render_borders_table(lines[:LINES_SHOWN]) if lines else "", "lines": len(lines),
         "pictures": [draw_waterfall(row) for row in totals[:DRAWN]],
         "totals_table": render_waterfall_table(totals[:TOTALS_SHOWN]) if totals else "", "totals": len(totals),

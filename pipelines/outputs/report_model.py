@@ -16,6 +16,12 @@ MAX_TABLE_CELLS = 200_000
 """Maximum number of cells of a problem with a CSV file and a spreadsheet; a larger one has Parquet files alone."""
 MAX_LISTED_PLACES = 2_000
 """Maximum number of places of a problem with place pages and a report by place; one with more has neither."""
+DOUBTS = frozenset(
+    {"implausible", "flagged", "conflict", "repeated_value", "inconsistent_rate", "low_reliability", "not_comparable",
+     "duplicate", "recalled", "unit_change", "suspected_zero", "near_zero_leak", "partial_return", "low_reach",
+     "incomplete_aggregate", "correction_expired"}
+)  # fmt: skip
+"""Caveats of figures that are more than usually uncertain: such a figure is never ranked first."""
 LARGER_PLACE = pl.Schema(dict.fromkeys(("place_code", "larger_code", "larger_name"), pl.String))
 """A place of a problem with too many places to list, and the larger place that its report shows instead."""
 

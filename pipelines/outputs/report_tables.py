@@ -14,7 +14,7 @@ from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem_sql import parse_select
 from pipelines.gaps import NO_INTERVAL, VERDICT_WORDS, format_rank, greatest_age, rank_places, summarise_by_place
 from pipelines.observations import PUBLISHED_SOURCE
-from pipelines.outputs.report_model import Report
+from pipelines.outputs.report_model import DOUBTS, Report
 from pipelines.outputs.report_summary import count_needs_met
 
 PERIOD_WIDTH = 4
@@ -96,10 +96,10 @@ def _lay_out_cell(row: dict[str, Any] | None, measure: Measure, has_period: bool
     A cell outside the scope of its need is blank.
     """
     if row is None:
-        return {"known": True, "text": "", "note": "", "evidence": ""}
+        return {"known": True, "text": "", "note": "", "evidence": "", "value": ""}
     if row["reason"] is not None:
         text, note = REASONS[row["reason"]].title, format_bounds(row, measure)
-        return {"known": False, "text": text, "note": note, "evidence": row["evidence"] or ""}
+        return {"known": False, "text": text, "note": note, "evidence": row["evidence"] or "", "value": ""}
     notes = [note for note in (format_interval(row, measure),) if note]
     notes += [format_period(row["reference_start"], row["reference_end"])] if has_period else []
     # The column heading already states the rounding.
@@ -107,7 +107,8 @@ def _lay_out_cell(row: dict[str, Any] | None, measure: Measure, has_period: bool
         code for code in (row["caveats"] or "").split(",") if code and not (code == "rounded" and measure.rounding)
     ]
     notes += [REASONS[code].title.lower() for code in codes]
-    return {"known": True, "text": format_figure(row["value"], measure), "note": ", ".join(notes), "evidence": ""}
+    return {"known": True, "text": format_figure(row["value"], measure), "note": ", ".join(notes), "evidence": "",
+            "value": repr(row["value"])}  # fmt: skip
 
 
 def period_table(report: Report) -> list[dict[str, Any]]:
@@ -143,6 +144,7 @@ def _period_strip(rows: list[tuple[Any, ...]], measure: Measure) -> dict[str, An
         "path": runs_path(known),
         "count": f"{sum(known):,} of {len(known):,}" if known else "",
         "last": _newest_figure(last, measure) if last else "",
+        "value": repr(last[2]) if last else "",
         "reasons": [f"{REASONS[code].title} ({n:,})" for code, n in reasons.items()],
     }
 
@@ -188,7 +190,8 @@ def list_highest(report: Report, most: int = 5) -> list[dict[str, Any]]:
 
 
 def _highest_list(report: Report, name: str, most: int) -> dict[str, Any]:
-    known = report.view.filter(pl.col(name).is_not_null()).sort(name, "place_code", descending=[True, False])
+    trusted = report.view.join(_doubted_places(report, name), on="place_code", how="anti")
+    known = trusted.filter(pl.col(name).is_not_null()).sort(name, "place_code", descending=[True, False])
     measure = report.measures.get(name)
     names = dict(report.places.select("place_code", "place_name").iter_rows())
     ranked = rank_places(report.cells.filter(pl.col("measure") == name), report.measures)
@@ -207,8 +210,17 @@ def _highest_list(report: Report, name: str, most: int) -> dict[str, Any]:
         for code, value in top
     ]
     title = measure.title if measure else name.replace("_", " ").capitalize()
-    return {"title": title, "unit": measure.unit if measure else "", "rows": rows, "known": known.height,
+    return {"name": name, "title": title, "unit": measure.unit if measure else "", "rows": rows, "known": known.height,
             "ordered": ordered, "doubtful": doubtful}  # fmt: skip
+
+
+def _doubted_places(report: Report, column: str) -> pl.DataFrame:
+    """Return the places with a doubted figure behind a column of the view."""
+    names = (
+        [column] if column in report.measures else parse_select(report.select, report.problem).inputs.get(column, ())
+    )
+    doubts = pl.col("caveats").str.split(",").list.set_intersection(sorted(DOUBTS)).list.len() > 0
+    return report.cells.filter(pl.col("measure").is_in(list(names)), doubts).select("place_code").unique()
 
 
 def describe_age_limits(report: Report) -> dict[str, str]:

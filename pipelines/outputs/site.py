@@ -43,7 +43,7 @@ from pipelines.outputs.publish import report_record_path
 from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS
 from pipelines.outputs.search import SEARCH, render_search
 
-INDEX = "index.html"
+INDEX, TABLE_SCRIPT = "index.html", "table.js"
 
 
 def place_page_path(home: Path, code: str) -> Path:
@@ -89,9 +89,13 @@ def publish_index(project: Project) -> Path:
     if not _index_is_fresh(project):
         sources = public_input_sources(project.catalogue, read_table(_overview_path(project))["name"])
         search = render_search(read_table(_pages_path(project)), load_places(project))
-        contents = [(SEARCH, search.encode("utf-8")), (INDEX, render_index(project).encode("utf-8"))]
+        contents = [
+            (SEARCH, search.encode("utf-8")),
+            (TABLE_SCRIPT, render_page(TABLE_SCRIPT).encode("utf-8")),
+            (INDEX, render_index(project).encode("utf-8")),
+        ]
         write_outputs(project.home, "pages", sources, contents)
-        write_table(done, pl.DataFrame({"file": [INDEX, SEARCH]}), _index_key(project))
+        write_table(done, pl.DataFrame({"file": [INDEX, SEARCH, TABLE_SCRIPT]}), _index_key(project))
     return index
 
 
@@ -124,7 +128,7 @@ def _index_key(project: Project) -> str:
 
 
 def _index_is_fresh(project: Project) -> bool:
-    if not all(output_path(project.home, name).is_file() for name in (INDEX, SEARCH)):
+    if not all(output_path(project.home, name).is_file() for name in (INDEX, SEARCH, TABLE_SCRIPT)):
         return False
     return table_key(state_path(project.home, "index", "commonground")) == _index_key(project)
 
@@ -161,7 +165,7 @@ def _write_place_pages(
                 hashes[page.code] = hash_bytes(content)
                 yield place_page_name(page.code), content
 
-    staying = [INDEX, SEARCH, *(place_page_name(code) for code in page_keys)]
+    staying = [INDEX, SEARCH, TABLE_SCRIPT, *(place_page_name(code) for code in page_keys)]
     write_outputs(project.home, "pages", public_input_sources(project.catalogue, list(cells)), page_contents(), staying)
     changes = date_file_changes(
         before.rename({"place_code": "file"}).select(FILE_CHANGE.names()),

@@ -20,6 +20,10 @@ needs:
   healthy_life_expectancy_at_birth:
     max_age: 5 years
     essential: false
+answer:
+  column: share_in_most_deprived_tenth_of_nation
+  subject: Shares of small areas in the most deprived tenth of their nation
+  unit: "%"
 unknowns:
   - people_waiting_over_a_year
 */

@@ -11,6 +11,9 @@ needs:
     max_age: 10 years
   small_areas_2025:
     max_age: 10 years
+answer:
+  column: life_expectancy_at_birth
+  order: lowest
 unknowns:
   - people_waiting_over_a_year
 */

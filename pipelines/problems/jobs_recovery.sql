@@ -18,6 +18,10 @@ needs:
   furlough_take_up:
     from: 2020-03
     until: 2021-09
+answer:
+  column: claimant_rate
+  subject: Claimants
+  unit: "% of residents aged 16 to 64"
 unknowns:
   - vacancies
 */

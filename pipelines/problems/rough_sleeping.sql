@@ -10,6 +10,10 @@ needs:
   people_sleeping_rough:
   rough_sleeping_counted:
     essential: false
+answer:
+  column: people_sleeping_rough
+  subject: People sleeping rough on one night in autumn
+  unit: people
 */
 select
     place_period.place_code,

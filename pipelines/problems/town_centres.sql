@@ -19,6 +19,8 @@ needs:
     max_age: 3 years
     nations: [England, Wales, Scotland]
     essential: false
+answer:
+  column: business_death_rate
 unknowns:
   - shop_units
   - vacant_shop_units

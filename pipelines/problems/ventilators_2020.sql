@@ -22,6 +22,8 @@ needs:
     essential: false
   general_acute_beds_available_overnight:
     essential: false
+answer:
+  column: critical_care_beds_occupied
 unknowns:
   - ventilators_in_working_order
 */

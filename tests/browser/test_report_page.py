@@ -35,7 +35,7 @@ def test_page_never_scrolls_horizontally(browser: Browser, page_file: Path, widt
     page.goto(page_file.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sections = page.locator("main > section").all()
-    assert len(sections) == 9
+    assert len(sections) == 8
     assert all(section.is_visible() for section in sections)
     context.close()
 
@@ -62,7 +62,7 @@ def test_report_works_without_scripts_or_network(browser: Browser, page_file: Pa
     page.goto(page_file.as_uri())
     assert asked == [page_file.as_uri()]
     assert dialogs == []
-    for heading in ("Summary", "What to request, and from whom", "Results by place", "Sources"):
+    for heading in ("Missing data, and who to ask", "What to request, and from whom", "Results by place", "Sources"):
         assert page.get_by_role("heading", name=heading).is_visible()
     context.close()
 

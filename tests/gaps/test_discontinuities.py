@@ -20,7 +20,7 @@ from pipelines.gaps.discontinuities import (
 )
 from pipelines.geography.contiguity import find_border_segments, find_neighbours
 from pipelines.geography.contiguity_load import load_neighbours, read_boundaries
-from pipelines.outputs.map import describe_breaks, draw_borders, render_borders_table
+from pipelines.outputs.map import describe_breaks, draw_borders, draw_map, render_borders_table
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MEASURES = {
@@ -154,7 +154,7 @@ def test_lines_are_drawn_once_for_each_kind_and_described() -> None:
     cells = board({0: None, 14: 400.0})
     result = find_discontinuities(cells, find_neighbours(BOARD), MEASURES).to_dicts()
     codes = {f"E{n:08}" for n in range(SIDE * SIDE)}
-    picture = ET.fromstring(draw_borders(BOARD, result, codes))
+    picture = ET.fromstring(draw_borders(BOARD, result, draw_map(BOARD, codes, subset=False)))
     assert [path.get("class") for path in picture.findall("path")] == ["known_unknown", "jump"]
     assert picture.get("aria-label") == picture.findtext("title") == describe_breaks(result)
     assert "2 (figure on one side only)" in describe_breaks(result)
@@ -169,7 +169,7 @@ def test_names_that_mean_harm_are_only_text_in_the_table() -> None:
 
 
 def test_missing_boundaries_draw_no_map_and_no_discontinuities_are_stated() -> None:
-    assert draw_borders(None, [], {"E00000000"}) == ""
+    assert draw_borders(None, [], None) == ""
     assert describe_breaks([]) == "No boundary has a discontinuity"
 
 
@@ -187,5 +187,7 @@ def test_the_furlough_table_breaks_around_the_districts_that_it_leaves_out(proje
     assert around.height > 5
     jumps = result.filter(pl.col("kind") == "jump")
     assert 0 < jumps.height < 20
-    drawn = draw_borders(read_boundaries(project), result.to_dicts(), set(cells["place_code"]))
+    boundaries = read_boundaries(project)
+    ground = draw_map(boundaries, set(cells["place_code"]), subset=False)
+    drawn = draw_borders(boundaries, result.to_dicts(), ground)
     assert len(ET.fromstring(drawn).findall("path")) == len({kind for kind in result["kind"] if kind != "straddles"})

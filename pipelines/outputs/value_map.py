@@ -1,0 +1,145 @@
+"""Map of the values of an answer: classes of equal numbers of places, with what has no comparable figure apart."""
+
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from pipelines.core.periods import format_period
+from pipelines.core.reasons import REASONS
+from pipelines.outputs.answer import COMPARABLE, MISSING, PageAnswer
+from pipelines.outputs.answer_ranking import Ranking, label_groups
+from pipelines.outputs.answer_sentence import period_of_groups
+from pipelines.outputs.report_tables import format_figure
+
+CLASSES = 5
+_NAMES = {
+    2: ("lower half", "higher half"), 3: ("lowest third", "middle third", "highest third"),
+    4: ("lowest quarter", "second quarter", "third quarter", "highest quarter"),
+    5: ("lowest fifth", "second fifth", "middle fifth", "fourth fifth", "highest fifth"),
+}  # fmt: skip
+_STATE_TITLES = {
+    "doubted": "figure in doubt, not compared", "proxy": "proxy only, not compared",
+    "other_period": "figure of another period, not compared", "missing": "no figure",
+}  # fmt: skip
+
+
+class ClassRange(NamedTuple):
+    """The lowest and the highest figure of a class, and its number of places."""
+
+    low: float
+    high: float
+    places: int
+
+
+class MapShape(NamedTuple):
+    """Class of a place on the map, its figure as a text for `data-value`, and its tooltip."""
+
+    style: str
+    value: str
+    title: str
+
+
+class ValueMap(NamedTuple):
+    """Shapes by code, rows of the legend (style, text, places), and a summary for screen readers."""
+
+    shapes: dict[str, MapShape]
+    legend: list[dict[str, Any]]
+    summary: str
+
+
+def cut_classes(values: list[float], most: int = CLASSES) -> list[ClassRange]:
+    """Cut figures into classes with about equal numbers of places, lowest first; equal figures share a class."""
+    ordered = sorted(values)
+    distinct = sorted(set(ordered))
+    if len(distinct) <= most:
+        return [ClassRange(value, value, ordered.count(value)) for value in distinct]
+    uppers = sorted({ordered[-(-len(ordered) * n // most) - 1] for n in range(1, most + 1)})
+    parts = [
+        [v for v in ordered if low < v <= high] for low, high in zip([float("-inf"), *uppers], uppers, strict=False)
+    ]
+    return [ClassRange(part[0], part[-1], len(part)) for part in parts]
+
+
+def classify(value: float, ranges: list[ClassRange]) -> int:
+    """Return the number of the class of a figure, from 0."""
+    return next(number for number, cut in enumerate(ranges) if cut.low <= value <= cut.high)
+
+
+def style_of(number: int, classes: int) -> str:
+    """Return the style of a class. Few classes are spread over the whole palette."""
+    return f"c{1 + round(number * (CLASSES - 1) / max(classes - 1, 1))}" if classes > 1 else "c3"
+
+
+def build_value_map(answer: PageAnswer, rankings: list[Ranking]) -> ValueMap:
+    """Return the map of the figures of an answer. Groups that are not compared have their own classes."""
+    groups = answer.comparable.partition_by("group", maintain_order=True)
+    labels = label_groups(answer)
+    classes = {group["group"][0]: cut_classes(group["value"].to_list()) for group in groups}
+    shapes = {row["place_code"]: _shape(row, answer, classes) for row in answer.figures.iter_rows(named=True)}
+    legend = _class_rows(answer, classes, labels) + _state_rows(answer)
+    return ValueMap(shapes, legend, _summarise(answer, rankings, legend))
+
+
+def _shape(row: dict[str, Any], answer: PageAnswer, classes: dict[str, list[ClassRange]]) -> MapShape:
+    name, unit = row["place_name"], f" {answer.unit}" if answer.unit else ""
+    if row["state"] == MISSING:
+        why = REASONS[row["reason"]].title.lower() if row["reason"] else "no figure"
+        return MapShape("none", "", f"{name}: {why}")
+    text = f"{name}: {format_figure(row['value'], answer.measure)}{unit}"
+    if row["state"] != COMPARABLE:
+        when = format_period(row["reference_start"], row["reference_end"])
+        return MapShape("apart", repr(row["value"]), f"{text}, {when}; {_STATE_TITLES[row['state']]}")
+    ranges = classes[row["group"]]
+    style = style_of(classify(row["value"], ranges), len(ranges))
+    is_rough = bool({"estimated", "rate_averaged"} & set((row["caveats"] or "").split(",")))
+    return MapShape(f"{style} est" if is_rough else style, repr(row["value"]), text + ("; estimate" * is_rough))
+
+
+def _class_rows(
+    answer: PageAnswer, classes: dict[str, list[ClassRange]], labels: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Return a row of the legend for each class, highest first."""
+    rows = []
+    for number in reversed(range(CLASSES)):
+        cuts = [
+            (labels[group], ranges, position) for group, ranges in classes.items() for position in range(len(ranges))
+            if style_of(position, len(ranges)) == f"c{number + 1}"
+        ]  # fmt: skip
+        if cuts:
+            rows.append({"style": f"c{number + 1}", "text": _class_text(answer, cuts),
+                         "places": sum(ranges[position].places for _, ranges, position in cuts)})  # fmt: skip
+    return rows
+
+
+def _class_text(answer: PageAnswer, cuts: list[tuple[str, list[ClassRange], int]]) -> str:
+    texts = []
+    for label, ranges, position in cuts:
+        low, high = (format_figure(value, answer.measure) for value in ranges[position][:2])
+        texts.append((f"{label} " if label else "") + (low if low == high else f"{low} to {high}"))
+    names = _NAMES.get(len(cuts[0][1]))
+    head = f"{names[cuts[0][2]]} of its nation: " if len(answer.comparable["group"].unique()) > 1 and names else ""
+    return head + "; ".join(texts)
+
+
+def _state_rows(answer: PageAnswer) -> list[dict[str, Any]]:
+    counts = dict(answer.figures["state"].value_counts().iter_rows())
+    rows = [
+        {"style": "none" if state == MISSING else "apart", "text": text, "places": counts[state]}
+        for state, text in _STATE_TITLES.items() if counts.get(state)
+    ]  # fmt: skip
+    rough = answer.comparable.filter(
+        pl.col("caveats").str.split(",").list.contains("estimated").fill_null(False)
+    ).height
+    return rows + ([{"style": "c3 est", "text": "estimate", "places": rough}] if rough else [])
+
+
+def _summarise(answer: PageAnswer, rankings: list[Ranking], legend: list[dict[str, Any]]) -> str:
+    """Describe the map in words: what it shows, both ends, and the places of each class."""
+    ends = [
+        f"{ranking.group + ': ' if ranking.group else ''}highest figures in "
+        f"{', '.join(row.name for row in ranking.highest.rows[:3])}; lowest in "
+        f"{', '.join(row.name for row in ranking.lowest.rows[:3])}"
+        for ranking in rankings
+    ]  # fmt: skip
+    rows = "; ".join(f"{row['text']}: {row['places']:,}" for row in legend)
+    return f"{answer.title}, {period_of_groups(answer)}. {'. '.join(ends)}. Places by class: {rows}."

@@ -1,0 +1,64 @@
+"""The first screen of a problem's page: sentence, map and order, and the table sorted and filtered in place."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from pipelines.outputs.page_templates import render_page
+from pipelines.outputs.report import render_html
+from tests.browser.test_report_page import CHROMIUM
+from tests.report_sample import sample
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("answer")
+    (folder / "table.js").write_text(render_page("table.js"), encoding="utf-8")
+    path = folder / "sample.html"
+    path.write_text(render_html(sample()), encoding="utf-8")
+    return path
+
+
+def open_page(browser: Browser, path: Path, width: int, height: int) -> Page:
+    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+    page.goto(path.as_uri())
+    return page
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_sentence_and_map_begin_in_the_first_screen(browser: Browser, page_file: Path, width: int, height: int) -> None:
+    page = open_page(browser, page_file, width, height)
+    lead, drawn = page.locator(".lead").bounding_box(), page.locator("figure.values svg").first.bounding_box()
+    assert lead and lead["y"] + lead["height"] < height
+    assert drawn and drawn["y"] < height * 0.6
+    page.context.close()
+
+
+def test_table_is_sorted_by_figure_with_gaps_last(browser: Browser, page_file: Path) -> None:
+    page = open_page(browser, page_file, 1280, 900)
+    page.get_by_role("button", name="Claimant rate").click()
+    names = page.locator("table[data-sort] tbody th a").all_inner_texts()
+    assert names[0] == "Ynys Môn" and names[-1] == "Hartlepool"
+    page.get_by_role("button", name="Households").click()
+    figures = page.locator("table[data-sort] tbody td:nth-of-type(3)").evaluate_all(
+        "all => all.map(e => e.dataset.value)"
+    )
+    assert figures == ["0.0", "0.0", "0.0", "", ""]
+    page.context.close()
+
+
+def test_table_shows_only_places_with_the_letters_typed(browser: Browser, page_file: Path) -> None:
+    page = open_page(browser, page_file, 1280, 900)
+    page.get_by_label("Show only places with these letters").fill("london")
+    shown = page.locator("table[data-sort] tbody tr:visible")
+    assert shown.count() == 5 or shown.locator("th a").all_inner_texts() == ["City of London"]
+    page.get_by_label("Show only places with these letters").fill("hartle")
+    assert page.locator("table[data-sort] tbody tr:visible th a").all_inner_texts() == ["Hartlepool"]
+    assert page.locator("#filter [role=status]").inner_text() == "1 of 5 rows"
+    page.context.close()
