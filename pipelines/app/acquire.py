@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from pipelines.app.build_events import describe_fetches, queue_events
 from pipelines.app.steps import prepare_store
 from pipelines.core.clock import current_date, current_time
 from pipelines.core.errors import CommongroundError, FetchError
@@ -126,6 +127,7 @@ def _find_fault(project: Project, addition: Addition, accept: bool) -> str:
 
 
 def _print_outcomes(project: Project, outcomes: list[Outcome], console: Console) -> None:
+    queue_events(project.home, describe_fetches(outcomes))
     for outcome in outcomes:
         private = (
             "" if project.catalogue.sources[outcome.source].is_public else "; private: no output shows its figures"
@@ -168,6 +170,7 @@ def refresh_sources(project: Project, sources: Sequence[str], console: Console) 
                 on_done=advance_bar,
                 on_bytes=show_progress,
             )
+    queue_events(project.home, describe_fetches(outcomes))
     for outcome in outcomes:
         console.print(format_outcome(outcome.result, outcome.detail), soft_wrap=True, highlight=False, markup=False)
     if not chosen and (by_hand := len(catalogue.open_sources()) - len(sources_to_fetch)):

@@ -4,30 +4,34 @@ Each source has a snapshot and an observation asset, and each problem has an ans
 file and the pages are assets too. The module `steps` prepares the store.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from checks import POLARS, Runner, RunnerName, load_runner
+from checks import POLARS, Runner, load_runner
 from pipelines.app import asset_checks
-from pipelines.app.earlier_store import log_renewal, renew_store
-from pipelines.app.schedules import freshness_policy
+from pipelines.app.project_resource import ProjectParam
+from pipelines.app.snapshot_assets import (
+    describe_source,
+    manual_snapshot_spec,
+    owner_team,
+    snapshot_asset,
+    snapshot_key,
+    source_metadata,
+)
 from pipelines.app.steps import prepare_store
-from pipelines.app.withdrawal import withdraw_outputs
 from pipelines.apportionment import problem_residents
-from pipelines.core.clock import current_time
 from pipelines.core.errors import CommongroundError
-from pipelines.core.store import lock_store, read_table, state_path
+from pipelines.core.store import hash_file, lock_store, read_table, state_path, table_key
 from pipelines.declarations.catalogue import Catalogue, Problem, load_catalogue
-from pipelines.declarations.project import Project, build_date
+from pipelines.declarations.fingerprints import compute_table_keys, hash_texts
+from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
-from pipelines.fetch import import_bundled_releases, refresh_source
-from pipelines.gaps import answer_problem, instant_measures, stack_returns, update_ledger
+from pipelines.fetch import import_bundled_releases
+from pipelines.gaps import answer_problem, instant_measures, list_outdated_problems, stack_returns, update_ledger
 from pipelines.geography import load_places
 from pipelines.observations import (
     judge_stored_releases,
@@ -42,63 +46,14 @@ PLACES_KEY = dg.AssetKey(["place", "register"])
 WAREHOUSE_KEY = dg.AssetKey(["out", "commonground"])
 PAGES_KEY = dg.AssetKey(["out", "pages"])
 AssetResult = Iterator[dg.MaterializeResult[Any]]
-
-
-class ProjectResource(NamedTuple):
-    """Dagster resource: the store path, the as-of day of a build (default: today), and the runner of contracts.
-
-    `prepared` is the project of a run with a prepared store, so that no step prepares it again.
-    """
-
-    home: Path
-    as_of: date | None = None
-    runner: RunnerName = "polars"
-    prepared: Project | None = None
-
-    def open_project(self, catalogue: Catalogue) -> Project:
-        """Return the project of a step: the declarations of the assets, the store and the day.
-
-        A store of an earlier version is upgraded first, and outputs that are no longer public are withdrawn.
-        """
-        if self.prepared:
-            return self.prepared
-        log_renewal(renew_store(self.home))
-        withdraw_outputs(catalogue, self.home)
-        return Project(catalogue, self.home, self.as_of or build_date())
-
-
-ProjectParam = dg.ResourceParam[ProjectResource]
-"""Type of the resource parameter of an asset."""
-
-
-class _NoStorage(dg.IOManager):
-    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
-        """Store nothing: an asset returns only metadata to Dagster."""
-
-    def load_input(self, context: dg.InputContext) -> None:
-        """Load nothing: each asset reads its own files."""
-
-
-def dagster_resources(place: ProjectResource) -> dict[str, dg.ResourceDefinition]:
-    """Return the Dagster resources. They have no configuration, so that a run config cannot set a path.
-
-    Assets write their own files. The IO manager therefore stores nothing.
-    """
-
-    @dg.resource(config_schema={}, description="Store directory. Set COMMONGROUND_STORE before Dagster starts.")
-    def project_resource(_: dg.InitResourceContext) -> ProjectResource:
-        return place
-
-    @dg.io_manager(config_schema={}, description="Stores nothing: each asset writes its own files.")
-    def no_storage(_: dg.InitResourceContext) -> dg.IOManager:
-        return _NoStorage()
-
-    return {"place": project_resource, "io_manager": no_storage}
-
-
-def snapshot_key(name: str) -> dg.AssetKey:
-    """Return the asset key of a source's snapshots."""
-    return dg.AssetKey(["snapshot", name])
+ON_NEWS = (
+    dg.AutomationCondition.any_deps_match(
+        dg.AutomationCondition.data_version_changed() | dg.AutomationCondition.will_be_requested()
+    ).since_last_handled()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+).with_label("after a new release")
+"""Condition under which Dagster builds an asset by itself: the content of something that it rests on has changed."""
 
 
 def observation_key(name: str) -> dg.AssetKey:
@@ -114,7 +69,7 @@ def answer_key(name: str) -> dg.AssetKey:
 def all_assets(catalogue: Catalogue) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """Build all assets of a project."""
     snapshots = [
-        _snapshot_asset(catalogue, name, source) if source.is_refreshable else _manual_snapshot_spec(name, source)
+        snapshot_asset(catalogue, name, source) if source.is_refreshable else manual_snapshot_spec(name, source)
         for name, source in catalogue.open_sources().items()
     ]
     answers = answer_assets(catalogue, list(catalogue.observation_sources()), list(catalogue.problems))
@@ -132,56 +87,6 @@ def answer_assets(catalogue: Catalogue, sources: Sequence[str], problems: Sequen
     ]
 
 
-def owner_team(role: str) -> str:
-    """Convert a role to a Dagster team name for the owner of an asset."""
-    return "team:" + re.sub(r"[^a-z0-9]+", "-", role.casefold()).strip("-")[:60]
-
-
-def _source_metadata(source: Source) -> dict[str, Any]:
-    return {"page": dg.MetadataValue.url(source.page), "licence": source.licence, "cadence": source.cadence}
-
-
-def _source_description(source: Source) -> str:
-    return f"{source.title}. {source.publisher}."
-
-
-def _snapshot_asset(catalogue: Catalogue, name: str, source: Source) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=snapshot_key(name),
-        group_name="snapshots",
-        kinds={source.format},
-        freshness_policy=freshness_policy(source),
-        description=_source_description(source),
-        owners=[owner_team(source.publisher)],
-        metadata=_source_metadata(source),
-    )
-    def snapshot_asset(place: ProjectParam) -> dg.MaterializeResult[Any]:
-        project = place.open_project(catalogue)
-        with lock_store(project.home):
-            now = current_time()
-            outcome = refresh_source(
-                project.home, name, source, today=now.date(), now=now.isoformat(timespec="seconds")
-            )
-        if not outcome.is_success:
-            raise dg.Failure(outcome.detail)
-        sha = outcome.snapshot.sha256 if outcome.snapshot else ""
-        return dg.MaterializeResult(metadata={"outcome": outcome.result, "detail": outcome.detail, "sha256": sha})
-
-    return snapshot_asset
-
-
-def _manual_snapshot_spec(name: str, source: Source) -> dg.AssetSpec:
-    """Build the asset spec of a source without an address: a person adds its files."""
-    return dg.AssetSpec(
-        snapshot_key(name),
-        group_name="snapshots",
-        kinds={source.format},
-        description=f"{_source_description(source)} No address: add a file with `commonground add {name}`.",
-        owners=[owner_team(source.publisher)],
-        metadata=_source_metadata(source),
-    )
-
-
 def _places_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
     names = [*catalogue.sources_providing("place"), *catalogue.sources_providing("change")]
     deps = [snapshot_key(name) for name in names]
@@ -189,6 +94,7 @@ def _places_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
     @dg.asset(
         key=PLACES_KEY,
         deps=deps,
+        automation_condition=ON_NEWS,
         group_name="places",
         kinds={"polars", "parquet"},
         description="Register of places: area codes, periods of use and code changes.",
@@ -205,8 +111,11 @@ def _places_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
             if not place.prepared:
                 prepare_store(project)
             places = load_places(project)
+            keys = compute_table_keys(catalogue, project.home, project.as_of)
+            version = hash_texts(keys.places, keys.boundaries, *keys.apportioning.values())
         counts = {"codes": places.register.height, "changes": places.changes.height}
-        yield dg.MaterializeResult(metadata=counts, check_results=[asset_checks.register_result(places.register)])
+        checks = [asset_checks.register_result(places.register)]
+        yield dg.MaterializeResult(metadata=counts, check_results=checks, data_version=dg.DataVersion(version))
 
     return places_asset
 
@@ -217,12 +126,13 @@ def _observation_asset(catalogue: Catalogue, name: str, source: Source) -> dg.As
     @dg.asset(
         key=key,
         deps=[PLACES_KEY, snapshot_key(name)],
+        automation_condition=ON_NEWS,
         group_name="observations",
         kinds={"polars", "parquet"},
         check_specs=asset_checks.source_specs(key),
-        description=_source_description(source),
+        description=describe_source(source),
         owners=[owner_team(source.publisher)],
-        metadata=_source_metadata(source),
+        metadata=source_metadata(source),
     )
     def observation_asset(place: ProjectParam) -> AssetResult:
         project = place.open_project(catalogue)
@@ -235,7 +145,11 @@ def _observation_asset(catalogue: Catalogue, name: str, source: Source) -> dg.As
             apart, due = reconcile_source(project, name), summarise_completeness(stack_returns(project, [name]))
         results = asset_checks.source_results(key, source, tables, contract, runner, project.as_of)
         results += [asset_checks.totals_result(key, apart, runner), asset_checks.returns_result(key, due, runner)]
-        yield dg.MaterializeResult(metadata=asset_checks.count_metadata(observed, "place_code"), check_results=results)
+        yield dg.MaterializeResult(
+            metadata=asset_checks.count_metadata(observed, "place_code"),
+            check_results=results,
+            data_version=stored_version(state_path(project.home, "slice", name)),
+        )
 
     return observation_asset
 
@@ -247,6 +161,7 @@ def _answer_asset(problem: Problem, catalogue: Catalogue) -> dg.AssetsDefinition
     @dg.asset(
         key=key,
         deps=[PLACES_KEY, *(observation_key(name) for name in source_names)],
+        automation_condition=ON_NEWS,
         group_name="problems",
         kinds={"duckdb", "sql"},
         owners=[owner_team(problem.header.owner)],
@@ -284,7 +199,21 @@ def _answer_results(project: Project, name: str, key: dg.AssetKey, runner: Runne
     results = [*asset_checks.problem_results(key, cells, fault),
                asset_checks.coverage_result(key, cells, people, runner),
                asset_checks.period_result(key, cells, problem.header.grain, at_instants)]  # fmt: skip
-    yield dg.MaterializeResult(metadata=metadata, check_results=results)
+    version = stored_version(state_path(project.home, "cell", name))
+    yield dg.MaterializeResult(metadata=metadata, check_results=results, data_version=version)
+
+
+def _answer_outdated(project: Project) -> None:
+    """Answer again the problems that were answered from other data: the analyst's file and the pages show one build."""
+    for name in list_outdated_problems(project, compute_table_keys(project.catalogue, project.home, project.as_of)):
+        for result in _answer_results(project, name, answer_key(name), POLARS):
+            broken = [
+                item
+                for item in result.check_results or []
+                if not item.passed and item.severity == dg.AssetCheckSeverity.ERROR
+            ]
+            if broken:
+                raise dg.Failure(f"{name}: check {broken[0].check_name} failed; nothing is published")
 
 
 def _record_answer(project: Project, name: str, cells: pl.DataFrame, results: asset_checks.CheckResults) -> str:
@@ -312,6 +241,7 @@ def _report_asset(catalogue: Catalogue, name: str) -> dg.AssetsDefinition:
 
 def _warehouse_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
     def write_file(project: Project) -> Sequence[Path]:
+        _answer_outdated(project)
         return [publish_warehouse(project)]
 
     description = "Analyst's file: problem views, cells, gaps, measures, sources and places."
@@ -321,6 +251,7 @@ def _warehouse_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
 
 def _pages_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
     def write_pages(project: Project) -> Sequence[Path]:
+        _answer_outdated(project)
         return [publish_pages(project)]
 
     description = "One page for each place, and the index page of all problems and places."
@@ -338,7 +269,7 @@ def _output_asset(
     description: str,
     write: Callable[[Project], Sequence[Path]],
 ) -> dg.AssetsDefinition:
-    @dg.asset(key=key, deps=deps, group_name=group, kinds=kinds, description=description)
+    @dg.asset(key=key, deps=deps, group_name=group, kinds=kinds, description=description, automation_condition=ON_NEWS)
     def output_asset(place: ProjectParam) -> dg.MaterializeResult[Any]:
         project = place.open_project(catalogue)
         hidden = set(catalogue.observation_sources()) - set(load_catalogue(catalogue.root).observation_sources())
@@ -347,10 +278,16 @@ def _output_asset(
         with lock_store(project.home):
             files = write(project)
         return dg.MaterializeResult(
-            metadata={path.suffix.removeprefix("."): dg.MetadataValue.path(str(path)) for path in files}
+            metadata={path.suffix.removeprefix("."): dg.MetadataValue.path(str(path)) for path in files},
+            data_version=dg.DataVersion(hash_file(files[0])),
         )
 
     return output_asset
+
+
+def stored_version(path: Path) -> dg.DataVersion:
+    """Return the version of a state table: what it was built from, so that a build without news changes nothing."""
+    return dg.DataVersion(hash_texts(table_key(path) or ""))
 
 
 def share_of_known_cells(cells: pl.DataFrame) -> float:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import polars as pl
 from rich.console import Console
 
+from pipelines.app.build_events import BuildEvent, queue_events
 from pipelines.app.outcome import BuildOutcome
 from pipelines.app.parallel import Workers, WorkFunction, call_in_worker, share_work, worker_processes
 from pipelines.app.steps import prepare_store, readable_sources
@@ -14,7 +15,7 @@ from pipelines.app.work import answer_question, build_place_tables, read_source,
 from pipelines.core.export import format_csv, format_table, progress_bar
 from pipelines.core.output_files import report_user_files, write_outputs
 from pipelines.core.step_costs import measure_step
-from pipelines.core.store import lock_store, output_path
+from pipelines.core.store import hash_file, lock_store, output_path
 from pipelines.declarations.fingerprints import TableKeys, compute_table_keys, public_input_sources
 from pipelines.declarations.project import Project
 from pipelines.gaps import (
@@ -31,6 +32,7 @@ from pipelines.outputs import (
     INDEX,
     pages_are_fresh,
     publish_index,
+    report_files,
     report_is_fresh,
     warehouse_is_fresh,
 )
@@ -38,6 +40,10 @@ from pipelines.outputs import WAREHOUSE_NAME as FILE
 
 MIN_SHARED_NAMES = 6
 """Minimum number of names to share with a second process that has not started: starting one takes longer."""
+
+
+OUTPUT_ASSETS = {INDEX: ("out", "pages"), FILE: ("out", "commonground")}
+"""Paths of Dagster's assets of the common outputs."""
 
 
 class StaleTables(NamedTuple):
@@ -152,7 +158,16 @@ def _publish_outputs(
         # The index states when each report last changed, so it is written after them.
         if built.is_sound:
             publish_index(project)
+    written = [name for name in [*reports, *common_outputs] if not any(text.startswith(f"{name}: ") for text in faults)]
+    queue_events(project.home, [_describe_output(project, name) for name in written])
     return faults
+
+
+def _describe_output(project: Project, name: str) -> BuildEvent:
+    """Describe a written report, the pages or the analyst's file as an event of Dagster's asset."""
+    if name in OUTPUT_ASSETS:
+        return BuildEvent(OUTPUT_ASSETS[name], {})
+    return BuildEvent(("report", name), {}, hash_file(report_files(project, name)[0]))
 
 
 def _share_with_progress(

@@ -22,6 +22,7 @@ from pipelines.app.console import (
     open_checked_store,
     open_command_project,
     print_table,
+    send_notices,
 )
 from pipelines.core.errors import CommongroundError, UnknownNameError
 
@@ -106,6 +107,7 @@ def build(
     _print_unfinished(project)
     left_out = [] if problem else list(project.catalogue.excluded_problems.values())
     faults = [*left_out, *build_problems(project, problem or [], console)]
+    send_notices(project)
     if profile:
         print_profile(project.home, console)
     for fault in faults:
@@ -132,7 +134,10 @@ def refresh(
         checks = check_roads(open_command_project(store, None), source or [])
         print_table(checks, OutputFormat.table)
         raise typer.Exit(5 if "fails" in checks["result"] or "no_road" in checks["result"] else 0)
-    if refresh_sources(open_command_project(store, None), source or [], console):
+    project = open_command_project(store, None)
+    failed = refresh_sources(project, source or [], console)
+    send_notices(project)
+    if failed:
         raise typer.Exit(5)
 
 

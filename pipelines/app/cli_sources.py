@@ -62,6 +62,27 @@ def status(
 
 
 @source_commands.command()
+def notices(
+    test: Annotated[bool, typer.Option("--test", help="Send a test message by each configured channel.")] = False,
+    form: FormatOption = OutputFormat.table,
+    store: StoreOption = None,
+) -> None:
+    """List the notices of this store: failures, silence, unusable files and changed verdicts."""
+    import polars as pl
+
+    from pipelines.app.notices import Notice, read_notices, send_test_message
+    from pipelines.core.errors import FetchError
+
+    if not test:
+        rows = [notice[:3] for notice in read_notices(open_command_project(store, None).home)]
+        print_table(pl.DataFrame(rows, schema=list(Notice._fields[:3]), orient="row"), form)
+    elif faults := send_test_message():
+        raise FetchError("\n".join(faults))
+    else:
+        console.print("Sent by every configured channel; without one, nothing was sent.", highlight=False)
+
+
+@source_commands.command()
 def verify(store: StoreOption = None) -> None:
     """Check the hash of every stored file and report damaged or missing files."""
     from pipelines.app.snapshots import verify_snapshots

@@ -86,6 +86,18 @@ def open_checked_store(store: Path | None) -> Path:
     return home
 
 
+def send_notices(project: "Project") -> None:
+    """Send the notices of a store by the channels that a user has configured, and print the faults of channels."""
+    from pipelines.fetch import list_channels
+
+    if not list_channels():
+        return
+    from pipelines.app.notices import notify
+
+    for fault in notify(project):
+        error_console.print(f"[yellow]notice:[/] {escape_markup(fault)}", soft_wrap=True, highlight=False)
+
+
 def print_table(frame: "pl.DataFrame", form: OutputFormat) -> None:
     """Print a table as text, CSV or JSON."""
     from pipelines.core.export import format_csv, format_json, format_table

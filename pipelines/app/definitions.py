@@ -8,9 +8,13 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.app.assets import ProjectResource, all_assets, answer_assets, answer_key, dagster_resources
+from pipelines.app.assets import all_assets, answer_assets, answer_key
+from pipelines.app.build_event_sensor import define_event_sensor, describe_run
+from pipelines.app.build_events import queue_events
+from pipelines.app.notice_sensors import define_notice_sensors
 from pipelines.app.outcome import BuildOutcome
-from pipelines.app.schedules import define_jobs, define_schedules
+from pipelines.app.project_resource import ProjectResource, dagster_resources
+from pipelines.app.schedules import SENSOR_SECONDS, define_automation, define_jobs, define_schedules
 from pipelines.core.paths import project_directory, store_directory
 from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.project import Project
@@ -25,6 +29,11 @@ def define_project(catalogue: Catalogue, home: Path, as_of: date | None = None) 
         assets=all_assets(catalogue),
         jobs=define_jobs(catalogue),
         schedules=define_schedules(catalogue, home),
+        sensors=[
+            define_automation(),
+            define_event_sensor(home, SENSOR_SECONDS),
+            *define_notice_sensors(catalogue, home),
+        ],
         resources=dagster_resources(ProjectResource(home, as_of, "great_expectations")),
         executor=dg.in_process_executor,
     )
@@ -88,6 +97,7 @@ def _run_assets(project: Project, assets: Sequence[dg.AssetsDefinition], on_step
             raise_on_error=False,
             run_config={"loggers": {"console": {}}},
         )
+    queue_events(project.home, describe_run(result))
     failures = [_step_fault(event) for event in result.all_events if event.is_step_failure]
     failing = [check for check in result.get_asset_check_evaluations() if not check.passed]
     unanswered = [str(check.metadata["fault"].value) for check in failing if check.check_name == "answered"]

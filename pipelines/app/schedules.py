@@ -1,6 +1,9 @@
-"""Schedules: a refresh of each source at its publisher's cadence, and a build every morning."""
+"""Jobs, schedules, and the sensor that builds what rests on a new release.
 
-from datetime import timedelta
+Each source is refreshed at its publisher's cadence. Its new release builds the problems that rest on it at once. The
+build of every morning is for what depends on the day: figures that become too old, and releases that are overdue.
+"""
+
 from pathlib import Path
 
 import dagster as dg
@@ -8,9 +11,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from pipelines.declarations.base import Cadence
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.source import Source
 from pipelines.fetch import is_scheduled
 
+SENSOR_SECONDS = 60
 TIME_ZONE = "Europe/London"
 # Most official statistics are published at 9:30. A monthly release may appear on any day of the month.
 _CRON: dict[Cadence, str] = {
@@ -21,23 +24,10 @@ _CRON: dict[Cadence, str] = {
     "annual": "45 9 * * 4",
     "once": "45 9 1 * *",
 }
-_FRESHNESS_WINDOW: dict[Cadence, timedelta] = {
-    "daily": timedelta(days=2),
-    "weekly": timedelta(days=4),
-    "monthly": timedelta(days=8),
-    "quarterly": timedelta(days=15),
-    "annual": timedelta(days=15),
-    "once": timedelta(days=62),
-}
-
-
-def freshness_policy(source: Source) -> dg.FreshnessPolicy:
-    """Return the Dagster freshness policy of a source: the maximum time since its last refresh."""
-    return dg.FreshnessPolicy.time_window(fail_window=_FRESHNESS_WINDOW[source.cadence])
 
 
 def define_jobs(catalogue: Catalogue) -> "list[Job]":
-    """Define the jobs: refresh all sources with an address, refresh one source, and build everything."""
+    """Define the jobs: refresh all sources with an address, refresh one, build everything, and publish one problem."""
     snapshots = dg.AssetSelection.key_prefixes(["snapshot"])
     selections = {name: dg.AssetSelection.assets(["snapshot", name]) for name in catalogue.refreshable_sources()}
     every = dg.AssetSelection.assets(*(["snapshot", name] for name in selections))
@@ -48,7 +38,29 @@ def define_jobs(catalogue: Catalogue) -> "list[Job]":
         *refresh_jobs,
         dg.define_asset_job("build", dg.AssetSelection.all() - snapshots, description="Build from stored data."),
         *(dg.define_asset_job(f"refresh_{name}", selection) for name, selection in selections.items()),
+        *(_problem_job(name) for name in catalogue.problems),
     ]
+
+
+def _problem_job(name: str) -> Job:
+    """Define the job that answers one problem from stored data and publishes its view, report and pages."""
+    answer = dg.AssetSelection.assets(["problem", name])
+    stored = answer.upstream() - dg.AssetSelection.key_prefixes(["snapshot"])
+    outputs = dg.AssetSelection.assets(["report", name], ["out", "commonground"], ["out", "pages"])
+    description = f"Answer {name} from stored data; publish its view, report and pages."
+    return dg.define_asset_job(f"publish_{name}", stored | outputs, description=description)
+
+
+def define_automation() -> dg.AutomationConditionSensorDefinition:
+    """Define the sensor that builds what rests on a new release, within minutes."""
+    built = dg.AssetSelection.all() - dg.AssetSelection.key_prefixes(["snapshot"])
+    return dg.AutomationConditionSensorDefinition(
+        "build_after_a_new_release",
+        target=built,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        minimum_interval_seconds=SENSOR_SECONDS,
+        description="Builds the observations, answers and outputs that rest on a new release.",
+    )
 
 
 def define_schedules(catalogue: Catalogue, home: Path) -> list[dg.ScheduleDefinition]:

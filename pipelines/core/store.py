@@ -13,6 +13,8 @@ The store is a directory:
     outputs.json              The output files that the project wrote (manifest).
     layout.json               The layout version of the store (layout).
     parsed.txt                Parsed texts of the declarations (parsed_texts).
+    build_events.jsonl        What the command line built, for Dagster's own pages (app.build_events).
+    notices/                  Notices, and what each channel has delivered (app.notices).
     checked.txt               The last check of the outputs against the declarations (checked_store).
     withdrawn/                Files in out/ that a user changed and that use a source which is no longer public.
 """

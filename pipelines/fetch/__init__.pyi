@@ -1,10 +1,13 @@
 # Public names of this room; each module is loaded when a name of it is first used.
 from .bundled import import_bundled_releases as import_bundled_releases
+from .channels import list_channels as list_channels
 from .check import RoadCheck as RoadCheck
 from .check import check_road as check_road
 from .check_log import is_scheduled as is_scheduled
 from .check_log import log_check as log_check
 from .http import download_file as download_file
+from .notify import Message as Message
+from .notify import send_message as send_message
 from .refresh import add_file as add_file
 from .refresh import refresh_all as refresh_all
 from .refresh import refresh_source as refresh_source

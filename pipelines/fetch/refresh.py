@@ -53,7 +53,7 @@ def refresh_source(
     except KeyMissing as error:
         return Outcome(name, "not_fetchable", keeping.log_failure(job, f"{name}: {error}"), None)
     except Refusal as error:
-        return Outcome(name, "failed", str(error), None)
+        return Outcome(name, "failed", str(error), None, error.again)
     except FetchError as error:
         return Outcome(name, "failed", keeping.log_failure(job, f"{name}: {error}"), None)
     except CommongroundError as error:
@@ -170,6 +170,9 @@ def _fetch_release(job: Job, limits: Limits, on_progress: ProgressCallback | Non
     download = partial(download_with_retries, job)
     end, start = run_plan(build_plan(job.source), request, download)
     if isinstance(end, FileList):
+        if not end.files:
+            fault = "found no file since the declared day; open the page, and correct `since` or the pattern"
+            raise FetchError(f"{redact_address(start)}: {fault}")
         return _fetch_every(job, end, start, request)
     answered = fetch_result(end, start, request, download)
     if last and (answered.answer.status == 304 or store.hash_bytes(answered.answer.content) == last.file.sha256):

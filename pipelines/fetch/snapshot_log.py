@@ -23,12 +23,13 @@ _LOG_LOCK = Lock()
 
 
 class Outcome(NamedTuple):
-    """Result of refreshing one source, with a message for the user."""
+    """Result of refreshing one source, with a message for the user, and whether a failure may pass by itself."""
 
     source: str
     result: Literal["new", "unchanged", "not_fetchable", "failed"]
     detail: str
     snapshot: Snapshot | None
+    is_temporary: bool = False
 
     @property
     def is_success(self) -> bool:

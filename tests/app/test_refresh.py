@@ -95,7 +95,7 @@ def test_dagster_fetches_sources_with_an_address_and_fails_without_data(tmp_path
     defs = define_project(load_catalogue(project(tmp_path, **roads)), tmp_path / "store")
     graph = defs.resolve_asset_graph()
     external = graph.get(snapshot_key("by_hand"))
-    assert external.is_external and not external.is_materializable and external.freshness_policy is None
+    assert external.is_external and not external.is_materializable
     assert {schedule.name.rpartition("_")[0] for schedule in defs.schedules or []} == {
         "refresh_good", "refresh_empty", "refresh_keyed", "build_every",
     }  # fmt: skip

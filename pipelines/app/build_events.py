@@ -1,0 +1,94 @@
+"""Queue of what the command line built or fetched, which Dagster's daemon reads to show it in its own pages.
+
+The command writes to a file of the store and never to Dagster's database, so both can work at the same time. A line has
+a number that only rises. The sensor keeps the number of the last line that it has read.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines.core.clock import current_time
+from pipelines.core.store import lock_store, write_atomically
+from pipelines.fetch import Outcome
+
+MOST_BYTES = 2_000_000
+"""Size of the queue above which its older half is dropped, as in a store that no daemon serves."""
+
+
+class BuildEvent(NamedTuple):
+    """Something built, fetched or checked: its asset and version, and for a check its name and result."""
+
+    asset: Sequence[str]
+    metadata: dict[str, str | int | float | bool]
+    version: str = ""
+    is_new: bool = True
+    check: str = ""
+    passed: bool = True
+    is_error: bool = False
+
+
+class QueuedEvent(NamedTuple):
+    """A line of the queue: its number, the time of the event, and the event."""
+
+    number: int
+    at: str
+    event: BuildEvent
+
+
+def queue_path(home: Path) -> Path:
+    """Return the path of the queue in a store."""
+    return home / "build_events.jsonl"
+
+
+def describe_fetches(outcomes: Iterable[Outcome]) -> list[BuildEvent]:
+    """Return the events of fetches with a usable answer; a fetch that found nothing new builds nothing."""
+    return [
+        BuildEvent(
+            ["snapshot", outcome.source],
+            {"outcome": outcome.result, "detail": outcome.detail},
+            outcome.snapshot.sha256 if outcome.snapshot else "",
+            outcome.result == "new",
+        )
+        for outcome in outcomes
+        if outcome.is_success
+    ]
+
+
+def queue_events(home: Path, events: Sequence[BuildEvent]) -> None:
+    """Append events to the queue of a store."""
+    if not events:
+        return
+    path = queue_path(home)
+    with lock_store(home):
+        now = current_time()
+        earlier = read_events(home)
+        first = max(int(now.timestamp() * 1e6), earlier[-1].number + 1 if earlier else 0)
+        at = now.isoformat(timespec="seconds")
+        lines = [_format_line(QueuedEvent(first + step, at, event)) for step, event in enumerate(events)]
+        if path.is_file() and path.stat().st_size > MOST_BYTES:
+            lines = [_format_line(event) for event in earlier[len(earlier) // 2 :]] + lines
+            write_atomically(path, "".join(lines).encode())
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write("".join(lines))
+
+
+def read_events(home: Path, after: int = 0) -> list[QueuedEvent]:
+    """Return the events of the queue with a higher number, without a line that is still being written."""
+    path = queue_path(home)
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    events = []
+    for line in lines:
+        try:
+            number, at, event = json.loads(line) if line.endswith(b"\n") else (0, "", [])
+            events += [QueuedEvent(int(number), str(at), BuildEvent(*event))] if number > after else []
+        except (ValueError, TypeError):
+            continue
+    return events
+
+
+def _format_line(queued: QueuedEvent) -> str:
+    return json.dumps([queued.number, queued.at, list(queued.event)], ensure_ascii=False) + "\n"
