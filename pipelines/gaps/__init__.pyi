@@ -10,6 +10,7 @@ from .current import list_outdated_problems as list_outdated_problems
 from .discontinuities import BOUNDARY_DISCONTINUITY as BOUNDARY_DISCONTINUITY
 from .grid import greatest_age as greatest_age
 from .history import HISTORY as HISTORY
+from .history import HISTORY_KEY as HISTORY_KEY
 from .ledger import BUILD as BUILD
 from .ledger import GAP_LEDGER as GAP_LEDGER
 from .ledger import Ledger as Ledger

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from pipelines.apportionment import Crosswalk, place_figures
+from pipelines.core.geocodes import NATION_BY_LETTER
 from pipelines.core.schema import CELL_COLUMNS, OBSERVATION_COLUMNS, TEXT, Column, conform_table, empty_table
 from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import Measure
@@ -27,10 +28,11 @@ HISTORY: dict[str, Column] = {
     "obs_status": CELL_COLUMNS["obs_status"],
     "derivation": Column(TEXT, "How the figure was derived; published: a total in the publisher's file"),
     "reason": Column(TEXT, "Why there is no figure"),
+    "caveats": CELL_COLUMNS["caveats"],
     "source": Column(TEXT, "Source of the figure"),
 }
 """A figure of one place and published period, or the reason why there is none; not only of periods asked about."""
-_KEY = ["measure", "level", "place_code", "period_start", "period_end"]
+HISTORY_KEY = ["measure", "level", "place_code", "period_start", "period_end"]
 
 
 def build_history(
@@ -51,17 +53,17 @@ def build_history(
         computed = _larger_figures(own, members, denominators, dict(measures)).with_columns(
             pl.lit(level).alias("level")
         )
-        frames += [published, computed.join(published, on=_KEY, how="anti")]
+        frames += [published, computed.join(published, on=HISTORY_KEY, how="anti")]
     history = pl.concat([conform_table(frame, HISTORY) for frame in frames])
-    return history.unique(_KEY, keep="first", maintain_order=True).sort(_KEY)
+    return history.unique(HISTORY_KEY, keep="first", maintain_order=True).sort(HISTORY_KEY)
 
 
 def _members_by_level(places: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Return the places of each region and of each nation: total_code, place_code."""
     regions = places.filter(pl.col("region_code") != "").select(pl.col("region_code").alias("total_code"), "place_code")
-    nations = places.select(
-        pl.col("place_code").map_elements(nation_code, return_dtype=pl.String).alias("total_code"), "place_code"
-    ).filter(pl.col("total_code") != "")
+    codes = {name: nation_code(f"{letter}92000001") for letter, name in NATION_BY_LETTER.items()}
+    nation = pl.col("nation").replace_strict(codes, default=None, return_dtype=pl.String)
+    nations = places.select(nation.alias("total_code"), "place_code").drop_nulls()
     return {"region": regions, "nation": nations}
 
 

@@ -7,39 +7,65 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from pipelines.apportionment import INTERVAL_COLUMNS
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.gaps import (
-    RANK_KEY,
-    VERDICT_WORDS,
-    format_rank,
-    is_needed,
-    is_open,
-    open_reason,
-    rank_places,
-    summarise_by_place,
-)
-from pipelines.outputs.report_tables import describe_uncertainty, format_figure, format_interval
+from pipelines.gaps import VERDICT_WORDS, is_open, open_reason, summarise_by_place
+from pipelines.outputs.place_context import NO_CONTEXT, NO_FACTS, PlaceContext, name_places
+from pipelines.outputs.place_figures import figure_row, key_numbers, newest_figures
+from pipelines.outputs.report_tables import format_figure
+from pipelines.outputs.search import describe_kind
 
 RowsByPlace = dict[str, list[dict[str, Any]]]
+
+
+class KnownGroup(NamedTuple):
+    """The measures with a figure that one problem needs, as rows of `place_figures.figure_row`."""
+
+    problem: str
+    question: str
+    rows: list[dict[str, Any]]
 
 
 class PlacePage(NamedTuple):
     """Content of the page of one place, as plain text and numbers.
 
-    `verdicts` has a row for each problem, and `known` has a row for each measure with a figure. `missing` lists the
-    requests for each data owner. Owners of needed figures come before owners of wanted figures.
+    `verdicts` has a row for each problem, and `known` the measures with a figure by problem. `missing` lists the
+    requests for each data owner. Owners of needed figures come before owners of wanted figures. `elsewhere` has the
+    measures of series that do not cover the nation of the place. `neighbours` and `similar` are codes and names.
     """
 
     code: str
     name: str
+    welsh_name: str
+    kind: str
+    region: str
     nation: str
     people: str
     verdicts: list[dict[str, Any]]
-    known: list[dict[str, Any]]
+    known: list[KnownGroup]
     missing: list[tuple[str, list[dict[str, Any]]]]
+    elsewhere: list[dict[str, Any]]
+    neighbours: list[tuple[str, str]]
+    similar: list[tuple[str, list[tuple[str, str]]]]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """All measures with a figure, in the order of the page."""
+        return [row for group in self.known for row in group.rows]
+
+    @property
+    def numbers(self) -> list[dict[str, Any]]:
+        """The figures of the first lines."""
+        return key_numbers(self.rows)
+
+    @property
+    def licences(self) -> list[tuple[str, list[str]]]:
+        """The licences of the figures, each with its publishers."""
+        publishers: dict[str, dict[str, None]] = {}
+        for row in self.rows:
+            publishers.setdefault(row["licence"], {})[row["publisher"]] = None
+        return [(licence, list(names)) for licence, names in publishers.items()]
 
     @property
     def answered(self) -> int:
@@ -48,25 +74,49 @@ class PlacePage(NamedTuple):
 
 
 def build_place_pages(
-    catalogue: Catalogue, cells: pl.DataFrame, verdict_table: pl.DataFrame, since: pl.DataFrame
-) -> list[PlacePage]:
+    catalogue: Catalogue, cells: pl.DataFrame, verdict_table: pl.DataFrame, since: pl.DataFrame,
+    context: PlaceContext = NO_CONTEXT,
+) -> list[PlacePage]:  # fmt: skip
     """Return the page content of each place, in order of code.
 
-    Takes the cells (schema.CELL_COLUMNS) and verdicts (verdicts.VERDICT) of the problems, and the opening day of each
-    gap (gap_id, opened).
+    Takes the cells (schema.CELL_COLUMNS) and verdicts (verdicts.VERDICT) of the problems, the opening day of each
+    gap (gap_id, opened), and the context of the places.
     """
     verdicts, figures, missing = (
         _verdict_rows(catalogue, verdict_table),
-        _figure_rows(catalogue, cells),
+        _known_groups(catalogue, cells, context),
         _gap_rows(catalogue, cells, since),
     )
     people = dict(verdict_table.drop_nulls("people").select("place_code", "people").iter_rows())
     places = cells.select("place_code", "place_name", "nation").unique("place_code").sort("place_code")
     return [
-        PlacePage(code, name, nation or "", f"{people[code]:,.0f}" if code in people else "",
-                  verdicts.get(code, []), figures.get(code, []), group_by_owner(missing.get(code, [])))
+        _place_page(code, name, nation or "", f"{people[code]:,.0f}" if code in people else "",
+                    verdicts.get(code, []), figures.get(code, []), missing.get(code, []), context)
         for code, name, nation in places.iter_rows()
     ]  # fmt: skip
+
+
+def _place_page(
+    code: str, name: str, nation: str, people: str, verdicts: list[dict[str, Any]], known: list[KnownGroup],
+    gaps: list[dict[str, Any]], context: PlaceContext,
+) -> PlacePage:  # fmt: skip
+    facts, names = context.facts.get(code, NO_FACTS), context.names
+    here = [row for row in gaps if row["reason"] != _ELSEWHERE]
+    return PlacePage(
+        code, name, facts.welsh_name if facts.welsh_name != name else "",
+        _begin_sentence(describe_kind(code, facts.kind)),
+        facts.region_name, nation, people, verdicts, known, group_by_owner(here),
+        [row for row in gaps if row["reason"] == _ELSEWHERE], name_places(facts.neighbours, names),
+        [(model, name_places(codes, names)) for model, codes in facts.similar],
+    )  # fmt: skip
+
+
+def _begin_sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+_ELSEWHERE = "nation_not_covered"
+"""Reason of a gap in a place where the measure can't exist, because its series is of other nations."""
 
 
 def group_by_place(frame: pl.DataFrame) -> RowsByPlace:
@@ -111,42 +161,19 @@ def describe_cause(cause: str, catalogue: Catalogue) -> str:
     return f"{catalogue.measures[measure].title}: {reasons}" + (f" ({times}" if times else "")
 
 
-_RANK_COLUMNS = ("rank", "rank_lower_bound", "rank_upper_bound", "similar_places", "places", "noise", "no_interval")
-"""Columns of `ranks` with the rank of a place and its uncertainty."""
-
-
-def _figure_rows(catalogue: Catalogue, cells: pl.DataFrame) -> RowsByPlace:
-    """Return the latest figure for each place and measure, with the numbers of available and requested figures."""
-    ranks = rank_places(cells, catalogue.measures).select(*RANK_KEY, "place_code", *_RANK_COLUMNS)
-    placed = cells.join(ranks, on=[*RANK_KEY, "place_code"], how="left", maintain_order="left")
-    newest = placed.sort("period_end").group_by("place_code", "measure", "problem").agg(
-        is_needed().sum().alias("asked"), pl.col("value").count().alias("count"),
-        *(pl.col(name).filter(pl.col("value").is_not_null()).last()
-          for name in ("value", "reference_start", "reference_end", "caveats", "source", "proxy_measure",
-                       *INTERVAL_COLUMNS,
-                       *_RANK_COLUMNS)),
-    )  # fmt: skip
-    # Several problems may need the same measure: its latest figure is shown once.
-    once = newest.filter(pl.col("count") > 0).sort("reference_end", "count", "problem").unique(
-        ["place_code", "measure"], keep="last", maintain_order=True
-    )  # fmt: skip
-    rows = group_by_place(once.sort("place_code", "measure"))
-    return {code: [_figure_row(row, catalogue) for row in place_rows] for code, place_rows in rows.items()}
-
-
-def _figure_row(row: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
-    measure, source = catalogue.measures[row["measure"]], catalogue.sources[row["source"]]
-    caveats = [REASONS[code].title.lower() for code in (row["caveats"] or "").split(",") if code in REASONS]
-    if row["proxy_measure"]:
-        caveats.append(f"proxy measure: {catalogue.measures[row['proxy_measure']].title}")
-    return {
-        "title": measure.title, "unit": measure.unit, "text": format_figure(row["value"], measure),
-        "when": format_period(row["reference_start"], row["reference_end"]), "caveats": caveats,
-        "publisher": source.publisher,
-        "licence": source.licence, "interval": format_interval(row, measure) or describe_uncertainty(measure),
-        "rank": format_rank(row) if row["places"] else "",
-        "count": f"{row['count']:,} of {row['asked']:,} periods" if row["asked"] > 1 else "",
-    }  # fmt: skip
+def _known_groups(catalogue: Catalogue, cells: pl.DataFrame, context: PlaceContext) -> dict[str, list[KnownGroup]]:
+    """Return the known figures of each place: the problems, and for each the measures in declared order."""
+    order = {(problem.name, measure): n for problem in catalogue.problems.values()
+             for n, measure in enumerate(problem.measures)}  # fmt: skip
+    groups: dict[str, list[KnownGroup]] = {}
+    for code, rows in group_by_place(newest_figures(catalogue, cells).sort("place_code", "problem")).items():
+        by_problem: dict[str, list[dict[str, Any]]] = {}
+        for row in sorted(rows, key=lambda row: order[row["problem"], row["measure"]]):
+            by_problem.setdefault(row["problem"], []).append(figure_row(row, catalogue, context))
+        newest = sorted(by_problem, key=lambda name: max(row["ends"] for row in by_problem[name]), reverse=True)
+        groups[code] = [KnownGroup(name, catalogue.problems[name].header.question, by_problem[name])
+                        for name in newest]  # fmt: skip
+    return groups
 
 
 def _gap_rows(catalogue: Catalogue, cells: pl.DataFrame, since: pl.DataFrame) -> RowsByPlace:

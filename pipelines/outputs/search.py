@@ -53,7 +53,13 @@ def list_search_places(pages: pl.DataFrame, places: Places) -> list[SearchPlace]
         for successor in codes.intersection(follow_changes(code, places.graph.forward)) - {code}:
             earlier.setdefault(successor, []).append(code)
     return [
-        SearchPlace(code, name, _kind_title(code, places), where, _other_names(code, name, earlier, spellings))
+        SearchPlace(
+            code,
+            name,
+            describe_kind(code, places.kinds.get(code, "")),
+            where,
+            _other_names(code, name, earlier, spellings),
+        )
         for code, name, where in pages.select("place_code", "place_name", "where")
         .sort("place_name", "place_code")
         .iter_rows()
@@ -80,8 +86,8 @@ def _other_names(
     return tuple(reversed(once.values()))
 
 
-def _kind_title(code: str, places: Places) -> str:
-    kind = places.kinds.get(code, "")
+def describe_kind(code: str, kind: str) -> str:
+    """Describe the kind of a place by its code and its kind in the register, such as London borough."""
     return _KIND_TITLES.get(kind) or ENTITY_NAMES.get(code[:3]) or kind.replace("_", " ") or "place"
 
 

@@ -23,6 +23,8 @@ from pipelines.declarations.fingerprints import (
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
 from pipelines.gaps import (
+    HISTORY,
+    HISTORY_KEY,
     VERDICT,
     VERDICT_WORDS,
     Ledger,
@@ -38,7 +40,9 @@ from pipelines.geography import load_geography, load_places
 from pipelines.outputs.charts import HEIGHT, WIDTH, draw_trend
 from pipelines.outputs.last_changed import FILE_CHANGE, date_file_changes, last_change, read_file_changes
 from pipelines.outputs.page_templates import render_page
-from pipelines.outputs.place_pages import PlacePage, build_place_pages
+from pipelines.outputs.place_context import PlaceContext, load_place_context
+from pipelines.outputs.place_pages import build_place_pages
+from pipelines.outputs.place_render import render_place_page
 from pipelines.outputs.publish import report_record_path
 from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS
 from pipelines.outputs.search import SEARCH, render_search
@@ -146,11 +150,13 @@ def _write_place_pages(
 ) -> pl.DataFrame:
     """Write the place pages that have changed. Return PAGE_RECORD of each place page."""
     since = pl.concat([load_gaps(project, name).select("gap_id", "opened", "closed") for name in cells] or [_NO_GAPS])
+    context = _load_context(project, cells)
     pages = build_place_pages(
         project.catalogue,
         pl.concat([empty_table(CELL_COLUMNS), *cells.values()]),
         pl.concat([empty_table(VERDICT), *verdicts.values()]),
         since.filter(pl.col("closed").is_null()).drop("closed"),
+        context,
     )
     title, before = _people_title(project), _read_page_records(project)
     page_keys = {page.code: hash_texts(program_key("outputs"), title, repr(page)) for page in pages}
@@ -161,7 +167,7 @@ def _write_place_pages(
         for page in pages:
             path = place_page_path(project.home, page.code)
             if earlier_keys.get(page.code) != page_keys[page.code] or not path.is_file():
-                content = render_place_page(page, title).encode("utf-8")
+                content = render_place_page(page, title, project.catalogue, context).encode("utf-8")
                 hashes[page.code] = hash_bytes(content)
                 yield place_page_name(page.code), content
 
@@ -200,9 +206,13 @@ def _people_title(project: Project) -> str:
     return "people"
 
 
-def render_place_page(page: PlacePage, people_title: str) -> str:
-    """Render the page of one place as one HTML document; its only script is the search of places."""
-    return render_page("place.html", page=page, people_title=people_title, version=project_version())
+def _load_context(project: Project, cells: dict[str, pl.DataFrame]) -> PlaceContext:
+    """Return what the places of some problems are compared with."""
+    systems = sorted({project.catalogue.problems[name].header.geography for name in cells})
+    histories = [read_table(state_path(project.home, "history", name)) for name in cells]
+    history = pl.concat([empty_table(HISTORY), *histories]).unique(HISTORY_KEY, keep="first", maintain_order=True)
+    codes = {code for frame in cells.values() for code in frame["place_code"].unique()}
+    return load_place_context(project, systems, history, codes)
 
 
 def render_index(project: Project) -> str:

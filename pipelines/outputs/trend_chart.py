@@ -1,11 +1,12 @@
 """Line charts as static SVG: one series with context lines, such as a place with its region and nation.
 
 A line joins only figures of consecutive periods on the same side of a break. A gap, or a period that the series omits,
-ends the line. The values and periods are in the attributes `data-values` and `data-periods` of each line.
+ends the line. The attributes `data-periods` and `data-values` of a line of a chart have its figures.
 """
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import cache
 from html import escape
 from itertools import pairwise
 from math import ceil, floor, log10
@@ -108,7 +109,7 @@ def draw_sparkline(lines: Sequence[TrendSeries]) -> str:
               for line in lines]  # fmt: skip
     values = [point.value for line in within for point in line.points if point.value is not None]
     frame = _Frame(3, SPARK_WIDTH - 3.0, 3, SPARK_HEIGHT - 3.0, days, (min(values), max(values)))
-    body = "".join(_draw_line(line, frame) for line in reversed(within))
+    body = "".join(_draw_line(line, frame, has_data=False) for line in reversed(within))
     return f'<svg class="tc spark" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" aria-hidden="true">{body}</svg>'
 
 
@@ -130,28 +131,40 @@ def describe_trend(series: TrendSeries, format_value: FormatValue) -> str:
 
 
 def _say(value: float, point: TrendPoint, format_value: FormatValue) -> str:
-    return f"{format_value(value)} in {format_period(point.start, point.end)}"
+    word = "on" if point.start == point.end else "in"
+    return f"{format_value(value)} {word} {format_period(point.start, point.end)}"
 
 
 def split_line(points: Sequence[TrendPoint]) -> list[list[TrendPoint]]:
-    """Split points into runs that a line may join: without gaps, omitted periods and breaks."""
-    steps = [_middle(after) - _middle(before) for before, after in pairwise(points)]
+    """Split points into runs that a line may join: without gaps, omitted periods and breaks.
+
+    Two points alone do not show the usual step, so a line joins them only where one period follows the other.
+    """
+    middles = [_middle(point) for point in points]
+    steps = [after - before for before, after in pairwise(middles)]
     most = median(steps) * _GAP_FACTOR if steps else 0
+    if len(points) == 2 and (points[1].start - points[0].end).days > 1:
+        most = 0
     runs: list[list[TrendPoint]] = []
-    before: TrendPoint | None = None
-    for point in points:
+    is_joined = False
+    for point, step in zip(points, [0, *steps], strict=True) if points else ():
         if point.value is not None:
-            follows = before is not None and before.value is not None and _middle(point) - _middle(before) <= most
-            if follows and point.mark != "break":
+            if is_joined and step <= most and point.mark != "break":
                 runs[-1].append(point)
             else:
                 runs.append([point])
-        before = point
+        is_joined = point.value is not None
     return runs
 
 
 def _middle(point: TrendPoint) -> int:
-    return (point.start.toordinal() + point.end.toordinal()) // 2
+    return _middle_day(point.start, point.end)
+
+
+@cache
+def _middle_day(start: date, end: date) -> int:
+    """Return the number of the middle day; many lines of many places share few periods."""
+    return (start.toordinal() + end.toordinal()) // 2
 
 
 def _day_range(lines: Sequence[TrendSeries]) -> tuple[int, int]:
@@ -159,19 +172,32 @@ def _day_range(lines: Sequence[TrendSeries]) -> tuple[int, int]:
     return min(days), max(days)
 
 
-def _draw_line(line: TrendSeries, frame: _Frame) -> str:
+def _draw_line(line: TrendSeries, frame: _Frame, *, has_data: bool = True) -> str:
+    """Draw a line with its marks and its data; a small line has breaks as its only marks, and no data."""
     runs = split_line(line.points)
     path = "".join("M" + "L".join(f"{frame.x(p):.1f} {frame.y(p.value or 0.0):.1f}" for p in run) for run in runs)
-    alone = [run[0] for run in runs if len(run) == 1 and not run[0].mark]
-    marked = [point for point in line.points if point.value is not None and point.mark]
+    marked = [point for point in line.points
+              if point.value is not None and (point.mark if has_data else point.mark == "break")]  # fmt: skip
+    alone = [run[0] for run in runs if len(run) == 1 and run[0] not in marked]
     dots = "".join(_draw_dot(point, frame, 2.0) for point in alone)
     dots += "".join(_draw_mark(point, frame) for point in marked)
-    periods = " ".join(f"{point.start}/{point.end}" for point in line.points)
-    values = " ".join("-" if point.value is None else f"{point.value!r}" for point in line.points)
-    return (
-        f'<g class="{line.role}" data-name="{escape(line.name, quote=True)}" data-periods="{periods}" '
-        f'data-values="{values}"><path d="{path}"/>{dots}</g>'
-    )
+    return f'<g class="{line.role}"{_data_attributes(line) if has_data else ""}><path d="{path}"/>{dots}</g>'
+
+
+def _data_attributes(line: TrendSeries) -> str:
+    """Return the name, the periods (2023, 2023-04, or first and last day) and the values of a line as attributes."""
+    periods = " ".join(_period_text(point.start, point.end) for point in line.points)
+    values = " ".join("-" if point.value is None else repr(point.value) for point in line.points)
+    return f' data-name="{escape(line.name, quote=True)}" data-periods="{periods}" data-values="{values}"'
+
+
+@cache
+def _period_text(start: date, end: date) -> str:
+    if (start, end) == whole_months(start.year, start.month, 1):
+        return start.isoformat()[:7]
+    if (start, end) == whole_months(start.year, start.month, 12) and start.month == 1:
+        return str(start.year)
+    return f"{start}/{end}"
 
 
 def _draw_dot(point: TrendPoint, frame: _Frame, radius: float, kind: str = "") -> str:
@@ -191,7 +217,7 @@ def _draw_legend(lines: Sequence[TrendSeries], marks: Sequence[Mark], format_val
     rows = []
     for number, line in enumerate(lines):
         newest = next(point for point in reversed(line.points) if point.value is not None)
-        text = f"{line.name}: {format_value(newest.value or 0.0)} in {format_period(newest.start, newest.end)}"
+        text = f"{line.name}: {_say(newest.value or 0.0, newest, format_value)}"
         rows.append(_draw_row(number, f'<g class="{line.role}"><path d="M0 8H24"/></g>', text))
     for number, mark in enumerate(marks, len(lines)):
         dot = f'<circle class="{mark}" cx="12" cy="8" r="2.6"/>'

@@ -17,9 +17,11 @@ from pipelines.declarations.project import Project
 from pipelines.gaps.ledger import empty_ledger
 from pipelines.gaps.verdicts import build_verdicts
 from pipelines.outputs.charts import draw_trend
+from pipelines.outputs.place_context import NO_CONTEXT
 from pipelines.outputs.place_pages import build_place_pages, describe_cause, split_causes
+from pipelines.outputs.place_render import render_place_page
 from pipelines.outputs.publish import report_problem
-from pipelines.outputs.site import build_overview, place_page_name, place_page_path, publish_pages, render_place_page
+from pipelines.outputs.site import build_overview, place_page_name, place_page_path, publish_pages
 from tests.command import ROOT
 from tests.gaps.test_ledger import cells as gap_cells
 from tests.gaps.test_ledger import story
@@ -80,8 +82,9 @@ def test_missing_figure_is_not_a_number_on_a_page(paged: Project) -> None:
     pages = build_place_pages(paged.catalogue, cells, judged, NO_LEDGER)
     for page in pages:
         mine = cells.filter(pl.col("place_code") == page.code)
-        assert len(page.known) == mine["value"].count()
-        assert sum(row["cells"] for _, rows in page.missing for row in rows) == mine["reason"].count()
+        assert len(page.rows) == mine["value"].count()
+        gaps = [*page.elsewhere, *(row for _, rows in page.missing for row in rows)]
+        assert sum(row["cells"] for row in gaps) == mine["reason"].count()
 
 
 NO_LEDGER = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date})
@@ -120,7 +123,7 @@ def test_malicious_name_is_escaped(paged: Project, tmp_path: Path) -> None:
     report, project = sample(), sampled(paged, tmp_path)
     judged = build_verdicts(report.cells, report.header, report.people)
     pages = build_place_pages(project.catalogue, report.cells, judged, NO_LEDGER)
-    html = next(render_place_page(page, "people") for page in pages if page.name == HARM)
+    html = next(render_place_page(page, "people", project.catalogue, NO_CONTEXT) for page in pages if page.name == HARM)
     assert HARM not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     result = build_overview(
         project.catalogue,
@@ -221,5 +224,5 @@ def test_page_shows_the_interval_of_an_estimate_and_similar_places() -> None:
     )  # fmt: skip
     judged = build_verdicts(report.cells, report.header, report.people)
     pages = build_place_pages(changed, report.cells, judged, NO_LEDGER)
-    rate = next(row for row in pages[0].known if row["title"] == "Claimant rate")
+    rate = next(row for row in pages[0].rows if row["title"] == "Claimant rate")
     assert (rate["interval"], rate["rank"]) == ("95 % interval 1.8 to 3.2", "statistically similar to 1 other")

@@ -1,0 +1,170 @@
+"""What a place is compared with: its region and nation, its neighbours, the districts most like it, and its past."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from hashlib import sha256
+from typing import NamedTuple
+
+import polars as pl
+
+from pipelines.core.geocodes import NATION_BY_LETTER
+from pipelines.core.schema import PLACE_COLUMNS, empty_table
+from pipelines.declarations.project import Project
+from pipelines.geography import (
+    MODELS,
+    Places,
+    load_geography,
+    load_nearest_neighbours,
+    load_neighbours,
+    load_places,
+    nation_code,
+    trace_graph,
+)
+from pipelines.outputs.trend_chart import TrendPoint
+
+DOUBTS = (
+    "implausible",
+    "repeated_value",
+    "flagged",
+    "conflict",
+    "inconsistent_rate",
+    "denominator_mismatch",
+    "recalled",
+)
+"""Caveats of a figure that is doubted: it is shown for its own place, and never compared with others."""
+
+
+class PlaceFacts(NamedTuple):
+    """Facts about one place: names, kind, the larger places, and the places to compare it with, as codes."""
+
+    welsh_name: str
+    kind: str
+    region: str
+    region_name: str
+    nation: str
+    neighbours: tuple[str, ...]
+    similar: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+class Line(NamedTuple):
+    """The figures of one measure and place over time, and a hash that changes whenever one of them does."""
+
+    points: tuple[TrendPoint, ...]
+    key: str
+
+
+class PlaceContext(NamedTuple):
+    """Facts by code of place, names by code, lines by measure and code, and figures by measure and period."""
+
+    facts: dict[str, PlaceFacts]
+    names: dict[str, str]
+    lines: dict[tuple[str, str], Line]
+    figures: dict[tuple[str, date, date], dict[str, float]]
+    derivations: dict[tuple[str, date, date, str], str]
+
+
+NO_FACTS = PlaceFacts("", "", "", "", "", (), ())
+NO_CONTEXT = PlaceContext({}, {}, {}, {}, {})
+
+
+def load_place_context(
+    project: Project, systems: Iterable[str], history: pl.DataFrame, codes: set[str]
+) -> PlaceContext:
+    """Return the context of the places with a page, from the geographies of their problems and their HISTORY."""
+    places = load_places(project)
+    listed = [load_geography(project, system).places for system in systems]
+    register = pl.concat([empty_table(PLACE_COLUMNS), *listed]).unique("place_code", maintain_order=True)
+    pairs = [load_neighbours(project, system).select("place_code", "neighbour_code") for system in systems]
+    return build_place_context(places, register, pl.concat(pairs) if pairs else NO_PAIRS, history, codes)
+
+
+_NATION_CODES = {name: nation_code(f"{letter}92000001") for letter, name in NATION_BY_LETTER.items()}
+NO_PAIRS = pl.DataFrame(schema={"place_code": pl.String, "neighbour_code": pl.String})
+
+
+def build_place_context(
+    places: Places, register: pl.DataFrame, neighbours: pl.DataFrame, history: pl.DataFrame, codes: set[str]
+) -> PlaceContext:
+    """Return the context of some places.
+
+    Takes the register (schema.PLACE_COLUMNS), pairs of neighbours (place_code, neighbour_code), and HISTORY.
+    """
+    near: dict[str, list[str]] = {}
+    for code, other in (
+        neighbours.filter(pl.col("neighbour_code").is_in(list(codes))).unique().sort(pl.all()).iter_rows()
+    ):
+        near.setdefault(code, []).append(other)
+    similar = _similar_districts(places, codes)
+    columns = ("place_code", "place_name_welsh", "region_code", "region", "nation")
+    facts = {
+        code: PlaceFacts(welsh or "", places.kinds.get(code, ""), region or "", name or "" if region else "",
+                         _NATION_CODES.get(nation or "", ""), tuple(near.get(code, ())), similar.get(code, ()))
+        for code, welsh, region, name, nation in register.select(columns).iter_rows() if code in codes
+    }  # fmt: skip
+    names = {**places.names, **dict(register.select("place_code", "place_name").iter_rows())}
+    return PlaceContext(facts, names, _collect_lines(history), *_collect_figures(history))
+
+
+def _similar_districts(places: Places, codes: set[str]) -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
+    """Return by district the most similar districts of each model; code changes connect a code of 2025 to its page."""
+    table = load_nearest_neighbours()
+    pages = trace_graph(places.graph, table["place_code"].unique().to_list(), codes)
+    own = {code: successor.codes[0] for code, successor in pages.items() if len(successor.codes) == 1}
+    lists: dict[str, dict[str, tuple[str, ...]]] = {}
+    for code, model, others in table.iter_rows():
+        if code in own:
+            near = tuple(own[other] for other in others.split() if other in own)
+            lists.setdefault(own[code], {})[model] = near
+    return {code: tuple((model, models[model]) for model in MODELS) for code, models in lists.items()}
+
+
+_KEY = ["measure", "place_code"]
+
+
+def _collect_lines(history: pl.DataFrame) -> dict[tuple[str, str], Line]:
+    """Return the points of each measure and place in order of period, with their marks."""
+    marked = history.sort(*_KEY, "period_end", "period_start").with_columns(_mark_of_point().alias("mark"))
+    text = pl.concat_str(
+        "period_start", "period_end", pl.col("value").cast(pl.String).fill_null("-"), "mark", separator=" "
+    )
+    grouped = marked.group_by(_KEY, maintain_order=True).agg(
+        "period_start", "period_end", "value", "mark", text.str.join(",").alias("text")
+    )
+    return {
+        (measure, code): Line(
+            tuple(map(TrendPoint, starts, ends, values, marks)), sha256(key.encode()).hexdigest()[:16]
+        )
+        for measure, code, starts, ends, values, marks, key in grouped.iter_rows()
+    }
+
+
+def _mark_of_point() -> pl.Expr:
+    """Return the mark of a figure: the first after a break, a revised or a provisional one."""
+    known = pl.col("value").is_not_null()
+    after = (
+        pl.when(known).then(pl.col("caveats").fill_null("").str.contains("definition_break")).forward_fill().over(_KEY)
+    )
+    is_break = known & (pl.col("obs_status") == "break").fill_null(False) | (
+        after & ~after.shift(1).over(_KEY).fill_null(True)
+    ).fill_null(False)
+    status = pl.when(pl.col("obs_status").is_in(["revised", "provisional"])).then("obs_status").otherwise(pl.lit(""))
+    return pl.when(is_break).then(pl.lit("break")).otherwise(pl.when(known).then(status).otherwise(pl.lit("")))
+
+
+def _collect_figures(
+    history: pl.DataFrame,
+) -> tuple[dict[tuple[str, date, date], dict[str, float]], dict[tuple[str, date, date, str], str]]:
+    """Return by measure and period the figures that may be compared, and how those of larger places were derived."""
+    doubted = pl.col("caveats").fill_null("").str.split(",").list.set_intersection(list(DOUBTS)).list.len() > 0
+    known = history.filter(pl.col("value").is_not_null(), ~doubted)
+    figures: dict[tuple[str, date, date], dict[str, float]] = {}
+    keys = ("measure", "period_start", "period_end", "place_code")
+    for measure, start, end, code, value in known.select(*keys, "value").iter_rows():
+        figures.setdefault((measure, start, end), {})[code] = value
+    larger = known.filter(pl.col("level") != "place")
+    return figures, {tuple(row[:4]): row[4] for row in larger.select(*keys, "derivation").iter_rows()}
+
+
+def name_places(codes: Iterable[str], names: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return codes with their names, in order of the codes given."""
+    return [(code, names.get(code, code)) for code in codes]

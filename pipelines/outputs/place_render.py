@@ -1,0 +1,32 @@
+"""Rendering of a place page: its content in the template, with its trends drawn."""
+
+from typing import Any
+
+from markupsafe import Markup
+
+from pipelines.declarations.catalogue import Catalogue
+from pipelines.declarations.version import project_version
+from pipelines.outputs.page_templates import render_page
+from pipelines.outputs.place_context import PlaceContext
+from pipelines.outputs.place_figures import line_series
+from pipelines.outputs.place_pages import PlacePage
+from pipelines.outputs.report_tables import format_figure
+from pipelines.outputs.trend_chart import draw_sparkline, draw_trend_chart
+
+
+def render_place_page(page: PlacePage, people_title: str, catalogue: Catalogue, context: PlaceContext) -> str:
+    """Render the page of one place as one HTML document; its only script is the search of places."""
+
+    def sparkline(row: dict[str, Any]) -> Markup:
+        return Markup(draw_sparkline([line_series(ref, context) for ref in row["lines"]]))
+
+    def chart(row: dict[str, Any]) -> Markup:
+        lines, measure = [line_series(ref, context) for ref in row["lines"]], catalogue.measures[row["measure"]]
+        drawn = draw_trend_chart(lines, f"{row['title']}, {row['unit']}", lambda value: format_figure(value, measure))
+        return Markup(drawn)
+
+    return render_page(
+        "place.html", page=page, people_title=people_title, version=project_version(), sparkline=sparkline, chart=chart,
+        trends=[row for row in page.rows if row["lines"]],
+        questions={name: problem.header.question for name, problem in catalogue.problems.items()},
+    )  # fmt: skip
