@@ -259,7 +259,7 @@ def _relabel_period(field: Field, _: Due) -> Due:
     spots = _spots_without_fault(field, {}, field.whole()[3])
     for spot in spots:
         field.change_row(spot, period=f"{int(spot[1][:4]) - 40}{spot[1][4:]}")
-    return dict.fromkeys(spots, "period_mismatch")
+    return dict.fromkeys(spots, "no_figure_for_period")
 
 
 PERIOD_FAULTS: dict[str, tuple[Callable[[Field, Due], Due], tuple[str, ...]]] = {

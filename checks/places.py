@@ -147,7 +147,7 @@ def find_skipped_periods(release: CheckInput) -> pl.DataFrame:
         ]  # fmt: skip
     schema = {"measure": pl.String, "period_start": pl.Date, "period_end": pl.Date, "evidence": pl.String}
     return build_findings(
-        release, "skipped_periods", "period_mismatch", pl.DataFrame(rows, schema=schema, orient="row")
+        release, "skipped_periods", "no_figure_for_period", pl.DataFrame(rows, schema=schema, orient="row")
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from pipelines.core.errors import CommongroundError
-from pipelines.core.renames import COLUMNS, TABLES, VIEW, new_names
+from pipelines.core.renames import COLUMNS, REASONS, TABLES, VIEW, new_names
 from pipelines.core.store import write_atomically
 
 Node = dict[str, Any]
@@ -174,15 +174,17 @@ def _note_leftovers(
     source: bytes, tokens: list[Token], edits: dict[int, tuple[Token, str]], own: set[str]
 ) -> Iterator[str]:
     """Note each old name that stays although the query does not define it."""
-    own = own | {after.name for before, after in pairwise(tokens) if before.name == "as"}
-    own |= {before.name for before, after in pairwise(tokens) if after.name == "as"}
+    aliased = (pair for pair in pairwise(tokens) if "as" in (pair[0].name, pair[1].name))
+    own = own | {token.name for pair in aliased for token in pair}
     for token in tokens:
+        if token.kind == "literal" and (reasons := REASONS.get(token.text.strip("'"))):
+            advice = f"{token.text} is no longer a gap reason; write {' or '.join(reasons)}"
+            yield f"line {_line_number(source, token.start)}: {advice}"
         if token.kind in NAMES and token.start not in edits and token.name not in own and new_names(token.name):
             if token.name in COLUMNS or token.name in TABLES.values():
                 continue
-            names = " or ".join(new_names(token.name))
-            line = _line_number(source, token.start)
-            yield f"line {line}: {token.text} was left; if it is an old name, write {names}"
+            advice = f"{token.text} was left; if it is an old name, write {' or '.join(new_names(token.name))}"
+            yield f"line {_line_number(source, token.start)}: {advice}"
 
 
 class _QueryRewriter:

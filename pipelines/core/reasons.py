@@ -42,9 +42,13 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
     Reason("not_existing", "scope", "Place no longer existed",
            "the code of the place ended before the period of the figures, and the file has no row for it", "info",
            "none", "No action; its successors are in a geography of the period."),
-    Reason("fetch_failed", "supply", "No readable file loaded",
-           "no release of the source is stored, or no stored release can be read", "error",
-           "your Commonground administrator", "Refresh the source, or repair the file named in the evidence."),
+    Reason("not_loaded", "supply", "Published, but not loaded here",
+           "the source is declared as published, and no release of it is stored; or the stored files omit a period "
+           "that it is known to have published", "error",
+           "your Commonground administrator", "Refresh the source, or add its file."),
+    Reason("fetch_failed", "supply", "Stored file cannot be read",
+           "a release of the source is stored, and it cannot be read", "error",
+           "your Commonground administrator", "Replace the file named in the evidence: refresh the source."),
     Reason("coarser_only", "geography", "Published only for a larger area",
            "more than half of the place is in published areas of which it is the smaller part. Or a county, region or "
            "nation that contains it has a figure, and no place within that area has a row", "info",
@@ -102,15 +106,15 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
     Reason("not_returned", "supply", "Missing for this place, published for others",
            "the release has the period for other places and no row for this one", "warn",
            "the publisher, or the provider that makes the return", "Ask why the place is missing."),
-    Reason("discontinued", "supply", "Series discontinued",
+    Reason("before_series", "supply", "Before the series began",
+           "the period requested ends before the first figure of the series", "info",
+           "the publisher", "Ask whether earlier figures exist; or find the series that this one replaced."),
+    Reason("after_series", "supply", "After the series ended",
            "the source is published once, and the period requested is later", "info",
            "the publisher", "Find the series that replaced it."),
-    Reason("period_mismatch", "supply", "No figure for this period",
-           "the release has earlier and later periods, but not this one", "warn",
-           "the publisher", "Ask for the missing period."),
     Reason("no_figure_for_period", "supply", "Published only for another reference period",
-           "the release has figures for a longer, shorter or earlier period, and none for the period requested; the "
-           "evidence names the nearest", "warn",
+           "the release has figures for a longer, shorter, earlier or later period, and none for the period "
+           "requested; the evidence names the nearest", "warn",
            "the publisher", "Ask for a figure for this period; the problem's owner decides whether an older one is "
            "acceptable (carry)."),
     Reason("stale", "supply", "Too old for this problem",

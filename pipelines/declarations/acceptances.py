@@ -11,6 +11,7 @@ from typing import Annotated, Self
 import polars as pl
 from pydantic import AfterValidator, Field, model_validator
 
+from pipelines.core import renames
 from pipelines.core.errors import DeclarationError, file_location, suggest_names
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.base import Declaration, ListAsTuple, Name
@@ -20,6 +21,8 @@ ACCEPTANCES_SUFFIX = ".accepted.yaml"
 
 
 def _validate_reason(value: str) -> str:
+    if value in renames.REASONS:
+        raise ValueError(f"{value} is no longer a gap reason; write {' or '.join(renames.REASONS[value])}")
     if value not in REASONS:
         raise ValueError(f"unknown gap reason; {suggest_names(value, REASONS)}")
     return value

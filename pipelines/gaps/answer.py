@@ -82,7 +82,9 @@ def _build_answer(project: Project, problem: Problem, last_release: date) -> tup
     placed, aside, lost = place_observations(project, problem, places, set(system["place_code"]))
     known = [last_release, *population_days(project, problem)]
     validity = find_validity(problem, catalogue, group_slices(placed), known, project.as_of)
-    cells = apply_proxies(build_cells(problem, catalogue, system, placed, aside, validity.first), problem)
+    unreadable = _find_unreadable_files(project, problem)
+    built = build_cells(problem, catalogue, system, placed, aside, validity.first, unreadable)
+    cells = apply_proxies(built, problem)
     breaks = find_discontinuities(
         cells.filter(is_needed()), load_neighbours(project, problem.header.geography), catalogue.measures
     )
@@ -108,6 +110,16 @@ def _build_history(project: Project, problem: Problem, placed: pl.DataFrame, sys
     nothing = empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
     stacked = pl.concat([nothing, *denominators]).unique([*SLICE_KEY, "place_code"], keep="first", maintain_order=True)
     return build_history(placed, pl.concat(totals), system, stacked, catalogue.measures)
+
+
+def _find_unreadable_files(project: Project, problem: Problem) -> dict[str, str]:
+    """Find the sources of a problem with a stored file that cannot be read: the file, and why."""
+    found = {}
+    for name in set(project.catalogue.problem_sources(problem)) & set(project.catalogue.observation_sources()):
+        faults = load_source_tables(project, name).finding.filter(pl.col("reason") == "fetch_failed")
+        if faults.height:
+            found[name] = " cannot be read: ".join(faults.select("file", "evidence").row(-1))
+    return found
 
 
 def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataFrame) -> None:

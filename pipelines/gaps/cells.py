@@ -4,7 +4,9 @@
 stacked and ordered by precedence: the first reason is the cell's own, the others go to `other_reasons`.
 """
 
+from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 
 import polars as pl
 
@@ -16,9 +18,9 @@ from pipelines.core.slices import SLICE_KEY
 from pipelines.core.text import format_figure_column
 from pipelines.declarations.base import NATIONS
 from pipelines.declarations.catalogue import Catalogue, Problem
-from pipelines.declarations.source import Source
 from pipelines.gaps.grid import build_grid, choose_periods, list_periods, select_places, tabulate_choices
 from pipelines.gaps.need_scope import mark_unneeded_cells
+from pipelines.gaps.remedies import tabulate_remedies
 
 CELL_KEY = ["measure", "place_code", "period_start"]
 
@@ -30,16 +32,19 @@ def build_cells(
     placed: pl.DataFrame,
     set_aside: pl.DataFrame,
     as_of: date,
+    unreadable: Mapping[str, str] = MappingProxyType({}),
 ) -> pl.DataFrame:
     """Build schema.CELL_COLUMNS for a problem: one row for every requested place, period and measure.
 
     Takes the places of the problem's system and the placed slices of its measures. Also takes the rows set aside,
     mapped to places (measure, to_code, period_start, reason, evidence). Ages are measured to the end of the requested
-    period, and for grain latest to the day `as_of`.
+    period, and for grain latest to the day `as_of`. `unreadable` has for each source without a readable release why
+    its stored file cannot be read.
     """
     periods = list_periods(problem, as_of)
     required = build_grid(problem, select_places(problem, places), periods)
     chosen = tabulate_choices(choose_periods(problem, catalogue, group_slices(placed), periods, as_of))
+    chosen = _mark_unreadable(chosen, catalogue, unreadable)
     joined = _join_placed(required.join(chosen, on=["measure", "period_start", "period_end"], how="left"), placed)
     joined = _join_nearest_period(joined, placed)
     joined = _withhold_uncertain(_accept_partial_average(joined, problem), problem)
@@ -47,6 +52,17 @@ def build_cells(
     cells = joined.join(reasons, on=CELL_KEY, how="left", maintain_order="left")
     complete = conform_table(_complete_cells(cells, problem, catalogue), CELL_COLUMNS)
     return mark_unneeded_cells(complete, problem).sort("measure", "place_code", "period_start")
+
+
+def _mark_unreadable(chosen: pl.DataFrame, catalogue: Catalogue, unreadable: Mapping[str, str]) -> pl.DataFrame:
+    """Mark measures without any figure as `fetch_failed` where a file of their source is stored and unreadable."""
+    texts = {m: unreadable[name] for m, name in catalogue.measure_source.items() if name in unreadable}
+    text = pl.col("measure").replace_strict(texts, default=None, return_dtype=pl.String)
+    fails = (pl.col("time_reason") == "not_loaded") & pl.col("near_start").is_null() & text.is_not_null()
+    return chosen.with_columns(
+        pl.when(fails).then(pl.lit("fetch_failed")).otherwise("time_reason").alias("time_reason"),
+        pl.when(fails).then(text).otherwise("time_evidence").alias("time_evidence"),
+    )
 
 
 def group_slices(placed: pl.DataFrame) -> dict[str, list[ReferencePeriod]]:
@@ -287,39 +303,7 @@ def _value_caveats(cells: pl.DataFrame, catalogue: Catalogue) -> pl.Series:
 def _build_remedies(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
     """Find the data owner and the remedy for each measure, reason and nation."""
     kinds = cells.filter(pl.col("reason").is_not_null()).select("measure", "reason", "nation").unique().sort(pl.all())
-    rows = [
-        (*kind, *find_remedy(kind[1], kind[2], catalogue.sources[catalogue.measure_source[kind[0]]]))
-        for kind in kinds.iter_rows()
-    ]
-    schema = dict.fromkeys(("measure", "reason", "nation", "data_owner", "remedy"), pl.String)
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-_MANUAL_REMEDY = "Download a newer file from the publisher's page and store it with commonground add"
-
-
-def find_remedy(reason: str, nation: str, source: Source) -> tuple[str, str]:
-    """Return who could close a gap of a source, and how."""
-    definition = REASONS[reason]
-    elsewhere = next((other for name, other in source.elsewhere.items() if name == nation), None)
-    if reason == "nation_not_covered" and elsewhere:
-        return elsewhere.data_owner, elsewhere.request
-    # A source declares what to ask for where it is not open, or covers some places only.
-    is_partial = reason == "not_returned" and source.request
-    if is_partial or (not source.is_available and reason != "nation_not_covered"):
-        return source.data_owner or source.publisher, source.request or definition.remedy
-    if reason == "not_open":
-        ask = "Ask for permission to publish it, then declare access: open; or ask for publishable figures."
-        return source.data_owner or source.publisher, source.request or ask
-    if reason == "fetch_failed" and source.key_variable:
-        return (
-            definition.data_owner,
-            f"Set {source.key_variable} to your API key for the service, then refresh the source.",
-        )
-    action = (
-        definition.remedy if source.is_refreshable else definition.remedy.replace("Refresh the source", _MANUAL_REMEDY)
-    )
-    return definition.data_owner.replace("the publisher", source.data_owner or source.publisher), action
+    return tabulate_remedies(kinds.iter_rows(), catalogue)
 
 
 def _add_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:

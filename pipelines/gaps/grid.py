@@ -145,9 +145,7 @@ def _choose_newest(series: MeasureSeries, day: ReferencePeriod) -> PeriodChoice:
     in_time = [span for span in series.stored_periods if first <= span.end <= min(last, day.end)]
     newest = max(in_time, key=lambda span: span.end, default=None)
     if newest is None:
-        return PeriodChoice(
-            series.measure, *day, reason="period_mismatch", evidence=_first_period_text(series.stored_periods)
-        )
+        return _choice_before_series(series, day)
     if series.need.until:
         return PeriodChoice(series.measure, *day, *newest)
     reason, evidence = _explain_age(series.need, series.source, newest, day)
@@ -163,10 +161,10 @@ def _explain_unavailable(
     if not source.is_public:
         return "not_open", f"{name} is private; its data owner has not released its figures"
     if source.access == "not_held":
-        return "fetch_failed", f"{name} is declared as published but not stored"
+        return "not_loaded", f"{name} is published; the columns of its file are not declared"
     if not stored_periods:
         key_needed = f"; fetching one needs a key in {source.key_variable}" if source.key_variable else ""
-        return "fetch_failed", f"no readable release of {name} is stored{key_needed}"
+        return "not_loaded", f"no release of {name} is stored{key_needed}"
     return None, None
 
 
@@ -174,12 +172,10 @@ def _explain_absent_figure(series: MeasureSeries, grain: Grain, period: Referenc
     """Explain why there is no figure for a period."""
     stored_periods, last = series.stored_periods, max(series.stored_periods, key=lambda span: span.end)
     if period.end < min(stored_periods).start:
-        return PeriodChoice(
-            series.measure, *period, reason="period_mismatch", evidence=_first_period_text(stored_periods)
-        )
+        return _choice_before_series(series, period)
     if period.start > last.end and series.source.cadence == "once":
         return _choice_without_figure(
-            series, period, "discontinued", f"published once, for {format_period(*last)}", last
+            series, period, "after_series", f"published once, for {format_period(*last)}", last
         )
     regular = is_regular_series(grain, stored_periods, series.instant, series.source.cadence)
     if not regular or any(has_overlap(period, span) for span in stored_periods):
@@ -206,8 +202,9 @@ def _choice_without_figure(
     )
 
 
-def _first_period_text(stored_periods: list[ReferencePeriod]) -> str:
-    return f"the first stored figure is for {format_period(*min(stored_periods))}"
+def _choice_before_series(series: MeasureSeries, period: ReferencePeriod) -> PeriodChoice:
+    text = f"the first stored figure is for {format_period(*min(series.stored_periods))}"
+    return PeriodChoice(series.measure, *period, reason="before_series", evidence=text)
 
 
 def _explain_missing_period(
@@ -218,10 +215,10 @@ def _explain_missing_period(
     if period.end < last.end:
         before = max((span for span in stored_periods if span.end <= period.end), default=min(stored_periods))
         after = min(span for span in stored_periods if span.end > period.end)
-        return (
-            "period_mismatch",
-            f"the release has no period between {format_period(*before)} and {format_period(*after)}",
-        )
+        omitted = f"no figure between {format_period(*before)} and {format_period(*after)}"
+        if source.compiled_by:
+            return "not_loaded", f"the files, compiled by {source.compiled_by}, have {omitted}"
+        return "no_figure_for_period", f"the release has {omitted}"
     due = period.end + timedelta(days=age_in_days(source.lag) if source.lag else 0)
     if due > as_of:
         return "not_due", f"expected {source.lag or 'immediately'} after the period, on {due.isoformat()}"
@@ -236,7 +233,7 @@ def _explain_age(
     last_day = newest.end + timedelta(days=most)
     if day.end <= last_day:
         return None, None
-    reason = "discontinued" if source.cadence == "once" else "stale"
+    reason = "after_series" if source.cadence == "once" else "stale"
     return reason, (
         f"the newest figure is for {format_period(*newest)}; the problem allows {limit}, "
         f"until {format_period(last_day, last_day)}"

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from pipelines.core.renames import REASONS, RESTATED_REASONS
 from pipelines.core.schema import DATE, TEXT, WHOLE, Column, conform_table, polars_schema
 from pipelines.declarations.acceptances import Acceptance, add_acceptances
 from pipelines.gaps.ledger_drafts import DeclarationHashes, drop_drafts
@@ -82,6 +83,8 @@ class Ledger(NamedTuple):
     sightings: pl.DataFrame
     builds: pl.DataFrame
     notes: tuple[BuildNote, ...]
+    has_old_reasons: bool = False
+    """Whether the sightings may have reasons of an earlier version (renames.RESTATED_REASONS)."""
 
     @property
     def spells(self) -> pl.DataFrame:
@@ -92,9 +95,8 @@ class Ledger(NamedTuple):
     def sightings_without_drafts(self) -> pl.DataFrame:
         """Sightings without the effects of draft declarations (SIGHTING)."""
         declarations = (note.declared for note in self.notes)
-        return drop_drafts(
-            self.sightings, list(zip(self.builds["build"], self.builds["day"], declarations, strict=True))
-        )
+        sightings = restate_reasons(self.sightings) if self.has_old_reasons else self.sightings
+        return drop_drafts(sightings, list(zip(self.builds["build"], self.builds["day"], declarations, strict=True)))
 
     @property
     def with_counts(self) -> "Ledger":
@@ -135,6 +137,8 @@ def add_build(
     """
     if day < ledger.day or (day == ledger.day and contents == ledger.notes[-1].contents):
         return ledger
+    if ledger.has_old_reasons:
+        ledger = ledger._replace(sightings=restate_reasons(ledger.sightings, cells), has_old_reasons=False)
     build, note = ledger.last + 1, BuildNote(contents, declared or {})
     asked = cells.filter(is_needed())
     counts = {"problem": cells["problem"].first(), "build": build, "day": day, "last_day": day, "asked": asked.height,
@@ -159,6 +163,23 @@ def _new_sightings(ledger: Ledger, cells: pl.DataFrame, build: int) -> pl.DataFr
     return conform_table(pl.concat([fresh, closings]).with_columns(pl.lit(build).alias("build")), SIGHTING)
 
 
+def restate_reasons(sightings: pl.DataFrame, cells: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Give sightings of an earlier version the reasons of this one; no gap closes, reopens or changes by it.
+
+    An open gap gets the reason that it has in `cells`, where that replaces its stored reason. Any other sighting with a
+    reason that is gone gets the most general of those that replace it.
+    """
+    now = list_open_gaps(cells) if cells is not None else sightings.clear()
+    last = last_sightings(sightings).select("gap_id", pl.col("reason").alias("old"))
+    pairs = [(old, new) for old, reasons in RESTATED_REASONS.items() for new in reasons]
+    replaced = pl.DataFrame(pairs, schema={"old": pl.String, "new": pl.String}, orient="row")
+    current = last.join(now.select("gap_id", pl.col("reason").alias("new")), on="gap_id")
+    restated = sightings.join(current.join(replaced, on=["old", "new"], how="semi"), on="gap_id", how="left")
+    general = pl.col("reason").replace({old: reasons[0] for old, reasons in REASONS.items()})
+    reason = pl.when(pl.col("reason") == pl.col("old")).then("new").otherwise(general).alias("reason")
+    return _drop_unchanged(conform_table(restated.with_columns(reason), SIGHTING))
+
+
 def remove_builds(ledger: Ledger, numbers: set[int]) -> Ledger:
     """Remove builds from a ledger: gaps that only they saw disappear, and gaps that they closed reopen.
 
@@ -176,7 +197,7 @@ def remove_builds(ledger: Ledger, numbers: set[int]) -> Ledger:
         pl.col("build").replace_strict(next_kept, default=pl.col("build"), return_dtype=pl.Int64),
     ).drop_nulls("build")
     last = redated.sort("gap_id", "build", "seen").unique(["gap_id", "build"], keep="last", maintain_order=True)
-    return Ledger(_drop_unchanged(conform_table(last, SIGHTING)), builds, notes).with_counts
+    return Ledger(_drop_unchanged(conform_table(last, SIGHTING)), builds, notes, ledger.has_old_reasons).with_counts
 
 
 def _drop_unchanged(sightings: pl.DataFrame) -> pl.DataFrame:
@@ -194,7 +215,7 @@ def ledger_as_at(ledger: Ledger, day: date) -> Ledger:
     """Return a ledger as it was on a day: only its builds up to that day."""
     builds = ledger.builds.filter(pl.col("day") <= day).with_columns(pl.min_horizontal("last_day", pl.lit(day)))
     sightings = ledger.sightings.filter(pl.col("build").is_in(builds["build"].implode()))
-    earlier = Ledger(sightings, builds, ledger.notes[: builds.height])
+    earlier = Ledger(sightings, builds, ledger.notes[: builds.height], ledger.has_old_reasons)
     return earlier if builds.height == ledger.builds.height else earlier.with_counts
 
 

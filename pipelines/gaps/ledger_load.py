@@ -41,9 +41,11 @@ from pipelines.gaps.need_scope import is_needed, is_open, open_reason
 from pipelines.gaps.sightings import SIGHTING, convert_spells
 
 BUILDS_KEY, CELLS_KEY, FORMAT_KEY = "commonground_builds", "commonground_cells", "commonground_ledger"
-LEDGER_VERSION = "3"
+LEDGER_VERSION = "4"
+_OLD_REASONS_VERSION = "3"
+"""Version with the same contents and, in part, old reasons (renames.RESTATED_REASONS)."""
 _OLD_NAMES_VERSION = "2"
-"""Version with the same contents under the old names of columns (renames.COLUMNS)."""
+"""Version with old reasons, and old names of columns (renames.COLUMNS)."""
 _VERSION_1_CONTENTS_KEY = "commonground_contents"
 
 
@@ -71,7 +73,7 @@ def read_ledger(home: Path, problem: str) -> Ledger:
 
 
 def _parse_ledger(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
-    if footer[FORMAT_KEY] not in (LEDGER_VERSION, _OLD_NAMES_VERSION):
+    if footer[FORMAT_KEY] not in (LEDGER_VERSION, _OLD_REASONS_VERSION, _OLD_NAMES_VERSION):
         raise UnreadableError(
             f"found version {footer[FORMAT_KEY]}, expected {LEDGER_VERSION}; "
             "use the version of Commonground that wrote it"
@@ -90,7 +92,8 @@ def _parse_ledger(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
             else same
         )
         notes.append(BuildNote(row.pop("contents"), declarations))
-    return Ledger(_rename_columns(table).select(list(SIGHTING)), _build_table(rows), tuple(notes))
+    has_old_reasons = footer[FORMAT_KEY] != LEDGER_VERSION
+    return Ledger(_rename_columns(table).select(list(SIGHTING)), _build_table(rows), tuple(notes), has_old_reasons)
 
 
 def _parse_version_1(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
@@ -101,6 +104,7 @@ def _parse_version_1(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
         convert_spells(_rename_columns(table)),
         builds,
         tuple(BuildNote(contents_hash, {}) for contents_hash in contents),
+        has_old_reasons=True,
     )
 
 
@@ -124,7 +128,7 @@ def write_ledger(home: Path, problem: str, ledger: Ledger, key: str) -> None:
     builds = json.dumps(entries)
     footer = {
         TABLE_KEY_METADATA: _ledger_checksum(ledger.sightings, builds),
-        FORMAT_KEY: LEDGER_VERSION,
+        FORMAT_KEY: _OLD_REASONS_VERSION if ledger.has_old_reasons else LEDGER_VERSION,
         BUILDS_KEY: builds,
         CELLS_KEY: key,
     }

@@ -115,7 +115,7 @@ def test_skipped_years_are_findings_by_measure() -> None:
     cells = [years(item) for item in (2023, 2019, 2020)] + [{"measure": "n", **years(item)} for item in (2022, 2021)]
     cells.append({**years(2021), "fault": "unreadable"})
     due = findings_of(
-        "skipped_periods", "period_mismatch",
+        "skipped_periods", "no_figure_for_period",
         [{"measure": "m", "period_start": date(2021, 1, 1), "period_end": date(2022, 12, 31),
           "evidence": "the release has no period between 2020 and 2023"}],
     )  # fmt: skip

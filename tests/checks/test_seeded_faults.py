@@ -62,7 +62,7 @@ def test_all_cells_have_the_expected_reason(found: list[Score]) -> None:
 def test_every_fault_is_reported_with_its_reason(found: list[Score]) -> None:
     assert {score.reason for score in found} >= {
         "not_returned", "withdrawn", "suspected_zero", "near_zero_leak", "partial_return", "implausible", "unit_change",
-        "repeated_value", "combined_area", "duplicate", "suppressed", "unreadable", "rounded", "period_mismatch",
+        "repeated_value", "combined_area", "duplicate", "suppressed", "unreadable", "rounded", "no_figure_for_period",
     }  # fmt: skip
     assert all(score.due >= 20 for score in found), found
 
@@ -78,6 +78,8 @@ def test_place_has_at_most_one_kind_of_seeded_fault(starter: Project) -> None:
     series = series_of(starter, "dwp_uc_households")
     faults = seed_faults(series, 1, 8)
     assert len(CELL_FAULTS) + len(PERIOD_FAULTS) == 17
-    spans = {spot[1] for spot, reason in faults.due.items() if reason in ("unit_change", "rounded", "period_mismatch")}
+    spans = {
+        spot[1] for spot, reason in faults.due.items() if reason in ("unit_change", "rounded", "no_figure_for_period")
+    }
     own = {spot[0] for spot, reason in faults.due.items() if spot[1] not in spans}
     assert series.rows["code"].n_unique() - len(own) > series.rows["code"].n_unique() / 4

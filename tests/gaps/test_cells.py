@@ -84,7 +84,7 @@ CASES = {
         "stale", MERTON, with_peers(f"{MERTON},x,2020,c", year=2020), need="{max_age: 1 year}", also="suppressed"
     ),
     "after the only one there is": Case(
-        "discontinued", MERTON, with_peers(f"{MERTON},x,2024-01,7", year="2024-01"), grain=BY_MONTH,
+        "after_series", MERTON, with_peers(f"{MERTON},x,2024-01,7", year="2024-01"), grain=BY_MONTH,
         source=MONTH.replace("monthly", "once"),
     ),
     "not due": Case(
@@ -93,10 +93,10 @@ CASES = {
     ),
     "past due": Case("late", MERTON, with_peers(f"{MERTON},x,2024-01,7", year="2024-01"), source=MONTH, grain=BY_MONTH),
     "before the first": Case(
-        "period_mismatch", MERTON, with_peers(f"{MERTON},x,2024-05,7", year="2024-05"), source=MONTH, grain=BY_MONTH
+        "before_series", MERTON, with_peers(f"{MERTON},x,2024-05,7", year="2024-05"), source=MONTH, grain=BY_MONTH
     ),
     "a month left out": Case(
-        "period_mismatch", MERTON, with_peers(f"{MERTON},x,2024-02,7", f"{MERTON},x,2024-04,7", year="2024-04"),
+        "no_figure_for_period", MERTON, with_peers(f"{MERTON},x,2024-02,7", f"{MERTON},x,2024-04,7", year="2024-04"),
         source=MONTH, grain=BY_MONTH,
     ),
     "of a longer time": Case(
@@ -250,7 +250,7 @@ def unheld_cells(about: str, folder: Path) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("access", "reason"), [("not_collected", "not_collected"), ("not_open", "not_open"), ("not_held", "fetch_failed")]
+    ("access", "reason"), [("not_collected", "not_collected"), ("not_open", "not_open"), ("not_held", "not_loaded")]
 )
 def test_measure_without_a_file_has_a_reason(access: str, reason: str, tmp_path: Path) -> None:
     cells = unheld_cells(f"access: {access}\ndata_owner: The holder", tmp_path)

@@ -12,7 +12,8 @@ from pipelines.core.periods import ReferencePeriod, whole_months
 from pipelines.core.schema import CELL_COLUMNS, PLACE_COLUMNS, table_from_records
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.source_parts import NationalEquivalent, PlaceNote
-from pipelines.gaps.cells import build_cells, find_remedy
+from pipelines.gaps.cells import build_cells
+from pipelines.gaps.remedies import find_remedy
 from tests.gaps.plain import catalogue_of, measure_of, problem_of, source_of
 
 DAY = date(2024, 6, 30)
@@ -136,7 +137,7 @@ def test_every_requested_cell_exists_in_order_whatever_the_input_order() -> None
         ("figure", "E1", "needed", 1.0, None), ("figure", "E2", "needed", 3.0, None),
         ("figure", "W1", "needed", 5.0, None), ("rate", "E1", "needed", 0.0, None),
         ("rate", "E2", "needed", 2.0, None), ("rate", "W1", "needed", 4.0, None),
-        *(("unheld", code, "wanted", None, "fetch_failed") for code in ("E1", "E2", "W1")),
+        *(("unheld", code, "wanted", None, "not_loaded") for code in ("E1", "E2", "W1")),
     ]  # fmt: skip
     assert_frame_equal(cells_of(*slices[::-1], problem=problem), actual)
     # An unrequested measure, an older year, and a place of another system change nothing.
@@ -305,7 +306,7 @@ def test_first_reason_by_precedence_is_used_and_others_are_listed() -> None:
 def test_place_without_a_row_has_no_old_figure(reason: str, cadence: str) -> None:
     catalogue = catalogue_of(a_source=source_of(measures=MEASURES, cadence=cadence))
     actual = cells_of(gap(reason, of=OLD), placed(3.0, "E2", of=OLD), catalogue=catalogue, places=PLACES.head(2))
-    old = "discontinued" if cadence == "once" else "stale"
+    old = "after_series" if cadence == "once" else "stale"
     assert actual.select("place_code", "reason", "other_reasons").rows() == [("E1", reason, None), ("E2", old, None)]
     assert actual["evidence"][0] == "told"
 
@@ -424,8 +425,7 @@ ENGLISH = {"coverage": ("England",), "elsewhere": WALES}
 ASKED = {"request": "Send it.", "data_owner": "The holder"}
 LEAVE = "Ask for permission to publish it, then declare access: open; or ask for publishable figures."
 OWN_SERIES = ("the statistical authority of that nation", "Find the nation's own series and declare it as a source.")
-BY_HAND = ("Download a newer file from the publisher's page and store it with commonground add; if that adds nothing, "
-           "ask the publisher.")  # fmt: skip
+BY_HAND = "Download a file from https://example.org, then run `commonground add a_source FILE --released DAY`"
 ADMIN = "your Commonground administrator"
 
 
@@ -439,7 +439,8 @@ ADMIN = "your Commonground administrator"
         ("nation_not_covered", "Wales", {"access": "not_open", **ASKED}, *OWN_SERIES),
         ("not_open", "England", {"access": "not_open", **ASKED}, "The holder", "Send it."),
         ("not_open", "England", {"access": "not_open"}, "A publisher", "Ask for it."),
-        ("fetch_failed", "England", {"access": "not_held", **ASKED}, "The holder", "Send it."),
+        ("not_loaded", "England", {"access": "not_held", **ASKED}, ADMIN,
+         "Send it. Then declare the columns of the file in sources/a_source.yaml, with access: open."),
         ("not_returned", "England", ASKED, "The holder", "Send it."),
         ("not_returned", "England", {"request": "Send it."}, "A publisher", "Send it."),
         ("not_returned", "England", {"data_owner": "The holder"}, "The holder, or the provider that makes the return",
@@ -447,19 +448,20 @@ ADMIN = "your Commonground administrator"
         ("not_available", "England", ASKED, "The holder", "Ask the publisher why."),
         ("not_open", "England", {"access": "private"}, "A publisher", LEAVE),
         ("not_open", "England", {"access": "private", **ASKED}, "The holder", "Send it."),
-        ("fetch_failed", "England", {"fetch": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}},
-         ADMIN, "Set COMMONGROUND_STATXPLORE_KEY to your API key for the service, then refresh the source."),
-        ("fetch_failed", "England", URL, ADMIN, "Refresh the source, or repair the file named in the evidence."),
-        ("fetch_failed", "England", {}, ADMIN,
-         "Download a newer file from the publisher's page and store it with commonground add, or repair the file "
-         "named in the evidence."),
-        ("late", "England", {}, "A publisher, or your Commonground administrator", BY_HAND),
+        ("not_loaded", "England", {"fetch": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}},
+         ADMIN,
+         "Set COMMONGROUND_STATXPLORE_KEY to your API key for the service, then run `commonground refresh a_source`."),
+        ("fetch_failed", "England", URL, ADMIN, "Run `commonground refresh a_source`."),
+        ("fetch_failed", "England", {}, ADMIN, f"{BY_HAND}."),
+        ("not_loaded", "England", {}, ADMIN, f"{BY_HAND}."),
+        ("late", "England", {}, "A publisher, or your Commonground administrator",
+         f"{BY_HAND}; if that adds nothing, ask the publisher."),
         ("late", "England", {**URL, "data_owner": "The holder"}, "The holder, or your Commonground administrator",
-         "Refresh the source; if that adds nothing, ask the publisher."),
+         "Run `commonground refresh a_source`; if that adds nothing, ask the publisher."),
     ],
 )  # fmt: skip
 def test_gap_names_data_owner_and_remedy(reason: str, nation: str, said: dict[str, Any], holder: str, how: str) -> None:
-    assert find_remedy(reason, nation, source_of("figure", **said)) == (holder, how)
+    assert find_remedy(reason, nation, "a_source", source_of("figure", **said)) == (holder, how)
 
 
 def test_note_is_added_only_to_gaps_of_its_places() -> None:

@@ -101,12 +101,12 @@ def test_periods_end_by_the_day_of_the_build_or_the_last_requested() -> None:
     [
         ({"access": "not_collected"}, "not_collected", "a_source is declared as not collected"),
         ({"access": "not_open"}, "not_open", "a_source is declared as not open"),
-        ({"access": "not_held"}, "fetch_failed", "a_source is declared as published but not stored"),
+        ({"access": "not_held"}, "not_loaded", "a_source is published; the columns of its file are not declared"),
         ({"access": "private"}, "not_open",
          "a_source is private; its data owner has not released its figures"),
-        ({}, "fetch_failed", "no readable release of a_source is stored"),
-        ({"fetch": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}}, "fetch_failed",
-         "no readable release of a_source is stored; fetching one needs a key in COMMONGROUND_STATXPLORE_KEY"),
+        ({}, "not_loaded", "no release of a_source is stored"),
+        ({"fetch": {"stat_xplore": {"database": "d", "measures": "m", "dimensions": "f"}}}, "not_loaded",
+         "no release of a_source is stored; fetching one needs a key in COMMONGROUND_STATXPLORE_KEY"),
     ],
 )  # fmt: skip
 def test_measure_without_publishable_figures_has_a_reason(source: dict[str, Any], reason: str, evidence: str) -> None:
@@ -125,7 +125,7 @@ def test_each_measure_is_answered_in_each_period_from_its_own_slices() -> None:
     actual = choose_periods(problem, catalogue, {"a": [*asked, whole_months(2024, 4, 1)]}, asked, DAY)
     assert [(item.measure, item.period_start, item.reference_start, item.reason) for item in actual] == [
         ("a", asked[0].start, asked[0].start, None), ("a", MARCH.start, MARCH.start, None),
-        ("b", asked[0].start, None, "fetch_failed"), ("b", MARCH.start, None, "fetch_failed"),
+        ("b", asked[0].start, None, "not_loaded"), ("b", MARCH.start, None, "not_loaded"),
     ]  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def test_newest_figure_ending_by_the_build_day_is_chosen_in_any_order() -> None:
 def test_figures_that_all_end_later_answer_no_day_before() -> None:
     result = "the first stored figure is for 1 July 2024"
     assert answer(latest([day("2024-08-01"), day("2024-07-01")])) == (
-        *NOTHING, "period_mismatch", result, False, *NOTHING,
+        *NOTHING, "before_series", result, False, *NOTHING,
     )  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def test_figure_is_stale_the_day_after_its_greatest_age(
     available = [day("2024-01-31")]
     last = available[0].end + timedelta(days=most)
     assert answer(latest(available, need, last, **source)) == (*available[0], None, None, False, *NOTHING)
-    reason = "discontinued" if source.get("cadence") == "once" else "stale"
+    reason = "after_series" if source.get("cadence") == "once" else "stale"
     result = (
         f"the newest figure is for 31 January 2024; the problem allows {allowed}, until {format_period(last, last)}"
     )
@@ -197,7 +197,7 @@ def test_annual_rate_is_carried_to_a_month_and_a_count_is_not() -> None:
 def test_period_before_the_first_figure_names_the_first_period() -> None:
     available = [whole_months(2024, 5, 1), whole_months(2024, 4, 1)]
     result = "the first stored figure is for April 2024"
-    assert answer(chosen(available)) == (*NOTHING, "period_mismatch", result, False, *NOTHING)
+    assert answer(chosen(available)) == (*NOTHING, "before_series", result, False, *NOTHING)
     # A figure that starts on the last day of the period overlaps it.
     assert chosen([ReferencePeriod(MARCH.end, date(2024, 4, 29))]).reason == "no_figure_for_period"
 
@@ -206,7 +206,7 @@ def test_after_what_was_published_once_the_series_has_ended() -> None:
     available = [whole_months(2023, 12, 1), whole_months(2024, 2, 1)]
     for order in (available, available[::-1]):
         assert answer(chosen(order, cadence="once")) == (
-            *NOTHING, "discontinued", "published once, for February 2024", False, *available[1],
+            *NOTHING, "after_series", "published once, for February 2024", False, *available[1],
         )  # fmt: skip
     # Within its own time it has not ended.
     assert chosen([whole_months(2024, 1, 12)], cadence="once").reason == "no_figure_for_period"
@@ -230,11 +230,11 @@ def test_period_with_only_an_overlapping_figure_names_the_nearest() -> None:
 
 def test_skipped_month_names_the_months_around_it() -> None:
     available = [whole_months(2024, 5, 1), whole_months(2024, 1, 1), whole_months(2024, 2, 1), whole_months(2024, 4, 1)]
-    result = "the release has no period between February 2024 and April 2024"
-    assert answer(chosen(available)) == (*NOTHING, "period_mismatch", result, False, *NOTHING)
+    result = "the release has no figure between February 2024 and April 2024"
+    assert answer(chosen(available)) == (*NOTHING, "no_figure_for_period", result, False, *NOTHING)
     days = [day("2024-01-31"), day("2024-02-29"), day("2024-04-30"), day("2024-05-31")]
-    result = "the release has no period between 29 February 2024 and 30 April 2024"
-    assert answer(chosen(days, cadence="monthly"))[2:4] == ("period_mismatch", result)
+    result = "the release has no figure between 29 February 2024 and 30 April 2024"
+    assert answer(chosen(days, cadence="monthly"))[2:4] == ("no_figure_for_period", result)
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_every_universal_credit_name_is_matched(starter: Project) -> None:
 
 def test_ten_skipped_months_are_reported(starter: Project) -> None:
     finding = read_table(state_path(starter.home, "finding", "dwp_uc_households"))
-    skipped = finding.filter(pl.col("reason") == "period_mismatch").select("period_start", "period_end").rows()
+    skipped = finding.filter(pl.col("reason") == "no_figure_for_period").select("period_start", "period_end").rows()
     assert skipped == [(date(2023, 1, 1), date(2023, 10, 31))]
 
 
