@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from pipelines.app.sql_tokens import NAMES, Token, find_query_end, line_number, split_statements, split_tokens
 from pipelines.core.errors import CommongroundError
 from pipelines.core.renames import COLUMNS, REASONS, TABLES, VIEW, new_names
 from pipelines.core.store import write_atomically
@@ -26,21 +27,6 @@ class Upgrade(NamedTuple):
 
     text: str
     notes: tuple[str, ...]
-
-
-class Token(NamedTuple):
-    """A word or sign of a query: its kind (word, quoted, literal, sign) and its position in bytes."""
-
-    kind: str
-    start: int
-    end: int
-    text: str
-
-    @property
-    def name(self) -> str:
-        """Name that the token denotes, in lower case; DuckDB ignores the case of names."""
-        bare = self.text[1:-1].replace('""', '"') if self.kind == "quoted" else self.text
-        return bare.lower()
 
 
 class Relation(NamedTuple):
@@ -56,14 +42,6 @@ Scope = list[list[Relation]]
 Tables = dict[str, Mapping[str, str]]
 """Renamed columns of each common table expression."""
 
-_TOKEN = re.compile(
-    rb"(?P<skip>\s+|--[^\n]*|/\*.*?\*/)"
-    rb"|(?P<literal>[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|\d[\w.]*)"
-    rb'|(?P<quoted>"(?:[^"]|"")*")|(?P<word>[A-Za-z_\x80-\xff][\w$\x80-\xff]*)|(?P<sign>.)',
-    re.DOTALL,
-)
-NAMES = frozenset({"word", "quoted"})
-"""Kinds of tokens that can be the name of a table or column."""
 _BEGINS = frozenset({"select", "with", "from"})
 _GEOGRAPHY = re.compile(r"[a-z_]+_\d{4}")
 """Schema of the tables that a problem's SELECT reads, such as lad_2023."""
@@ -72,13 +50,13 @@ _GEOGRAPHY = re.compile(r"[a-z_]+_\d{4}")
 def upgrade_query(text: str) -> Upgrade:
     """Rewrite every SELECT of a text to the new names; note what could not be rewritten."""
     source = text.encode()
-    tokens = _split_tokens(source)
+    tokens = split_tokens(source)
     edits: dict[int, tuple[Token, str]] = {}
     own: set[str] = set()
     notes: list[str] = []
-    for statement in _split_statements(tokens):
+    for statement in split_statements(tokens):
         notes += _upgrade_statement(source, statement, edits, own)
-    notes += _note_leftovers(source, tokens, edits, own)
+    notes += [*_note_leftovers(source, tokens, edits, own), *_note_old_reasons(source, tokens)]
     pieces, end = [], 0
     for token, new in (edits[start] for start in sorted(edits)):
         pieces += [source[end : token.start], (f'"{new}"' if token.kind == "quoted" else new).encode()]
@@ -97,26 +75,6 @@ def upgrade_file(path: Path, in_place: bool) -> Upgrade:
     return upgrade
 
 
-def _split_tokens(source: bytes) -> list[Token]:
-    tokens = []
-    for match in _TOKEN.finditer(source):
-        kind = next(name for name in ("skip", "literal", "quoted", "word", "sign") if match[name] is not None)
-        if kind != "skip":
-            tokens.append(Token(kind, match.start(), match.end(), match[0].decode(errors="replace")))
-    return tokens
-
-
-def _split_statements(tokens: list[Token]) -> Iterator[list[Token]]:
-    statement: list[Token] = []
-    for token in tokens:
-        if token.kind == "sign" and token.text == ";":
-            yield statement
-            statement = []
-        else:
-            statement.append(token)
-    yield statement
-
-
 def _upgrade_statement(
     source: bytes, tokens: list[Token], edits: dict[int, tuple[Token, str]], own: set[str]
 ) -> Iterator[str]:
@@ -129,11 +87,11 @@ def _upgrade_statement(
         if tokens[at].kind != "word" or tokens[at].name not in _BEGINS:
             at += 1
             continue
-        end = _end_of_query(tokens, at)
+        end = find_query_end(tokens, at)
         parsed = _parse_sql(source[tokens[at].start : tokens[end - 1].end].decode(errors="replace"))
         if parsed["error"]:
             message = f"not rewritten, DuckDB can't parse it as a SELECT: {parsed['error_message']}"
-            yield f"line {_line_number(source, tokens[at].start)}: {message}"
+            yield f"line {line_number(source, tokens[at].start)}: {message}"
             return
         rewriter = _QueryRewriter(source, tokens[at:end])
         for statement in parsed["statements"]:
@@ -142,17 +100,6 @@ def _upgrade_statement(
         own |= rewriter.own
         yield from rewriter.notes
         at = end
-
-
-def _end_of_query(tokens: list[Token], at: int) -> int:
-    """Find where a query ends: at the bracket that closes the one around it, or with the statement."""
-    depth = 0
-    for number in range(at, len(tokens)):
-        sign = tokens[number].text if tokens[number].kind == "sign" else ""
-        depth += (sign == "(") - (sign == ")")
-        if depth < 0:
-            return number
-    return len(tokens)
 
 
 @cache
@@ -166,25 +113,26 @@ def _parse_sql(sql: str) -> Node:
     return parsed
 
 
-def _line_number(source: bytes, position: int) -> int:
-    return source.count(b"\n", 0, position) + 1
-
-
 def _note_leftovers(
     source: bytes, tokens: list[Token], edits: dict[int, tuple[Token, str]], own: set[str]
 ) -> Iterator[str]:
     """Note each old name that stays although the query does not define it."""
-    aliased = (pair for pair in pairwise(tokens) if "as" in (pair[0].name, pair[1].name))
-    own = own | {token.name for pair in aliased for token in pair}
+    own = own | {after.name for before, after in pairwise(tokens) if before.name == "as"}
+    own |= {before.name for before, after in pairwise(tokens) if after.name == "as"}
     for token in tokens:
-        if token.kind == "literal" and (reasons := REASONS.get(token.text.strip("'"))):
-            advice = f"{token.text} is no longer a gap reason; write {' or '.join(reasons)}"
-            yield f"line {_line_number(source, token.start)}: {advice}"
         if token.kind in NAMES and token.start not in edits and token.name not in own and new_names(token.name):
             if token.name in COLUMNS or token.name in TABLES.values():
                 continue
             advice = f"{token.text} was left; if it is an old name, write {' or '.join(new_names(token.name))}"
-            yield f"line {_line_number(source, token.start)}: {advice}"
+            yield f"line {line_number(source, token.start)}: {advice}"
+
+
+def _note_old_reasons(source: bytes, tokens: list[Token]) -> Iterator[str]:
+    """Note each gap reason that is gone, with those that replace it."""
+    for token in tokens:
+        if token.kind == "literal" and (reasons := REASONS.get(token.text.strip("'"))):
+            advice = f"{token.text} is no longer a gap reason; write {' or '.join(reasons)}"
+            yield f"line {line_number(source, token.start)}: {advice}"
 
 
 class _QueryRewriter:
@@ -388,7 +336,7 @@ class _QueryRewriter:
             if depth == 0 and token.kind == "word" and token.name == keyword:
                 if self.tokens[number + 1].text != "(":
                     return [self.tokens[number + 1]]
-                end = _end_of_query(self.tokens, number + 2)
+                end = find_query_end(self.tokens, number + 2)
                 return [token for token in self.tokens[number + 2 : end] if token.kind in NAMES]
             depth += (token.text == "(") - (token.text == ")") if token.kind == "sign" else 0
             if depth < 0 or (depth == 0 and keyword != "using" and token.text == "," and number > at):
@@ -400,4 +348,4 @@ class _QueryRewriter:
 
     def _add_note(self, node: Node, text: str) -> None:
         at = self.first + min(int(node.get("query_location", 0)), self.tokens[-1].start - self.first)
-        self.notes.append(f"line {_line_number(self.source, at)}: {text}")
+        self.notes.append(f"line {line_number(self.source, at)}: {text}")

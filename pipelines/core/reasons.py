@@ -43,8 +43,8 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "the code of the place ended before the period of the figures, and the file has no row for it", "info",
            "none", "No action; its successors are in a geography of the period."),
     Reason("not_loaded", "supply", "Published, but not loaded here",
-           "the source is declared as published, and no release of it is stored; or the stored files omit a period "
-           "that it is known to have published", "error",
+           "the source is published, and no release is stored here; or the files were compiled by another body "
+           "and omit the period", "error",
            "your Commonground administrator", "Refresh the source, or add its file."),
     Reason("fetch_failed", "supply", "Stored file cannot be read",
            "a release of the source is stored, and it cannot be read", "error",

@@ -114,12 +114,12 @@ def _build_history(project: Project, problem: Problem, placed: pl.DataFrame, sys
 
 def _find_unreadable_files(project: Project, problem: Problem) -> dict[str, str]:
     """Find the sources of a problem with a stored file that cannot be read: the file, and why."""
-    found = {}
+    texts = {}
     for name in set(project.catalogue.problem_sources(problem)) & set(project.catalogue.observation_sources()):
         faults = load_source_tables(project, name).finding.filter(pl.col("reason") == "fetch_failed")
         if faults.height:
-            found[name] = " cannot be read: ".join(faults.select("file", "evidence").row(-1))
-    return found
+            texts[name] = " cannot be read: ".join(faults.select("file", "evidence").row(-1))
+    return texts
 
 
 def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataFrame) -> None:

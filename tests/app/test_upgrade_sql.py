@@ -100,6 +100,10 @@ def test_upgraded_query_gives_the_same_rows(
         ("select status\nfrom 'own.csv'", "line 1: status was left; if it is an old name, write obs_status"),
         ("select columns('low') from cells", "line 1: COLUMNS(...) was left"),
         ("select frm where from cells", "line 1: not rewritten, DuckDB can't parse it as a SELECT"),
+        (
+            "select 1 from cells\nwhere reason = 'discontinued'",
+            "line 2: 'discontinued' is no longer a gap reason; write",
+        ),
         ("select low from cells union by name select 'x' as low", "line 1: UNION BY NAME of renamed columns"),
     ],
 )

@@ -130,6 +130,36 @@ def test_changes_of_the_last_build_are_counted() -> None:
     assert trend == [(1, 3, 0, 3), (2, 4, 1, 3)]
 
 
+def earlier_version(**reasons: str | None) -> Ledger:
+    """Return the ledger of one build by a version with other reasons."""
+    return story(cells(**reasons))._replace(has_old_reasons=True)
+
+
+def test_reason_of_an_earlier_version_is_replaced_and_no_gap_changes(tmp_path: Path) -> None:
+    before = earlier_version(a="period_mismatch", b="discontinued", c="fetch_failed", d="late", e="late")
+    write_ledger(tmp_path, "p", before, "k")
+    read = read_ledger(tmp_path, "p")
+    assert read.has_old_reasons
+    now = cells(a="before_series", b="after_series", c="not_loaded", d="late", e="suppressed")
+    after = add_build(read, now, DAY[1], "new")
+    gaps = told(after)
+    assert summarise_changes(after).select("what", "reason", "cells").rows() == [("changed", "suppressed", 1)]
+    assert [gaps[place]["reason"] for place in "abcde"] == [
+        "before_series", "after_series", "not_loaded", "late", "suppressed",
+    ]  # fmt: skip
+    assert {gaps[place]["first_seen"] for place in "abcde"} == {DAY[0]}
+    assert [gaps[place]["previous_reason"] for place in "abcde"] == [None, None, None, None, "late"]
+    write_ledger(tmp_path, "p", after, "k")
+    assert not read_ledger(tmp_path, "p").has_old_reasons
+
+
+def test_closed_gap_of_an_earlier_version_has_a_reason_of_this_one() -> None:
+    ledger = story(cells(a="period_mismatch"), cells(a=None))._replace(has_old_reasons=True)
+    after = add_build(ledger, cells(a=None, b=None), DAY[2], "new")
+    assert told(after)["a"]["reason"] == "no_figure_for_period"
+    assert told(ledger)["a"]["reason"] == "no_figure_for_period"
+
+
 def accepted(**said: object) -> Acceptance:
     plain = {"measure": "m", "reason": "late", "who": "The owner", "why": "Known.", "when": DAY[0], "until": DAY[2]}
     return Acceptance(**{**plain, **said})  # type: ignore[arg-type]
@@ -168,6 +198,8 @@ WHOLE = "who: w, why: y, when: 2026-01-01, until: 2027-01-01"
     ("text", "told"),
     [
         ("accepted: [{measure: furlough_take_up, reason: lost, " + WHOLE + "}]", r":1: .*did you mean|:1: .*choices"),
+        ("accepted: [{measure: furlough_take_up, reason: discontinued, " + WHOLE + "}]",
+         r":1: .*discontinued is no longer a gap reason; write after_series"),
         ("accepted:\n- {measure: furlough, reason: late, " + WHOLE + "}", r":2: problem p does not request 'furlough'"),
         ("accepted: [{measure: furlough_take_up, reason: late, who: w, when: 2026-01-01, until: 2027-01-01}]", r"why"),
         ("accepted: [{measure: furlough_take_up, reason: late, who: w, why: y, when: 2026-01-02, until: 2026-01-01}]",
