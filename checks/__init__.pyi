@@ -14,8 +14,10 @@ from .finding import CheckInput as CheckInput
 from .finding import build_source_fault as build_source_fault
 from .finding import build_unmatched_findings as build_unmatched_findings
 from .periods import CARRIED_FORWARD as CARRIED_FORWARD
+from .periods import COARSER_PERIOD as COARSER_PERIOD
 from .periods import find_other_periods as find_other_periods
 from .periods import is_carried_forward as is_carried_forward
+from .periods import is_of_longer_period as is_of_longer_period
 from .registry import check_source as check_source
 from .rules import CELL_TOLERANCE as CELL_TOLERANCE
 from .runners import POLARS as POLARS

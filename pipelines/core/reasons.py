@@ -112,9 +112,17 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
     Reason("after_series", "supply", "After the series ended",
            "the source is published once, and the period requested is later", "info",
            "the publisher", "Find the series that replaced it."),
+    Reason("periods_incomplete", "supply", "Part of the period has no figure",
+           "the need takes its figure from shorter periods (over_time), and some of them have none", "warn",
+           "the publisher", "Ask for the figures of the days or periods in the evidence."),
+    Reason("coarser_period", "supply", "Published only for a longer period",
+           "the figure is for a longer period, of which the period requested is a part. A caveat where the need "
+           "accepts it", "warn",
+           "the publisher", "Ask for figures for shorter periods; the problem's owner decides whether the longer "
+           "period is acceptable (accept)."),
     Reason("no_figure_for_period", "supply", "Published only for another reference period",
-           "the release has figures for a longer, shorter, earlier or later period, and none for the period "
-           "requested; the evidence names the nearest", "warn",
+           "the release has figures for a shorter, earlier or later period, and none for the period requested; the "
+           "evidence names the nearest", "warn",
            "the publisher", "Ask for a figure for this period; the problem's owner decides whether an older one is "
            "acceptable (carry)."),
     Reason("stale", "supply", "Too old for this problem",

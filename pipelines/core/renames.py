@@ -94,14 +94,15 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 """Columns, by the new name of their table: old name, new name."""
 
 REASONS: Mapping[str, tuple[str, ...]] = {
-    "period_mismatch": ("no_figure_for_period", "before_series", "not_loaded"),
-    "discontinued": ("after_series", "no_figure_for_period"),
+    "period_mismatch": ("no_figure_for_period", "before_series", "not_loaded", "coarser_period"),
+    "discontinued": ("after_series", "no_figure_for_period", "coarser_period"),
 }
 """Gap reasons that are gone: the reasons that replace each, the most general first."""
 RESTATED_REASONS: Mapping[str, tuple[str, ...]] = {
     **REASONS,
     "fetch_failed": ("not_loaded",),
     "late": ("not_loaded",),
+    "no_figure_for_period": ("coarser_period",),
 }
 """Gap reasons of stored ledgers that the same state of a gap no longer has, and those that it may have instead."""
 

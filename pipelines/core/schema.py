@@ -45,7 +45,9 @@ STATUS_SYMBOLS: dict[str, tuple[str, str]] = {
 STATUSES_WITHOUT_VALUE: frozenset[str] = frozenset({"low", "confidential", "not_available", "not_applicable"})
 """Statuses under which a published cell has no figure."""
 
-Derivation = Literal["observed", "recoded", "moved_land", "merged", "aggregated", "apportioned", "rate_averaged"]
+Derivation = Literal[
+    "observed", "recoded", "moved_land", "merged", "aggregated", "apportioned", "rate_averaged", "aggregated_in_time"
+]
 """How a value for a place was derived from published figures."""
 
 
@@ -192,7 +194,7 @@ CELL_COLUMNS: dict[str, Column] = {
     "derivation": Column(
         TEXT,
         "Derivation of the value: observed, recoded, moved_land, merged, aggregated, apportioned (weighted by "
-        "residents) or rate_averaged",
+        "residents), rate_averaged or aggregated_in_time (from shorter periods)",
     ),
     "coverage": Column(NUMBER, "Share of the place with observations, 0 to 1; null where not known"),
     "apportioned_share": Column(NUMBER, "Share of the value that comes from source areas split by a boundary"),

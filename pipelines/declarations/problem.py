@@ -9,6 +9,11 @@ from pipelines.core.periods import parse_problem_period
 from pipelines.core.vocabulary import Grain
 from pipelines.declarations.base import Age, Declaration, GeographyName, ListAsTuple, Name, Nation
 
+OverTime = Literal["sum", "mean", "last", "first", "max", "min"]
+LongerPeriod = Literal["quarter", "half_year", "year"]
+ACCEPTED_DAYS: dict[LongerPeriod, int] = {"quarter": 92, "half_year": 184, "year": 366}
+"""Most days of a longer period that a need accepts."""
+
 
 class Need(Declaration):
     """A problem's need for one measure, or for one of several: the conditions under which it uses a figure."""
@@ -47,12 +52,22 @@ class Need(Declaration):
         description="For grain month, quarter and year: maximum age of an older figure, shown with the caveat"
         " carried_forward. Default: no older figure. A figure for a shorter period is never shown",
     )
+    over_time: OverTime | None = Field(
+        None,
+        description="For grain month, quarter and year: how a figure is made from shorter periods inside the period:"
+        " sum (counts), mean (stocks, weighted by days), max, min, last or first. Default: only a figure of the period",
+    )
+    accept: LongerPeriod | None = Field(
+        None,
+        description="For grain month and quarter: the longest period of a figure shown for a period within it, with"
+        " the caveat coarser_period. Not for counts. Default: no longer period",
+    )
     min_coverage: float = Field(
         1.0,
         ge=0,
         le=1,
-        description="For a rate: minimum coverage of the place; unknown coverage is too low. A count over "
-        "some parts is never used for the whole",
+        description="For a rate: minimum coverage of the place; unknown coverage is too low. With `over_time`: minimum"
+        " share of the period with figures. A count over some parts is never used for the whole",
     )
     max_error: float | None = Field(
         None,
@@ -106,6 +121,13 @@ def validate_age_keys(name: str, need: Need, grain: str) -> None:
         raise ValueError(f"{name}: a figure up to {need.until} has no maximum age; keep until or max_age")
     if grain == "latest" and need.carry:
         raise ValueError(f"{name}: carry is for grain month, quarter and year; for grain latest use max_age")
+    if grain == "latest" and (need.over_time or need.accept):
+        key = "over_time" if need.over_time else "accept"
+        raise ValueError(f"{name}: {key} is for grain month, quarter and year; grain latest uses the newest figure")
+    if need.accept == grain or (need.accept and grain == "year"):
+        raise ValueError(f"{name}: accept: found {need.accept}, expected a period longer than a {grain}")
+    if need.over_time == "sum" and need.min_coverage < 1:
+        raise ValueError(f"{name}: a sum over part of a period is no sum of the period; remove min_coverage")
     if grain != "latest" and need.max_age:
         raise ValueError(
             f"{name}: max_age is for grain latest; grain {grain} uses only a figure for the same {grain}, "

@@ -10,6 +10,7 @@ from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.problem_scope import refuse_impossible_problem, refuse_open_unknowns
 from pipelines.declarations.problem_sql import ParsedSelect, parse_select
+from pipelines.declarations.problem_time import refuse_wrong_time_keys
 from pipelines.declarations.source import Source
 from pipelines.declarations.unfinished import UnreadSource, refuse_unknown_measure
 from pipelines.declarations.yaml_lines import LineNumbers, read_yaml, validate_declaration
@@ -55,6 +56,7 @@ def read_problem(
     _check_measures(problem, lines, measures, unread)
     _check_tables(problem, text, text.index(select.sql, end), measures)
     _check_answer(problem, lines)
+    refuse_wrong_time_keys(header, lines, path, measures)
     refuse_open_unknowns(header, lines, path, measure_sources)
     refuse_impossible_problem(header, path, measure_sources)
     return problem

@@ -20,9 +20,12 @@ from pipelines.declarations.base import NATIONS
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.gaps.grid import build_grid, choose_periods, list_periods, select_places, tabulate_choices
 from pipelines.gaps.need_scope import mark_unneeded_cells
+from pipelines.gaps.over_time import aggregate_over_time
 from pipelines.gaps.remedies import tabulate_remedies
 
 CELL_KEY = ["measure", "place_code", "period_start"]
+OTHER_PERIOD = pl.col("time_caveat").is_not_null()
+"""Selects the cells with a figure for another period, which their need allows (PeriodChoice)."""
 
 
 def build_cells(
@@ -42,6 +45,7 @@ def build_cells(
     its stored file cannot be read.
     """
     periods = list_periods(problem, as_of)
+    placed = aggregate_over_time(placed, problem, periods)
     required = build_grid(problem, select_places(problem, places), periods)
     chosen = tabulate_choices(choose_periods(problem, catalogue, group_slices(placed), periods, as_of))
     chosen = _mark_unreadable(chosen, catalogue, unreadable)
@@ -210,7 +214,7 @@ NO_ROW_REASONS = ["not_returned", "withdrawn"]
 
 def _find_place_reasons(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFrame:
     """Find cells with a slice but no value for the place; a row set aside does not count as withdrawn."""
-    evidence = pl.when("carried").then(_join_texts("placed_evidence", "time_evidence")).otherwise("placed_evidence")
+    evidence = pl.when(OTHER_PERIOD).then(_join_texts("placed_evidence", "time_evidence")).otherwise("placed_evidence")
     had_ended = pl.col("placed_reason").is_in(NO_ROW_REASONS) & (pl.col("valid_to") < pl.col("reference_start"))
     ended_text = pl.format("the code ended on {}, before the period of the figures", "valid_to")
     reasons = cells.filter(pl.col("placed_reason").is_not_null()).select(
@@ -236,8 +240,8 @@ def _find_rows_set_aside(cells: pl.DataFrame, set_aside: pl.DataFrame) -> pl.Dat
 def _complete_cells(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue) -> pl.DataFrame:
     """Add severity, data owner, remedy, evidence and caveats, and remove the figures of gaps."""
     gap = pl.col("reason").is_not_null()
-    # A figure for an earlier period does not bound this one.
-    bounds = (pl.col("reason") == pl.col("placed_reason")) & ~pl.col("carried")
+    # A figure for another period does not bound this one.
+    bounds = (pl.col("reason") == pl.col("placed_reason")) & ~OTHER_PERIOD
     keep = ~gap | bounds.fill_null(False)
     source = pl.col("measure").replace_strict(catalogue.measure_source, return_dtype=pl.String)
     severity = pl.col("reason").replace_strict({c: r.severity for c, r in REASONS.items()}, default=None)
@@ -265,7 +269,7 @@ def _complete_cells(cells: pl.DataFrame, problem: Problem, catalogue: Catalogue)
 def _value_evidence() -> pl.Expr:
     """Describe the derivation of a value and the basis of its caveats; null where there is neither."""
     parts = [pl.when(pl.col(name) != "").then(name) for name in ("placed_evidence", "caveat_evidence")]
-    evidence = _join_texts(pl.when("carried").then("time_evidence"), *parts)
+    evidence = _join_texts(pl.when(OTHER_PERIOD).then("time_evidence"), *parts)
     return pl.when(evidence != "").then(evidence)
 
 
@@ -285,7 +289,7 @@ def _value_caveats(cells: pl.DataFrame, catalogue: Catalogue) -> pl.Series:
         "break": "definition_break",
     }
     codes = pl.concat_str(
-        pl.when("carried").then(pl.lit("carried_forward")),
+        pl.col("time_caveat"),
         pl.when(pl.col("measure").is_in(rounded)).then(pl.lit("rounded")),
         pl.when(pl.col("measure").is_in(noisy)).then(pl.lit("perturbed")),
         pl.col("obs_status").replace_strict(marks, default=None, return_dtype=pl.String),

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from checks import CARRIED_FORWARD, COARSER_PERIOD
 from pipelines.core.errors import DeclarationError, suggest_names
 from pipelines.core.periods import ReferencePeriod, format_period, list_problem_periods
 from pipelines.core.vocabulary import Grain
@@ -15,6 +16,7 @@ from pipelines.declarations.source import Source
 from pipelines.gaps.reference_periods import (
     choose_carried_figure,
     choose_figure,
+    choose_longer_figure,
     choose_nearest,
     has_overlap,
     instant_measures,
@@ -28,8 +30,9 @@ _STEPS = {"daily": "days", "weekly": "weeks", "monthly": "months", "quarterly": 
 class PeriodChoice(NamedTuple):
     """Period with the figures for one measure in one requested period, or the reason why there is none.
 
-    `carried` marks an older figure that the problem lets be carried forward. Where there is no figure, `near_start` and
-    `near_end` give the period of the nearest one.
+    `time_caveat` is the caveat of a figure for another period that the problem allows: `carried_forward` for an older
+    one, `coarser_period` for a longer one. Where there is no figure, `near_start` and `near_end` give the period of the
+    nearest one.
     """
 
     measure: str
@@ -39,7 +42,7 @@ class PeriodChoice(NamedTuple):
     reference_end: date | None = None
     reason: str | None = None
     evidence: str | None = None
-    carried: bool = False
+    time_caveat: str | None = None
     near_start: date | None = None
     near_end: date | None = None
 
@@ -124,6 +127,12 @@ def _choose_period(series: MeasureSeries, grain: Grain, period: ReferencePeriod,
     own_period = choose_figure(period, series.stored_periods, series.instant)
     if own_period:
         return PeriodChoice(series.measure, *period, *own_period)
+    if longer := choose_longer_figure(period, series.stored_periods, series.need.accept):
+        accept_evidence = (
+            f"figure for {format_period(*longer)}, of which {format_period(*period)} is a part; the problem accepts "
+            f"a figure for a {(series.need.accept or '').replace('_', ' ')}"
+        )
+        return PeriodChoice(series.measure, *period, *longer, evidence=accept_evidence, time_caveat=COARSER_PERIOD)
     carry = series.need.carry
     older = (
         choose_carried_figure(period, grain, series.stored_periods, carry, series.kind, series.instant)
@@ -135,7 +144,7 @@ def _choose_period(series: MeasureSeries, grain: Grain, period: ReferencePeriod,
             f"figure for {format_period(*older)}, carried forward to "
             f"{format_period(*period)}; the problem allows {carry}"
         )
-        return PeriodChoice(series.measure, *period, *older, evidence=carry_evidence, carried=True)
+        return PeriodChoice(series.measure, *period, *older, evidence=carry_evidence, time_caveat=CARRIED_FORWARD)
     return _explain_absent_figure(series, grain, period, as_of)
 
 
@@ -184,7 +193,9 @@ def _explain_absent_figure(series: MeasureSeries, grain: Grain, period: Referenc
             f"{series.name} has no figure for {format_period(*period)}; the nearest is for "
             f"{format_period(*nearest_period)}"
         )
-        return _choice_without_figure(series, period, "no_figure_for_period", text, nearest_period)
+        is_part = any(span.start <= period.start and period.end <= span.end for span in stored_periods)
+        reason = COARSER_PERIOD if is_part else "no_figure_for_period"
+        return _choice_without_figure(series, period, reason, text, nearest_period)
     reason, text = _explain_missing_period(series.source, stored_periods, period, as_of)
     return PeriodChoice(series.measure, *period, reason=reason, evidence=text)
 
@@ -260,7 +271,7 @@ def tabulate_choices(chosen: list[PeriodChoice]) -> pl.DataFrame:
         **dict.fromkeys(("period_start", "period_end", "reference_start", "reference_end"), pl.Date),
         "time_reason": pl.String,
         "time_evidence": pl.String,
-        "carried": pl.Boolean,
+        "time_caveat": pl.String,
         **dict.fromkeys(("near_start", "near_end"), pl.Date),
     }
     return pl.DataFrame(chosen, schema=schema, orient="row")

@@ -1,4 +1,4 @@
-"""Published period that answers a requested period: the same period, an instant inside it, or an older one."""
+"""Published period that answers a requested period: the same, an instant inside it, a longer or an older one."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -8,6 +8,7 @@ from pipelines.core.periods import GRAIN_MONTHS, ReferencePeriod, whole_months
 from pipelines.core.vocabulary import Grain
 from pipelines.declarations.base import CADENCE_DAYS, Cadence, MeasureKind, add_age
 from pipelines.declarations.catalogue import Catalogue
+from pipelines.declarations.problem import ACCEPTED_DAYS, LongerPeriod
 
 SHORTEST_DAYS = {"month": 28, "quarter": 90, "year": 365}
 LONGEST_DAYS = {"month": 31, "quarter": 92, "year": 366}
@@ -67,6 +68,22 @@ def choose_carried_figure(
 def _has_fitting_length(span: ReferencePeriod, least: int, most: int | None, instant: bool) -> bool:
     length = (span.end - span.start).days + 1
     return (instant and length == 1) or (length >= least and (most is None or length <= most))
+
+
+def choose_longer_figure(
+    period: ReferencePeriod, published: Sequence[ReferencePeriod], accept: LongerPeriod | None
+) -> ReferencePeriod | None:
+    """Choose the shortest figure for a longer period of which a period is a part, up to the length accepted."""
+    if accept is None:
+        return None
+    fitting = [
+        span
+        for span in published
+        if span.start <= period.start
+        and period.end <= span.end
+        and (span.end - span.start).days < ACCEPTED_DAYS[accept]
+    ]
+    return min(fitting, key=lambda span: (span.end - span.start, span.start), default=None)
 
 
 def choose_nearest(period: ReferencePeriod, published: Sequence[ReferencePeriod]) -> ReferencePeriod:

@@ -21,6 +21,7 @@ needs:
   covid_patients_on_mechanical_ventilation:
     essential: false
   general_acute_beds_available_overnight:
+    accept: quarter # published as an average of the nights of a quarter
     essential: false
 answer:
   column: critical_care_beds_occupied

@@ -304,6 +304,8 @@ def test_every_gap_reason_is_produced_by_some_test() -> None:
     elsewhere |= {"conflict", "inconsistent_rate", "denominator_mismatch", "not_comparable"}
     # Stand-ins are in test_verdicts.
     elsewhere |= {"proxy_used"}
+    # Figures of shorter and longer periods are in test_over_time.
+    elsewhere |= {"periods_incomplete", "coarser_period"}
     assert made - {None} | caveats | elsewhere == set(REASONS)
 
 

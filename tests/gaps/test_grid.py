@@ -111,7 +111,7 @@ def test_periods_end_by_the_day_of_the_build_or_the_last_requested() -> None:
 )  # fmt: skip
 def test_measure_without_publishable_figures_has_a_reason(source: dict[str, Any], reason: str, evidence: str) -> None:
     for grain, asked in (("latest", ReferencePeriod(DAY, DAY)), ("month", MARCH)):
-        assert answer(chosen([], grain=grain, asked=asked, **source)) == (*NOTHING, reason, evidence, False, *NOTHING)
+        assert answer(chosen([], grain=grain, asked=asked, **source)) == (*NOTHING, reason, evidence, None, *NOTHING)
 
 
 def test_open_source_provides_figures() -> None:
@@ -132,14 +132,14 @@ def test_each_measure_is_answered_in_each_period_from_its_own_slices() -> None:
 def test_newest_figure_ending_by_the_build_day_is_chosen_in_any_order() -> None:
     available = [whole_months(2022, 1, 12), day("2024-06-30"), day("2024-07-01"), whole_months(2023, 1, 12)]
     for order in (available, available[::-1]):
-        assert answer(latest(order)) == (*day("2024-06-30"), None, None, False, *NOTHING)
+        assert answer(latest(order)) == (*day("2024-06-30"), None, None, None, *NOTHING)
     assert answer(latest(available, as_of=date(2024, 6, 29)))[:3] == (*whole_months(2023, 1, 12), None)
 
 
 def test_figures_that_all_end_later_answer_no_day_before() -> None:
     result = "the first stored figure is for 1 July 2024"
     assert answer(latest([day("2024-08-01"), day("2024-07-01")])) == (
-        *NOTHING, "before_series", result, False, *NOTHING,
+        *NOTHING, "before_series", result, None, *NOTHING,
     )  # fmt: skip
 
 
@@ -162,28 +162,28 @@ def test_figure_is_stale_the_day_after_its_greatest_age(
     assert greatest_age(Need(**need), source_of("figure", **source)) == (most, allowed)  # type: ignore[arg-type]
     available = [day("2024-01-31")]
     last = available[0].end + timedelta(days=most)
-    assert answer(latest(available, need, last, **source)) == (*available[0], None, None, False, *NOTHING)
+    assert answer(latest(available, need, last, **source)) == (*available[0], None, None, None, *NOTHING)
     reason = "after_series" if source.get("cadence") == "once" else "stale"
     result = (
         f"the newest figure is for 31 January 2024; the problem allows {allowed}, until {format_period(last, last)}"
     )
     assert answer(latest(available, need, last + timedelta(days=1), **source)) == (
-        *available[0], reason, result, False, *NOTHING,
+        *available[0], reason, result, None, *NOTHING,
     )  # fmt: skip
 
 
 def test_period_uses_its_own_figure_or_an_instant_of_a_stock() -> None:
     available = [whole_months(2024, 2, 1), MARCH, whole_months(2024, 4, 1)]
-    assert answer(chosen(available)) == (*MARCH, None, None, False, *NOTHING)
+    assert answer(chosen(available)) == (*MARCH, None, None, None, *NOTHING)
     days = [day("2024-03-01"), day("2024-03-31"), day("2024-04-01")]
-    assert answer(chosen(days)) == (*day("2024-03-31"), None, None, False, *NOTHING)
+    assert answer(chosen(days)) == (*day("2024-03-31"), None, None, None, *NOTHING)
     assert chosen(days, kind="count").reason == "no_figure_for_period"
 
 
 def test_older_figure_is_carried_only_as_long_as_the_need_allows() -> None:
     available = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)]
     result = "figure for February 2024, carried forward to March 2024; the problem allows 1 month"
-    assert answer(chosen(available, {"carry": "1 month"})) == (*available[1], None, result, True, *NOTHING)
+    assert answer(chosen(available, {"carry": "1 month"})) == (*available[1], None, result, "carried_forward", *NOTHING)
     assert answer(chosen(available[:1], {"carry": "1 month"}))[:3] == (*NOTHING, "late")
     assert answer(chosen(available))[:3] == (*NOTHING, "late")
 
@@ -197,7 +197,7 @@ def test_annual_rate_is_carried_to_a_month_and_a_count_is_not() -> None:
 def test_period_before_the_first_figure_names_the_first_period() -> None:
     available = [whole_months(2024, 5, 1), whole_months(2024, 4, 1)]
     result = "the first stored figure is for April 2024"
-    assert answer(chosen(available)) == (*NOTHING, "before_series", result, False, *NOTHING)
+    assert answer(chosen(available)) == (*NOTHING, "before_series", result, None, *NOTHING)
     # A figure that starts on the last day of the period overlaps it.
     assert chosen([ReferencePeriod(MARCH.end, date(2024, 4, 29))]).reason == "no_figure_for_period"
 
@@ -206,32 +206,32 @@ def test_after_what_was_published_once_the_series_has_ended() -> None:
     available = [whole_months(2023, 12, 1), whole_months(2024, 2, 1)]
     for order in (available, available[::-1]):
         assert answer(chosen(order, cadence="once")) == (
-            *NOTHING, "after_series", "published once, for February 2024", False, *available[1],
+            *NOTHING, "after_series", "published once, for February 2024", None, *available[1],
         )  # fmt: skip
     # Within its own time it has not ended.
-    assert chosen([whole_months(2024, 1, 12)], cadence="once").reason == "no_figure_for_period"
+    assert chosen([whole_months(2024, 1, 12)], cadence="once").reason == "coarser_period"
     assert chosen([ReferencePeriod(date(2024, 2, 5), MARCH.start)], cadence="once").reason == "no_figure_for_period"
 
 
 def test_period_with_only_an_overlapping_figure_names_the_nearest() -> None:
     available = [whole_months(2022, 1, 12), whole_months(2024, 1, 12)]
     result = "a_source has no figure for March 2024; the nearest is for 2024"
-    assert answer(chosen(available)) == (*NOTHING, "no_figure_for_period", result, False, *available[1])
+    assert answer(chosen(available)) == (*NOTHING, "coarser_period", result, None, *available[1])
     # Years only, and none of this one: the series is none of months.
     result = "a_source has no figure for March 2024; the nearest is for 2022"
-    assert answer(chosen(available[:1])) == (*NOTHING, "no_figure_for_period", result, False, *available[0])
+    assert answer(chosen(available[:1])) == (*NOTHING, "no_figure_for_period", result, None, *available[0])
     # Months, and a quarter that overlaps: an overlap says more than that the month was left out.
     available = [whole_months(2024, 1, 1), whole_months(2024, 1, 3)]
     assert answer(chosen(available))[2:] == (
-        "no_figure_for_period", "a_source has no figure for March 2024; the nearest is for January 2024 to March 2024",
-        False, *available[1],
+        "coarser_period", "a_source has no figure for March 2024; the nearest is for January 2024 to March 2024",
+        None, *available[1],
     )  # fmt: skip
 
 
 def test_skipped_month_names_the_months_around_it() -> None:
     available = [whole_months(2024, 5, 1), whole_months(2024, 1, 1), whole_months(2024, 2, 1), whole_months(2024, 4, 1)]
     result = "the release has no figure between February 2024 and April 2024"
-    assert answer(chosen(available)) == (*NOTHING, "no_figure_for_period", result, False, *NOTHING)
+    assert answer(chosen(available)) == (*NOTHING, "no_figure_for_period", result, None, *NOTHING)
     days = [day("2024-01-31"), day("2024-02-29"), day("2024-04-30"), day("2024-05-31")]
     result = "the release has no figure between 29 February 2024 and 30 April 2024"
     assert answer(chosen(days, cadence="monthly"))[2:4] == ("no_figure_for_period", result)
@@ -247,19 +247,19 @@ def test_period_is_late_from_its_due_day(lag: str | None, said: str, due: str) -
         *NOTHING,
         "not_due",
         result,
-        False,
+        None,
         *NOTHING,
     )
     result = f"due on {due}; the newest stored figure is for February 2024"
     for order in (available, available[::-1]):
-        assert answer(chosen(order, as_of=on, lag=lag)) == (*NOTHING, "late", result, False, *NOTHING)
+        assert answer(chosen(order, as_of=on, lag=lag)) == (*NOTHING, "late", result, None, *NOTHING)
 
 
 def test_choices_become_a_table_with_a_row_each() -> None:
-    one = PeriodChoice("a", *MARCH, *whole_months(2024, 2, 1), evidence="told", carried=True)
+    one = PeriodChoice("a", *MARCH, *whole_months(2024, 2, 1), evidence="told", time_caveat="carried_forward")
     two = PeriodChoice("b", *MARCH, reason="late", evidence="due", near_start=MARCH.start, near_end=MARCH.end)
     rows = tabulate_choices([one, two])
     assert rows.rows() == [tuple(one), tuple(two)]
     assert rows.columns == ["measure", "period_start", "period_end", "reference_start", "reference_end", "time_reason",
-                             "time_evidence", "carried", "near_start", "near_end"]  # fmt: skip
+                             "time_evidence", "time_caveat", "near_start", "near_end"]  # fmt: skip
     assert tabulate_choices([]).schema == rows.schema

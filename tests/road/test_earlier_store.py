@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from pipelines.app.earlier_store import RENEWAL_NOTICE, renew_store
 from pipelines.core.errors import CommongroundError, UnreadableError
 from pipelines.core.layout import is_earlier_layout, read_layout
-from pipelines.core.renames import COLUMNS
+from pipelines.core.renames import COLUMNS, REASONS
 from pipelines.core.store import LAYOUT_VERSION, layout_path, load_or_build_table, read_log, state_path, table_key
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
@@ -98,9 +98,10 @@ def test_ledger_of_layout_2_keeps_its_history_under_the_new_names(tmp_path: Path
     assert ledger_path(tmp_path, PROBLEM).read_bytes() == ledger_bytes
 
     ledger = read_ledger(tmp_path, PROBLEM)
-    assert_frame_equal(
-        ledger.spells, pl.read_parquet(tmp_path / "spells.parquet").rename(COLUMNS["gap_ledger"], strict=False)
-    )
+    before = pl.read_parquet(tmp_path / "spells.parquet").rename(COLUMNS["gap_ledger"], strict=False)
+    renamed = {old: reasons[0] for old, reasons in REASONS.items()}
+    assert set(before["reason"]) & set(renamed)
+    assert_frame_equal(ledger.spells, before.with_columns(pl.col("reason", "previous_reason").replace(renamed)))
     assert ledger.builds["closed"].to_list() == [0, 312, 0] and ledger.builds["reopened"].to_list() == [0, 0, 312]
     write_ledger(tmp_path, PROBLEM, ledger, "key")
     again = read_ledger(tmp_path, PROBLEM)
