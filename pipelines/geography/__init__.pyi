@@ -32,6 +32,7 @@ from .nearest_neighbours import MODELS as MODELS
 from .nearest_neighbours import NEAREST_NEIGHBOURS_PATH as NEAREST_NEIGHBOURS_PATH
 from .nearest_neighbours import load_nearest_neighbours as load_nearest_neighbours
 from .nearest_neighbours import stack_nearest_neighbours as stack_nearest_neighbours
+from .nicknames import load_nicknames as load_nicknames
 from .postcode_districts import DISTRICTS_PATH as DISTRICTS_PATH
 from .postcode_districts import load_postcode_districts as load_postcode_districts
 from .postcode_districts import summarise_postcode_districts as summarise_postcode_districts

@@ -2,11 +2,19 @@
 
 import json
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import polars as pl
 
 from pipelines.core.geocodes import ENTITY_NAMES
-from pipelines.geography import Places, fold_name, follow_changes, load_postcode_districts, trace_graph
+from pipelines.geography import (
+    Places,
+    fold_name,
+    follow_changes,
+    load_nicknames,
+    load_postcode_districts,
+    trace_graph,
+)
 from pipelines.outputs.page_templates import render_page
 
 SEARCH = "search.js"
@@ -19,14 +27,28 @@ _KIND_TITLES = {
 """Titles of kinds without a code prefix of their own."""
 
 
+_GROUPS = {
+    "lad": "Councils", "utla": "Councils", "county": "Councils", "pcon": "Westminster constituencies",
+    "trust": "NHS trusts", "health_board": "Health boards", "pfa": "Police forces", "nation": "Nations",
+    "region": "Regions", "icb": "Integrated care boards", "site": "NHS sites",
+}  # fmt: skip
+"""Groups in which places are listed, in order, by their kind in the register."""
+OTHER_PLACES = "Other places"
+
+
 class SearchPlace(NamedTuple):
-    """A place with a page: its code, name and kind, its region or nation, and other names and codes it is known by."""
+    """A place with a page: its code, name and kind, its region or nation, and other names and codes it is known by.
+
+    `nicknames` has short names with the web site that uses each. `group` is the group in which it is listed.
+    """
 
     code: str
     name: str
     kind: str
     where: str
     others: tuple[str, ...]
+    group: str
+    nicknames: tuple[tuple[str, str], ...]
 
 
 def render_search(pages: pl.DataFrame, places: Places) -> str:
@@ -37,7 +59,13 @@ def render_search(pages: pl.DataFrame, places: Places) -> str:
         [place.code, place.name, kinds.index(place.kind), wheres.index(place.where), list(place.others)]
         for place in listed
     ]
-    data = {"kinds": kinds, "wheres": wheres, "places": names, "districts": _index_districts(listed, places)}
+    groups = {place.kind: place.group for place in listed}
+    data = {
+        "kinds": kinds, "groups": [groups[kind] for kind in kinds], "order": group_order(),
+        "wheres": wheres, "places": names,
+        "nicknames": [[at, *nickname] for at, place in enumerate(listed) for nickname in place.nicknames],
+        "districts": _index_districts(listed, places),
+    }  # fmt: skip
     return render_page(SEARCH, data=json.dumps(data, ensure_ascii=False, separators=(",", ":")))
 
 
@@ -52,6 +80,9 @@ def list_search_places(pages: pl.DataFrame, places: Places) -> list[SearchPlace]
     for code in spellings:
         for successor in codes.intersection(follow_changes(code, places.graph.forward)) - {code}:
             earlier.setdefault(successor, []).append(code)
+    nicknames: dict[str, list[tuple[str, str]]] = {}
+    for code, nickname, page in load_nicknames().iter_rows():
+        nicknames.setdefault(code, []).append((nickname, urlsplit(page).netloc.removeprefix("www.")))
     return [
         SearchPlace(
             code,
@@ -59,6 +90,8 @@ def list_search_places(pages: pl.DataFrame, places: Places) -> list[SearchPlace]
             describe_kind(code, places.kinds.get(code, "")),
             where,
             _other_names(code, name, earlier, spellings),
+            describe_group(places.kinds.get(code, "")),
+            tuple(nicknames.get(code, ())),
         )
         for code, name, where in pages.select("place_code", "place_name", "where")
         .sort("place_name", "place_code")
@@ -89,6 +122,16 @@ def _other_names(
 def describe_kind(code: str, kind: str) -> str:
     """Describe the kind of a place by its code and its kind in the register, such as London borough."""
     return _KIND_TITLES.get(kind) or ENTITY_NAMES.get(code[:3]) or kind.replace("_", " ") or "place"
+
+
+def describe_group(kind: str) -> str:
+    """Return the group in which places of a kind are listed."""
+    return _GROUPS.get(kind, OTHER_PLACES)
+
+
+def group_order() -> list[str]:
+    """Return the groups in the order of pages and of the search."""
+    return [*dict.fromkeys(_GROUPS.values()), OTHER_PLACES]
 
 
 def _index_districts(listed: list[SearchPlace], places: Places) -> dict[str, list[Any]]:

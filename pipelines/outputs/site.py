@@ -1,6 +1,6 @@
 """Index page of all problems and places, and the place pages."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,7 +45,7 @@ from pipelines.outputs.place_pages import build_place_pages
 from pipelines.outputs.place_render import render_place_page
 from pipelines.outputs.publish import report_record_path
 from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS
-from pipelines.outputs.search import SEARCH, render_search
+from pipelines.outputs.search import SEARCH, describe_group, group_order, render_search
 
 INDEX, TABLE_SCRIPT = "index.html", "table.js"
 
@@ -230,10 +230,10 @@ def render_index(project: Project) -> str:
         }
         for row in read_table(_overview_path(project)).iter_rows(named=True)
     ]
-    places = group_by_region(read_table(_pages_path(project)))
+    places = group_by_kind(read_table(_pages_path(project)), load_places(project).kinds)
     day = format_day(project.as_of)
     return render_page(
-        "overview.html", problems=problems, places_by_region=places, as_of=day, version=project_version(),
+        "overview.html", problems=problems, places_by_kind=places, as_of=day, version=project_version(),
         trend_width=WIDTH, trend_height=HEIGHT,
         max_listed_places=MAX_LISTED_PLACES,
     )  # fmt: skip
@@ -312,6 +312,19 @@ def _count_answers(register: pl.DataFrame, verdicts: dict[str, pl.DataFrame]) ->
         "place_code", "place_name", pl.coalesce("region", "nation", pl.lit("Other places")).alias("where"),
         "answered", "asked",
     )  # fmt: skip
+
+
+def group_by_kind(
+    places: pl.DataFrame, kinds: Mapping[str, str]
+) -> list[tuple[str, str, list[tuple[str, list[dict[str, Any]]]]]]:
+    """Group places by kind, such as councils or NHS trusts: an identifier, the title, and the places by region."""
+    titles = {code: describe_group(kinds.get(code, "")) for code in places["place_code"]}
+    group = pl.col("place_code").replace_strict(titles, default=None, return_dtype=pl.String)
+    by_group = places.with_columns(group.alias("group")).partition_by("group", as_dict=True)
+    return [
+        (title.lower().replace(" ", "-"), title, group_by_region(by_group[title,].drop("group")))
+        for title in group_order() if (title,) in by_group
+    ]  # fmt: skip
 
 
 def group_by_region(places: pl.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:

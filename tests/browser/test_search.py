@@ -41,6 +41,7 @@ def page(browser: Browser, home: Path, request: pytest.FixtureRequest) -> Iterat
         ("e09000024", "Merton", "London"),
         ("sw19 3rt", "Merton", "postcodes of SW19"),
         ("ab10", "Aberdeen City", "all postcodes of AB10"),
+        ("bcp", "Bournemouth, Christchurch and Poole", "short name: BCP (bcpcouncil.gov.uk)"),
     ],
 )
 def test_place_is_found_and_its_page_opened_by_keyboard(page: Page, typed: str, name: str, note: str) -> None:
@@ -51,6 +52,22 @@ def test_place_is_found_and_its_page_opened_by_keyboard(page: Page, typed: str, 
     page.get_by_role("searchbox").press("Enter")
     page.wait_for_url("**/places/*.html")
     assert page.locator("h1").inner_text() == name
+
+
+def test_places_are_listed_by_kind_and_reached_with_the_arrow_keys(page: Page) -> None:
+    box = page.get_by_role("searchbox")
+    box.fill("birmingham")
+    groups = page.locator("#find .group").all_inner_texts()
+    assert groups[:2] == ["Councils", "Westminster constituencies"] and len(groups) == len(set(groups))
+    assert page.get_by_role("list", name="Councils").get_by_role("link").all_inner_texts() == ["Birmingham"]
+    box.press("ArrowDown")
+    assert page.evaluate("document.activeElement.textContent") == "Birmingham"
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.id") == "find-text"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "find-text"
 
 
 def test_unknown_text_is_answered_with_no_place(page: Page) -> None:
@@ -67,4 +84,23 @@ def test_without_scripts_the_box_is_hidden_and_links_remain(browser: Browser, ho
     page.goto(output_path(home, "index.html").as_uri())
     assert not page.locator("#find").is_visible()
     assert page.get_by_role("link", name="Merton", exact=True).is_visible()
+    for title in ("Councils", "NHS trusts", "Police forces"):
+        assert page.get_by_role("heading", name=title).first.is_visible()
+    page.goto(output_path(home, "places/N09000003.html").as_uri())
+    page.get_by_role("link", name="List of all places").click()
+    assert page.url.endswith("index.html#places")
+    context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+@pytest.mark.parametrize("code", ["E09000024", "S12000017", "N09000003", "R0A"])
+def test_place_page_fits_its_width_and_prints(browser: Browser, home: Path, width: int, code: str) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(output_path(home, f"places/{code}.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    first = page.locator("dl.numbers.first dd").first.bounding_box()
+    assert first and first["y"] < 900
+    page.emulate_media(media="print")
+    assert page.locator("table.known").is_visible() and not page.locator("nav").is_visible()
     context.close()

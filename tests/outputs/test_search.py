@@ -8,8 +8,8 @@ import pytest
 
 from pipelines.core.store import output_path, read_table, state_path
 from pipelines.declarations.project import Project
-from pipelines.geography import load_places
-from pipelines.outputs.search import SearchPlace, list_search_places
+from pipelines.geography import load_nicknames, load_places
+from pipelines.outputs.search import SearchPlace, group_order, list_search_places
 from pipelines.outputs.site import publish_pages
 
 
@@ -65,3 +65,18 @@ def test_share_of_few_postcodes_is_not_shown_as_none(built: Project) -> None:
     shares = dict(zip(data["districts"]["AB3"][::2], data["districts"]["AB3"][1::2], strict=True))
     names = {data["places"][at][1]: share for at, share in shares.items()}
     assert names["Highland"] == "under 0.1 %" and names["Moray"] == "7 %"
+
+
+def test_nickname_has_its_source_and_a_place_with_a_page(built: Project, found: dict[str, SearchPlace]) -> None:
+    table = load_nicknames()
+    assert table.height and table["source"].str.starts_with("https://").all()
+    for code, nickname, page in table.iter_rows():
+        ((name, site),) = found[code].nicknames
+        assert name == nickname and site in page
+    assert load_places(built).names["E06000058"] == "Bournemouth, Christchurch and Poole"
+
+
+def test_places_are_grouped_by_kind(found: dict[str, SearchPlace]) -> None:
+    groups = {place.group for place in found.values()}
+    assert groups <= set(group_order()) and found["E09000024"].group == "Councils"
+    assert {"NHS trusts", "Westminster constituencies", "Police forces", "Health boards"} <= groups

@@ -10,7 +10,8 @@ function fold(text) {
     .replace(/&/g, " and ").replace(/['’.]/g, "").replace(/[^a-z0-9]+/g, " ").trim();
 }
 
-const NAMES = DATA.places.map((place) => [place[1], place[0], ...place[4]].map((text) => [text, fold(text)]));
+const NAMES = DATA.places.map((place) => [place[1], place[0], ...place[4]].map((text) => [text, fold(text), `former or other name: ${text}`]));
+for (const [at, name, site] of DATA.nicknames) NAMES[at].push([name, fold(name), `short name: ${name} (${site})`]);
 
 /** Return how well a name matches: 0 the whole, 1 its beginning, 2 a later word; -1 not at all. */
 function match(name, text) {
@@ -39,27 +40,45 @@ function search(typed) {
   const hits = [];
   NAMES.forEach((names, at) => {
     let best = null;
-    names.forEach(([name, folded], i) => {
+    names.forEach(([, folded, note], i) => {
       const level = match(folded, text);
       const rank = level * 2 + (i > 0 ? 1 : 0);
-      if (level >= 0 && (best === null || rank < best[1])) best = [at, rank, i > 1 ? `former or other name: ${name}` : ""];
+      if (level >= 0 && (best === null || rank < best[1])) best = [at, rank, i > 1 ? note : ""];
     });
     if (best) hits.push(best);
   });
   return hits.sort((one, other) => one[1] - other[1] || one[0] - other[0]).map(([at, , note]) => [at, note]);
 }
 
+/** Return the list item of a place: a link, with its kind, region and note. */
+function item([at, note]) {
+  const [code, name, kind, where] = DATA.places[at];
+  const row = document.createElement("li"), link = document.createElement("a"), small = document.createElement("small");
+  link.href = script.dataset.root + "places/" + encodeURIComponent(code) + ".html";
+  link.textContent = name;
+  small.textContent = [DATA.kinds[kind], DATA.wheres[where], note].filter(Boolean).join(", ");
+  row.append(link, " ", small);
+  return row;
+}
+
+/** Return a heading and a list for each group of places, in the order of the index. */
+function groups(found) {
+  const group = ([at]) => DATA.groups[DATA.places[at][2]];
+  return DATA.order.flatMap((title) => {
+    const own = found.filter((place) => group(place) === title);
+    if (!own.length) return [];
+    const head = document.createElement("p"), list = document.createElement("ul");
+    head.className = "group";
+    head.textContent = title;
+    list.setAttribute("aria-label", title);
+    list.append(...own.map(item));
+    return [head, list];
+  });
+}
+
 function show(box, typed) {
-  const found = search(typed), list = box.querySelector("ul"), root = script.dataset.root;
-  list.replaceChildren(...found.slice(0, MOST).map(([at, note]) => {
-    const [code, name, kind, where] = DATA.places[at];
-    const item = document.createElement("li"), link = document.createElement("a"), small = document.createElement("small");
-    link.href = root + "places/" + encodeURIComponent(code) + ".html";
-    link.textContent = name;
-    small.textContent = [DATA.kinds[kind], DATA.wheres[where], note].filter(Boolean).join(", ");
-    item.append(link, " ", small);
-    return item;
-  }));
+  const found = search(typed);
+  box.querySelector(".results").replaceChildren(...groups(found.slice(0, MOST)));
   const more = found.length > MOST ? `; the first ${MOST} are listed` : "";
   const northern = /^bt[0-9]/i.test(typed.trim()) ? ". Postcodes of Northern Ireland are not in this table; type the name of the council" : "";
   const source = district(typed) ? ". Shares are of postcodes in use or retired (ONS Postcode Directory, November 2025), not of people" : "";
@@ -73,9 +92,17 @@ if (box) {
   box.hidden = false;
   input.addEventListener("input", () => show(box, input.value));
   input.addEventListener("keydown", (event) => {
-    const first = box.querySelector("ul a");
+    const at = search(input.value)[0], first = at && links().find((link) => link.href.endsWith(`/${encodeURIComponent(DATA.places[at[0]][0])}.html`));
     if (event.key === "Enter" && first) location.href = first.href;
     if (event.key === "Escape") { input.value = ""; show(box, ""); }
+  });
+  // The arrow keys move through the box and the places that it lists; Escape returns to the box.
+  const links = () => [...box.querySelectorAll(".results a")];
+  box.addEventListener("keydown", (event) => {
+    const stops = [input, ...links()], step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const next = step && stops[stops.indexOf(document.activeElement) + step];
+    if (next) { event.preventDefault(); next.focus(); }
+    if (event.key === "Escape") input.focus();
   });
   show(box, input.value);
 }
