@@ -7,7 +7,7 @@ only. DuckDB's access to files is off, so a SELECT reads no other data.
 import duckdb
 import polars as pl
 
-from checks import CARRIED_FORWARD, is_carried_forward
+from checks import CARRIED_FORWARD, COARSER_PERIOD, is_carried_forward, is_of_longer_period
 from pipelines.core.errors import CommongroundError, DeclarationError
 from pipelines.core.periods import format_period
 from pipelines.core.query import QueryLimits, run_limited_query, sandbox_config, user_query_limits
@@ -30,17 +30,17 @@ _COPIES, _ATTEMPTS = 6, 2
 MEASURE_SUFFIX = "_measure"
 """Suffix of the column that names the measure which answers a need with `one_of`."""
 PERIOD_SUFFIX = "_period"
-"""Suffix of the column with the reference period of another column's figures, where a need declares `carry`."""
+"""Suffix of the column with the reference period of another column's figures."""
 
 
 def run_problem_select(
     problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame
 ) -> pl.DataFrame:
-    """Run a problem's SELECT; return its columns, each that rests on measures followed by its `_status`.
+    """Run a problem's SELECT; return its columns, each that rests on measures followed by `_status` and `_period`.
 
-    A `_status` is the reason why the figure is missing, or the worst observation status behind it. Where a need
-    declares `carry`, a column `_period` states the reference period of the figures. Where it declares `one_of`, a
-    column `_measure` names the measure that answers. Raises DeclarationError where the
+    A `_status` is the reason why the figure is missing, or the worst observation status behind it. A `_period` is the
+    reference period of the figures, in words; a column of dates has none. Where a need declares `one_of`, a column
+    `_measure` names the measure that answers. Raises DeclarationError where the
     SELECT does not run. Raises CommongroundError where it does not return one row for each place (and period), or
     returns a figure although none of its measures has one.
     """
@@ -117,7 +117,6 @@ def _refuse_other_rows(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame
 
 
 def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    carried = {name for name, need in problem.header.measure_needs.items() if need.carry}
     alternatives = [set(measures) for measures in problem.header.alternatives.values()]
     columns: list[str] = []
     for name, inputs in problem.select.inputs.items():
@@ -138,7 +137,7 @@ def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key
             measure = pl.when(pl.col(name).is_not_null()).then("_measures").alias(f"{name}{MEASURE_SUFFIX}")
             view = view.with_columns(measure).drop("_measures")
             columns.append(f"{name}{MEASURE_SUFFIX}")
-        if carried & set(inputs):
+        if not view.schema[name].is_temporal():
             view = view.join(collect_periods(inputs, cells, key), on=key, how="left", maintain_order="left")
             period_text = pl.when(pl.col(name).is_not_null()).then("_periods").alias(f"{name}{PERIOD_SUFFIX}")
             view = view.with_columns(period_text).drop("_periods")
@@ -149,7 +148,7 @@ def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key
 def collect_statuses(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """Return for each row the first reason among some measures, their worst status, and the number known.
 
-    A proxy or a carried-forward figure ranks as worse than any published observation status.
+    A proxy, or a figure for another period, ranks as worse than any published observation status.
     """
     rank = pl.col("obs_status").replace_strict(
         {s: n for n, s in enumerate(OBSERVATION_STATUSES)}, default=0, return_dtype=pl.Int64
@@ -161,7 +160,12 @@ def collect_statuses(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str
     worst = rank.filter(known).max().replace_strict(dict(enumerate(OBSERVATION_STATUSES)), default=None)
     has_proxy = pl.col("proxy_measure").is_not_null().any()
     status = (
-        pl.when(has_proxy).then(pl.lit("proxy_used")).when(is_carried_forward().any()).then(pl.lit(CARRIED_FORWARD))
+        pl.when(has_proxy)
+        .then(pl.lit("proxy_used"))
+        .when(is_carried_forward().any())
+        .then(pl.lit(CARRIED_FORWARD))
+        .when(is_of_longer_period().any())
+        .then(pl.lit(COARSER_PERIOD))
     )
     return grouped.agg(
         pl.coalesce(

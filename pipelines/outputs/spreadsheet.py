@@ -12,7 +12,6 @@ from typing import Any
 
 import polars as pl
 
-from checks import is_carried_forward
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.measure import Measure
@@ -113,7 +112,7 @@ def _format_periods(name: str, starts: pl.Series, ends: pl.Series) -> pl.Series:
 def figures_table(report: Report) -> pl.DataFrame:
     """Return a row for each place (and period), with a figure or shorthand for each measure.
 
-    A measure with figures carried forward has a second column with the reference period of each figure.
+    A measure has a second column with the reference period of each figure, unless all are of the period of their row.
     """
     key = ["place_code", "place_name", "period_start", "period_end"]
     cells = report.cells.sort("place_code", "period_start").with_columns(
@@ -126,7 +125,7 @@ def figures_table(report: Report) -> pl.DataFrame:
         wide = wide.with_columns(pl.Series(name, mixed, dtype=pl.Object))
         if measure.interval:
             wide = wide.with_columns(_limit_column(mine, name, side) for side in INTERVAL_SIDES)
-        if mine.select(is_carried_forward().any()).item():
+        if _has_other_periods(mine):
             wide = wide.with_columns(_figure_periods(f"{name}{PERIOD_SUFFIX}", mine))
     titles = [
         pl.col(column).alias(title)
@@ -140,6 +139,12 @@ def figures_table(report: Report) -> pl.DataFrame:
         *_period_columns(report, wide),
         *titles,
     )
+
+
+def _has_other_periods(cells: pl.DataFrame) -> bool:
+    """Return whether a figure is of another period than its row; the rows of grain latest have no period."""
+    starts, ends = pl.col("reference_start") != pl.col("period_start"), pl.col("reference_end") != pl.col("period_end")
+    return bool(cells.select((pl.col("value").is_not_null() & (starts | ends)).any()).item())
 
 
 def _measure_columns(name: str, measure: Measure) -> dict[str, str]:

@@ -60,18 +60,23 @@ def test_malicious_name_is_text_and_not_a_link(content: bytes) -> None:
 def test_missing_figure_is_shorthand_and_never_zero_or_blank() -> None:
     report = sample()
     table = figures_table(report)
-    assert table.columns[2:] == [f"{m.title} ({m.unit})" for m in MEASURES.values()]
+    figures = [name for name in table.columns[2:] if not name.endswith(": reference period")]
+    assert figures == [f"{m.title} ({m.unit})" for m in MEASURES.values()]
     households = dict(zip(table["Place code"], table["Households (households)"].to_list(), strict=True))
     assert households == {"E06000001": 0.0, "E06000002": "[c]", "E07000008": 0.0, "E09000001": "[c]", "W06000001": 0.0}
     assert set(table["Unfilled vacancies (vacancies)"].to_list()) == {"[x]"}
 
 
-def test_figure_carried_forward_has_a_period_column() -> None:
+def test_figure_of_another_period_than_its_row_has_a_period_column() -> None:
     report = sample("month")
-    older = (pl.col("measure") == "households") & (pl.col("place_code") == "E06000001")
-    caveat = pl.when(older).then(pl.lit("rounded,carried_forward")).otherwise("caveats").alias("caveats")
-    carried = report._replace(cells=report.cells.with_columns(caveat))
-    plain, table = figures_table(report), figures_table(carried)
+    of_its_row = [pl.col(f"period_{end}").alias(f"reference_{end}") for end in ("start", "end")]
+    same = report._replace(cells=report.cells.with_columns(of_its_row))
+    other = (pl.col("measure") == "households") & (pl.col("place_code") == "E06000001")
+    dates = {"start": date(2025, 1, 1), "end": date(2025, 12, 31)}
+    older = [pl.when(other).then(pl.lit(day)).otherwise(f"reference_{end}").alias(f"reference_{end}")
+             for end, day in dates.items()]  # fmt: skip
+    carried = same._replace(cells=same.cells.with_columns(older))
+    plain, table = figures_table(same), figures_table(carried)
     column = "Households (households): reference period"
     assert [name for name in table.columns if name not in plain.columns] == [column]
     assert table.columns.index(column) == table.columns.index("Households (households)") + 1
@@ -83,7 +88,7 @@ def test_figure_carried_forward_has_a_period_column() -> None:
 def test_figures_stay_numeric_in_columns_with_shorthand() -> None:
     table = pl.read_excel(build_spreadsheet(sample()), sheet_name="Figures", has_header=False, infer_schema_length=0)
     rows = {row[0]: row for row in table.iter_rows() if row[0] in ("E06000001", "E06000002")}
-    assert rows["E06000001"][2:4] == ("2.5", "0") and rows["E06000002"][3] == "[c]"
+    assert rows["E06000001"][2:6] == ("2.5", "2025", "0", "2025") and rows["E06000002"][4] == "[c]"
     text = parts(build_spreadsheet(sample()))
     figures = next(t for n, t in text.items() if n.endswith("sheet5.xml"))
     assert re.search(r"<c r=\"C\d+\"[^>]*><v>2\.5</v>", figures)
