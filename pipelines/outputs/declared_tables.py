@@ -1,8 +1,11 @@
-"""Tables of measures and sources, as declared."""
+"""Tables of problems, measures and sources, as declared."""
+
+from typing import Any
 
 import polars as pl
 
-from pipelines.declarations.catalogue import Catalogue
+from pipelines.core.schema import DATE, TEXT, Column, table_from_records
+from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.measure import counts_residents
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import OTHER_KINDS
@@ -15,6 +18,54 @@ COMPUTED_MEASURE_COLUMNS = {
     "population": "True where the measure counts who lives in a place",
 }
 """Columns of the table `measures` that follow from several keys of a declaration."""
+
+
+PROBLEM: dict[str, Column] = {
+    "problem": Column(TEXT, "Name of the problem; problem.<name> is its view"),
+    "question": Column(TEXT, "The question, in its owner's words"),
+    "decision": Column(TEXT, "The decision that the answer supports"),
+    "decision_date": Column(DATE, "Day of a decision of the past; null for a decision still to be made"),
+    "owner": Column(TEXT, "Role of the person who takes the decision"),
+    "geography": Column(TEXT, "Geography of the answer"),
+    "nations": Column(TEXT, "Nations of the places requested, comma separated; null for all"),
+    "grain": Column(TEXT, "latest: one row for each place; otherwise one row for each place and period"),
+    "first_period": Column(TEXT, "First period requested; null for grain latest"),
+    "last_period": Column(TEXT, "Last period requested; null for the last that has ended"),
+    "essential_needs": Column(TEXT, "Measures without which the question has no answer, comma separated"),
+    "optional_needs": Column(TEXT, "Measures without which the answer has a caveat, comma separated"),
+    "unknowns": Column(TEXT, "Measures on which the decision rests and which no publisher reports, comma separated"),
+}
+"""Table of problems. A need that several measures can answer is written `name (one of: measures)`."""
+
+
+def problems_table(catalogue: Catalogue) -> pl.DataFrame:
+    """Return the table of problems (PROBLEM), one row for each problem."""
+    return table_from_records(
+        [_describe_problem(problem) for _, problem in sorted(catalogue.problems.items())], PROBLEM
+    )
+
+
+def _describe_problem(problem: Problem) -> dict[str, Any]:
+    header = problem.header
+    needs = {
+        name: f"{name} (one of: {', '.join(need.one_of)})" if need.one_of else name
+        for name, need in header.needs.items()
+    }
+    essential = [text for name, text in needs.items() if header.needs[name].essential]
+    optional = [text for name, text in needs.items() if not header.needs[name].essential]
+    return {
+        "problem": problem.name,
+        **{
+            key: getattr(header, key)
+            for key in ("question", "decision", "decision_date", "owner", "geography", "grain")
+        },
+        "nations": ", ".join(header.nations) or None,
+        "first_period": header.periods.start if header.periods else None,
+        "last_period": header.periods.end if header.periods else None,
+        "essential_needs": ", ".join(essential) or None,
+        "optional_needs": ", ".join(optional) or None,
+        "unknowns": ", ".join(header.unknowns) or None,
+    }
 
 
 def measures_table(catalogue: Catalogue) -> pl.DataFrame:

@@ -32,7 +32,7 @@ from pipelines.declarations.source import Source
 from pipelines.gaps import BOUNDARY_DISCONTINUITY, BUILD, GAP_LEDGER, RANK, VERDICT
 from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIGHBOUR
 from pipelines.observations import COMPLETENESS, PROVIDER_RETURN, RECONCILIATION, REVISION, REVISION_SUMMARY, TOTAL
-from pipelines.outputs.declared_tables import COMPUTED_MEASURE_COLUMNS
+from pipelines.outputs.declared_tables import COMPUTED_MEASURE_COLUMNS, PROBLEM
 from pipelines.outputs.source_status import AGE_MEANING, SOURCE_STATUS_VIEW, STATUS_MEANING
 from pipelines.outputs.warehouse_observations import (
     OBSERVATION_SLICE,
@@ -82,6 +82,7 @@ OBS_STATUS_MEANING = {
     "sdmx_code": "Code of SDMX (OBS_STATUS or CONF_STATUS)",
 }
 TABLE_MEANING = {
+    "problems": "Every problem: question, decision, owner, needs, and unknowns that no publisher reports",
     "cells": "Every place, period and measure of a problem: a value, or a gap with a reason",
     "ranks": "Rank of each place among the places of a problem, with the best and worst rank that its bounds allow",
     "gaps": "Needed and wanted cells without a value, with reason, evidence, data owner and remedy",
@@ -216,6 +217,7 @@ def _create_from_parts(con: duckdb.DuckDBPyConnection, name: str, table: TablePa
 def column_meanings() -> dict[str, dict[str, str]]:
     """Return the meaning of every column by table, except for the views of problems."""
     table_columns = {
+        "problems": PROBLEM,
         "cells": CELL_COLUMNS,
         "gaps": CELL_COLUMNS,
         "ranks": RANK,

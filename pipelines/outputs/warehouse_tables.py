@@ -47,7 +47,7 @@ from pipelines.observations import (
     has_observations,
     summarise_completeness,
 )
-from pipelines.outputs.declared_tables import measures_table
+from pipelines.outputs.declared_tables import measures_table, problems_table
 from pipelines.outputs.load import list_releases, stack_findings
 from pipelines.outputs.publish import acceptances_in_force, problems_folder
 from pipelines.outputs.source_status import sources_table
@@ -115,6 +115,7 @@ def write_tables(project: Project) -> Path:
         "neighbours": load_neighbour_table(project),
         "border_practices": list_border_practices(places, load_postcode_tables(project)),
         "boundary_discontinuities": answers("discontinuity", BOUNDARY_DISCONTINUITY),
+        "problems": problems_table(catalogue),
         "measures": measures_table(catalogue),
         "sources": sources_table(project),
         "releases": list_releases(project, current_keys, sorted(catalogue.observation_sources())),
