@@ -13,6 +13,7 @@ from .figures import flag_measures as flag_measures
 from .finding import CheckInput as CheckInput
 from .finding import build_source_fault as build_source_fault
 from .finding import build_unmatched_findings as build_unmatched_findings
+from .floor import find_impossible_figures as find_impossible_figures
 from .periods import CARRIED_FORWARD as CARRIED_FORWARD
 from .periods import COARSER_PERIOD as COARSER_PERIOD
 from .periods import find_other_periods as find_other_periods

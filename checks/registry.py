@@ -14,6 +14,8 @@ SOURCE_CHECKS: tuple[Check, ...] = (
     rows.find_unallocated_rows,
     rows.find_unreadable_cells,
     rows.find_implausible_values,
+    rows.find_number_markers,
+    rows.find_zero_denominators,
     rows.find_duplicate_keys,
     rows.find_repeated_rows,
     rows.find_dropped_cells,

@@ -57,6 +57,16 @@ def find_implausible_values(release: CheckInput) -> pl.DataFrame:
     return _gather_faults(release, "implausible", "implausible_values", "implausible")
 
 
+def find_number_markers(release: CheckInput) -> pl.DataFrame:
+    """Find numbers that a publisher prints in place of a figure, such as -99."""
+    return _gather_faults(release, "numeric_marker", "number_markers", "numeric_marker")
+
+
+def find_zero_denominators(release: CheckInput) -> pl.DataFrame:
+    """Find rates with a denominator of 0."""
+    return _gather_faults(release, "zero_denominator", "zero_denominators", "zero_denominator")
+
+
 def find_duplicate_keys(release: CheckInput) -> pl.DataFrame:
     """Find places with several different figures for a period; all of them are set aside."""
     return _gather_faults(release, "duplicate", "duplicate_keys", "duplicate")

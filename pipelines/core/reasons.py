@@ -143,6 +143,14 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "the cell contains text that is neither a number nor a marker declared for the source", "warn",
            "the maintainer of the source declaration",
            "Find the meaning in the publisher's notes and declare the marker."),
+    Reason("numeric_marker", "values", "Number used as a marker",
+           "a count or stock is -1, -9 or below 0 in nines alone, such as -99; or a number of nines is repeated, or is "
+           "ten times as high as every other figure", "error",
+           "the maintainer of the source declaration",
+           "Find the meaning in the publisher's notes and declare the number as a marker."),
+    Reason("zero_denominator", "values", "Rate with a denominator of 0",
+           "the denominator for the place and period is 0, so there is no rate", "warn",
+           "the publisher", "Ask for the denominator; no action where it is 0 indeed."),
     Reason("unit_change", "meaning", "Unit appears to have changed",
            "figures for most places differ by a power of ten from other periods or from the previous release, or "
            "this figure alone is too high by a power of ten; withheld", "error",

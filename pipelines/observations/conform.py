@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from checks import find_impossible_figures
 from pipelines.core.geocodes import gss_code_kind, is_code_of_kind, is_pseudo_code
 from pipelines.core.schema import (
     CATEGORY,
@@ -83,6 +84,7 @@ def conform_release(
     cells = _fault_contradicting_labels(_assign_place_codes(cells, source, codes), source, codes)
     cells = apply_corrections(cells, corrections, source)
     cells = parse_values(cells, source).with_columns(pl.col("printed").alias("text"))
+    cells = _fault_impossible_figures(cells, source)
     cells = _add_rounding_bounds(cells, source)
     cells = add_published_limits(cells, source)
     cells = _sort_cells(_fault_duplicates(_combine_codes(cells, source)))
@@ -193,6 +195,27 @@ def _match_code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple
     if not by_code:
         return None, "unmatched_place", f"{text or 'blank'}: no name of {source.geography}"
     return text or None, *describe_unknown_code(text, codes.known, source.geography or "")
+
+
+def _fault_impossible_figures(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Fault numbers that cannot be figures of their measure (checks.find_impossible_figures).
+
+    A number used as a marker is no value of any row, and neither is a negative count of a larger place.
+    """
+    found = find_impossible_figures(cells, source)
+    if found.is_empty():
+        return cells
+    row, fault = found["_cell"], found["fault"]
+    # A printed division by 0 is more than unreadable text.
+    before = cells["fault"][row]
+    is_new = before.is_null() | ((before == "unreadable") & (fault == "zero_denominator")).fill_null(False)
+    void = row.filter((fault == "numeric_marker") | ~is_new)
+    new = found.filter(is_new)
+    return cells.with_columns(
+        cells["value"].scatter(void, None),
+        cells["fault"].scatter(new["_cell"], new["fault"]),
+        cells["fault_evidence"].scatter(new["_cell"], new["evidence"]),
+    )
 
 
 def _by_measure(values: dict[str, Any], dtype: Any) -> pl.Expr:

@@ -1,0 +1,105 @@
+"""Numbers that are no figures: markers in nines, counts below 0, and rates with a denominator of 0."""
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks import find_impossible_figures
+from tests.gaps.plain import measure_of, source_of
+
+YEAR = (date(2023, 1, 1), date(2023, 12, 31))
+
+
+def release_of(**columns: list[float | None]) -> pl.DataFrame:
+    """Return the cells of a release: a column of figures for each measure, a row for each place."""
+    rows = [
+        (measure, value, None if value is None else f"{value:g}", f"E{place}", *YEAR)
+        for measure, values in columns.items()
+        for place, value in enumerate(values)
+    ]
+    schema = {"measure": pl.String, "value": pl.Float64, "text": pl.String, "place_code": pl.String,
+              "period_start": pl.Date, "period_end": pl.Date}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def faults_of(kind: str, values: list[float | None], **said: Any) -> dict[float | None, str]:
+    """Return the fault of each figure of one measure."""
+    cells = release_of(m=values)
+    faults = find_impossible_figures(cells, source_of(measures={"m": measure_of(kind, **said), "people": measure_of()}))
+    return {cells["value"][cell]: fault for cell, fault in faults.select("_cell", "fault").iter_rows()}
+
+
+ORDINARY = [12.0, 22.0, 31.0, 8.0, 15.0, 40.0]
+
+
+@pytest.mark.parametrize("marker", [-1.0, -9.0, -99.0, -999.0, -9999.0, -999999.0])
+@pytest.mark.parametrize("kind", ["count", "stock"])
+def test_negative_number_of_nines_is_a_marker_in_a_count(kind: str, marker: float) -> None:
+    assert faults_of(kind, [*ORDINARY, marker]) == {marker: "numeric_marker"}
+
+
+@pytest.mark.parametrize("value", [-2.0, -98.0, -100.0, -0.5, -1000.0])
+def test_other_count_below_zero_is_implausible(value: float) -> None:
+    assert faults_of("count", [*ORDINARY, value]) == {value: "implausible"}
+
+
+def test_declared_range_below_zero_allows_negative_counts() -> None:
+    credits = [-500.0, -250.0, 100.0, -75.0, 30.0, 12.0]
+    assert faults_of("count", [*credits, -99.0, -3.0], range=(-1000.0, 1000.0)) == {}
+
+
+@pytest.mark.parametrize("value", [99999.0, 999999.0])
+def test_single_number_of_nines_far_above_all_others_is_a_marker(value: float) -> None:
+    assert faults_of("count", [*ORDINARY, value]) == {value: "numeric_marker"}
+
+
+def test_number_of_nines_of_the_usual_size_is_a_figure() -> None:
+    assert faults_of("count", [9000.0, 8500.0, 12000.0, 9999.0, 11000.0, 7000.0]) == {}
+
+
+def test_number_of_nines_needs_enough_other_figures() -> None:
+    assert faults_of("count", [12.0, 15.0, 9999.0]) == {}
+    assert faults_of("count", [12.0, 15.0, 20.0, 18.0, 11.0, 9999.0]) == {9999.0: "numeric_marker"}
+
+
+def test_repeated_number_of_nines_is_a_marker() -> None:
+    values = [9000.0, 8500.0, 12000.0, 9999.0, 9999.0, 9999.0, 7000.0, 6500.0]
+    assert faults_of("count", values) == {9999.0: "numeric_marker"}
+
+
+def test_negative_change_rate_is_a_figure_and_a_lone_marker_is_not() -> None:
+    assert faults_of("index", [-1.0, -2.5, 3.0, 4.0, 1.0, 2.0]) == {}
+    assert faults_of("index", [-99.0, 2.5, 3.0, 4.0, 1.0, 2.0]) == {-99.0: "numeric_marker"}
+
+
+@given(st.lists(st.integers(0, 9000), min_size=5, max_size=30))
+def test_no_count_of_zero_or_more_below_four_nines_is_a_fault(values: list[int]) -> None:
+    assert faults_of("count", [float(value) for value in values]) == {}
+
+
+def test_rate_with_a_denominator_of_zero_is_no_figure() -> None:
+    measures = {"events": measure_of("count"), "people": measure_of("stock"),
+                "rate": measure_of("rate", numerator="events", denominator="people")}  # fmt: skip
+    cells = release_of(events=[110.0, 5.0, 0.0], people=[220000.0, 0.0, 0.0], rate=[50.0, 0.0, 0.0])
+    faults = find_impossible_figures(cells, source_of(measures=measures))
+    assert faults.select("_cell", "fault", "evidence").rows() == [
+        (7, "zero_denominator", "found 0, but people is 0 and events is 5"),
+        (8, "zero_denominator", "found 0, but people is 0 and events is 0"),
+    ]
+
+
+def test_printed_division_by_zero_is_named() -> None:
+    measures = {"people": measure_of(), "rate": measure_of("rate")}
+    cells = release_of(rate=[50.0, None]).with_columns(pl.col("text").fill_null(" #DIV/0! "))
+    faults = find_impossible_figures(cells, source_of(measures=measures))
+    assert faults.rows() == [(1, "zero_denominator", "found #DIV/0!: a division by 0")]
+
+
+def test_release_without_odd_figures_has_no_fault() -> None:
+    measures = {"events": measure_of("count"), "people": measure_of(), "rate": measure_of("rate")}
+    cells = release_of(events=[1.0, None], people=[10.0, 20.0], rate=[10.0, None])
+    assert find_impossible_figures(cells, source_of(measures=measures)).is_empty()
