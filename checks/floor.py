@@ -1,7 +1,8 @@
 """Figures that no measure can have, whatever its source declares: numbers used as markers, and counts below 0.
 
 A publisher may print -1, -99 or 9999 for a figure that it withholds. A count or a stock is 0 or more, unless its
-declared range begins below 0, as for returned stock. A rate of nothing is no rate.
+declared range begins below 0, as for returned stock. A rate of nothing is no rate. A fraction
+among percentages is a figure in another unit.
 """
 
 import polars as pl
@@ -36,6 +37,7 @@ def find_impossible_figures(cells: pl.DataFrame, source: Source) -> pl.DataFrame
         *(_find_marker_numbers(numbered, name, measure) for name, measure in _open_measures(numbered, source)),
         _find_negative_counts(numbered, source),
         *_find_zero_denominators(numbered, source),
+        _find_mixed_fractions(numbered, source),
     ]
     return pl.concat([pl.DataFrame(schema=IMPOSSIBLE), *tables]).unique("_cell", keep="first", maintain_order=True)
 
@@ -105,6 +107,17 @@ def _find_zero_denominators(cells: pl.DataFrame, source: Source) -> list[pl.Data
             rows = of_rate.join(nothing.select(_KEY).unique(), on=_KEY, how="semi", maintain_order="left")
             tables.append(_build_rows(rows, "zero_denominator", _describe_division(cells, rows, measure)))
     return tables
+
+
+def _find_mixed_fractions(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Find figures of at most 1 without a sign of per cent, in a measure whose other figures mostly have the sign."""
+    percentages = [name for name, measure in source.measures.items() if measure.unit == "%"]
+    figures = cells.filter(pl.col("value").is_not_null(), pl.col("measure").is_in(percentages)).with_columns(
+        pl.col("text").str.contains("%", literal=True).alias("has_sign")
+    )
+    mostly_signed = pl.col("has_sign").mean().over("measure") > 0.5
+    rows = figures.filter(~pl.col("has_sign") & mostly_signed & (pl.col("value").abs() <= 1))
+    return _build_rows(rows, "unit_change", pl.format("found {}, where most other figures have a sign of %", "text"))
 
 
 def _describe_division(cells: pl.DataFrame, rows: pl.DataFrame, measure: Measure) -> pl.Expr:

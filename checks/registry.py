@@ -16,6 +16,7 @@ SOURCE_CHECKS: tuple[Check, ...] = (
     rows.find_implausible_values,
     rows.find_number_markers,
     rows.find_zero_denominators,
+    rows.find_mixed_fractions,
     rows.find_duplicate_keys,
     rows.find_repeated_rows,
     rows.find_dropped_cells,

@@ -67,6 +67,11 @@ def find_zero_denominators(release: CheckInput) -> pl.DataFrame:
     return _gather_faults(release, "zero_denominator", "zero_denominators", "zero_denominator")
 
 
+def find_mixed_fractions(release: CheckInput) -> pl.DataFrame:
+    """Find fractions in a column of percentages."""
+    return _gather_faults(release, "unit_change", "mixed_fractions", "unit_change")
+
+
 def find_duplicate_keys(release: CheckInput) -> pl.DataFrame:
     """Find places with several different figures for a period; all of them are set aside."""
     return _gather_faults(release, "duplicate", "duplicate_keys", "duplicate")

@@ -153,7 +153,7 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "the publisher", "Ask for the denominator; no action where it is 0 indeed."),
     Reason("unit_change", "meaning", "Unit appears to have changed",
            "figures for most places differ by a power of ten from other periods or from the previous release, or "
-           "this figure alone is too high by a power of ten; withheld", "error",
+           "this figure alone is too high by a power of ten, or is a fraction among percentages; withheld", "error",
            "the publisher", "Ask for the unit; declare the scale, or correct the figure (scale) once it is known."),
     Reason("suspected_zero", "values", "Implausible zero",
            "a count model of the place's other periods gives the zero a probability below one in a million, and most "

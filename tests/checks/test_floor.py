@@ -99,6 +99,20 @@ def test_printed_division_by_zero_is_named() -> None:
     assert faults.rows() == [(1, "zero_denominator", "found #DIV/0!: a division by 0")]
 
 
+def percentages(*texts: str) -> pl.DataFrame:
+    values = [float(text.rstrip("% ")) for text in texts]
+    return release_of(rate=values).with_columns(pl.Series("text", texts))
+
+
+def test_fraction_among_percentages_is_in_another_unit() -> None:
+    source = source_of(measures={"rate": measure_of("rate", unit="%"), "people": measure_of()})
+    faults = find_impossible_figures(percentages("61.0%", "50 %", "70%", "0.58"), source)
+    assert faults.rows() == [(3, "unit_change", "found 0.58, where most other figures have a sign of %")]
+    # A sign, no majority with a sign, and a figure above 1 are no fault.
+    for texts in (("61.0%", "50 %", "0.58%"), ("61.0%", "50", "70", "0.58"), ("61.0%", "50 %", "70%", "58")):
+        assert find_impossible_figures(percentages(*texts), source).is_empty()
+
+
 def test_release_without_odd_figures_has_no_fault() -> None:
     measures = {"events": measure_of("count"), "people": measure_of(), "rate": measure_of("rate")}
     cells = release_of(events=[1.0, None], people=[10.0, 20.0], rate=[10.0, None])
