@@ -110,7 +110,7 @@ def _find_zero_denominators(cells: pl.DataFrame, source: Source) -> list[pl.Data
 
 
 def _find_mixed_fractions(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
-    """Find figures of at most 1 without a sign of per cent, in a measure whose other figures mostly have the sign."""
+    """Find figures of at most 1 without a percent sign, in a measure with the sign at most other figures."""
     percentages = [name for name, measure in source.measures.items() if measure.unit == "%"]
     figures = cells.filter(pl.col("value").is_not_null(), pl.col("measure").is_in(percentages)).with_columns(
         pl.col("text").str.contains("%", literal=True).alias("has_sign")

@@ -202,15 +202,15 @@ def _fault_impossible_figures(cells: pl.DataFrame, source: Source) -> pl.DataFra
 
     A number used as a marker is no value of any row, and neither is a negative count of a larger place.
     """
-    found = find_impossible_figures(cells, source)
-    if found.is_empty():
+    faults = find_impossible_figures(cells, source)
+    if faults.is_empty():
         return cells
-    row, fault = found["_cell"], found["fault"]
+    row, fault = faults["_cell"], faults["fault"]
     # A printed division by 0 is more than unreadable text.
     before = cells["fault"][row]
     is_new = before.is_null() | ((before == "unreadable") & (fault == "zero_denominator")).fill_null(False)
     void = row.filter((fault == "numeric_marker") | ~is_new)
-    new = found.filter(is_new)
+    new = faults.filter(is_new)
     return cells.with_columns(
         cells["value"].scatter(void, None),
         cells["fault"].scatter(new["_cell"], new["fault"]),

@@ -1,6 +1,6 @@
 """Reading of all tables of a problem's report from the store."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +11,9 @@ from checks import convert_flags
 from pipelines.apportionment import problem_residents
 from pipelines.core.schema import FINDING_COLUMNS, empty_table
 from pipelines.core.store import read_table, state_path
-from pipelines.declarations.catalogue import Problem
+from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import TableKeys, hash_texts
+from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
 from pipelines.gaps import collect_gaps, list_current_problems, load_gaps, load_ledger, rank_requests, stack_returns
@@ -53,7 +54,7 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         people_title=title,
         findings=stack_findings(project, current_keys, disagreements, sources),
         releases=list_releases(project, current_keys, list(sources)),
-        measures={name: catalogue.measures[name] for name in problem.measures},
+        measures=name_measures_apart(catalogue, problem.measures),
         measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
         sources={name: catalogue.sources[name] for name in sources},
         boundaries=read_boundaries(project),
@@ -62,6 +63,22 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         completeness=_load_completeness(project, problem, current_keys),
         larger=_load_larger_places(project, places),
     )
+
+
+def name_measures_apart(catalogue: Catalogue, names: Sequence[str]) -> dict[str, Measure]:
+    """Return measures with distinct titles: of equal title and unit, each gets its source's title, or its own name."""
+    measures = {name: catalogue.measures[name] for name in names}
+
+    def shared(titles: dict[str, str]) -> set[str]:
+        headings = {name: (titles[name], measures[name].unit) for name in titles}
+        return {name for name, heading in headings.items() if list(headings.values()).count(heading) > 1}
+
+    titles = {name: measure.title for name, measure in measures.items()}
+    by_source = {name: f"{titles[name]} ({catalogue.sources[catalogue.measure_source[name]].title})"
+                 for name in shared(titles)}  # fmt: skip
+    titles |= by_source
+    titles |= {name: f"{measures[name].title} ({name})" for name in shared(titles)}
+    return {name: measure.model_copy(update={"title": titles[name]}) for name, measure in measures.items()}
 
 
 def _load_larger_places(project: Project, places: pl.DataFrame) -> pl.DataFrame:

@@ -72,7 +72,7 @@ CASES = {
         columns="{place: code, status: name, period: period}", bounds=(1.0, 4.0),
     ),
     "text": Case("unreadable", MERTON, with_peers(f"{MERTON},x,2023,about ten")),
-    "beyond its range": Case("implausible", MERTON, with_peers(f"{MERTON},x,2023,99999")),
+    "beyond its range": Case("implausible", MERTON, with_peers(f"{MERTON},x,2023,99998")),
     "twice, differently": Case(
         "duplicate",
         MERTON,

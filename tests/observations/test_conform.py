@@ -163,7 +163,7 @@ def test_first_fault_of_a_cell_is_final() -> None:
         ({"rounding": 5}, "10", 7.5, 12.5),
         # A count is never negative. An index can be, and then it has no lower limit.
         ({"rounding": 5}, "0", 0.0, 2.5),
-        ({"rounding": 5}, "-5", -7.5, -2.5),
+        ({"rounding": 5, "kind": "index"}, "-5", -7.5, -2.5),
         ({"rounding": 5, "kind": "index"}, "0", -2.5, 2.5),
         ({"rounding": 5, "kind": "median"}, "0", 0.0, 2.5),
         ({"rounding": 0.5, "range": (0, 100)}, "100", 99.75, 100.0),

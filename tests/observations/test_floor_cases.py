@@ -46,7 +46,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         (root / "sources" / "starter" / f"{name}.csv").write_bytes(content)
         (root / "sources" / f"{name}.yaml").write_text(
             f"{ABOUT}geography: {system}\nperiod_kind: {kind}\ncolumns: {{place: {columns}}}\n"
-            f"footnotes: ' ?%'\nreleases: [{{file: starter/{name}.csv, released: 2024-06-11}}]\nmeasures: {{{measures}}}\n"
+            f"footnotes: ' ?%'\nreleases: [{{file: starter/{name}.csv, released: 2024-06-11}}]\n"
+            f"measures: {{{measures}}}\n"
         )
     for name, (measure, period) in PROBLEMS.items():
         (root / "pipelines" / "problems" / f"{name}.sql").write_text(
