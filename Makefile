@@ -29,7 +29,7 @@ types: $(VENV)/dev.done
 	$(BIN)/mypy
 
 validate: $(VENV)/dev.done
-	$(BIN)/python -m dagster definitions validate -w workspace.yaml
+	$(BIN)/dg check defs
 
 lock-check: $(VENV)/dev.done
 	$(INSTALL) --check .ci/requirements.lock .ci/requirements-ui.lock .ci/requirements-dev.lock

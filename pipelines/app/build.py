@@ -6,7 +6,7 @@ from typing import NamedTuple
 import polars as pl
 from rich.console import Console
 
-from pipelines.app.build_events import BuildEvent, queue_events
+from pipelines.app.build_events import BuildEvent, queue_events, version_tags
 from pipelines.app.outcome import BuildOutcome
 from pipelines.app.parallel import Workers, WorkFunction, call_in_worker, share_work, worker_processes
 from pipelines.app.steps import prepare_store, readable_sources
@@ -167,7 +167,7 @@ def _describe_output(project: Project, name: str) -> BuildEvent:
     """Describe a written report, the pages or the analyst's file as an event of Dagster's asset."""
     if name in OUTPUT_ASSETS:
         return BuildEvent(OUTPUT_ASSETS[name], {})
-    return BuildEvent(("report", name), {}, hash_file(report_files(project, name)[0]))
+    return BuildEvent(("report", name), {}, version_tags(hash_file(report_files(project, name)[0])))
 
 
 def _share_with_progress(

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from pipelines.app.build_events import BuildEvent, QueuedEvent, read_events
+from pipelines.app.build_events import VERSION_TAG, BuildEvent, QueuedEvent, read_events
 
+_INPUT_VERSIONS = "dagster/input_data_version/"
 MOST_EVENTS = 1_000
 """Most events of one evaluation of the sensor; the next evaluation reads the others."""
 _AssetEvent = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
@@ -47,8 +47,7 @@ def _show_event(queued: QueuedEvent) -> _AssetEvent:
             asset_key=key, check_name=event.check, passed=event.passed, metadata=metadata, severity=severity
         )
     if event.is_new:
-        tags = {DATA_VERSION_TAG: event.version} if event.version else None
-        return dg.AssetMaterialization(key, metadata=metadata, tags=tags)
+        return dg.AssetMaterialization(key, metadata=metadata, tags=event.tags)
     return dg.AssetObservation(key, metadata=metadata)
 
 
@@ -58,9 +57,7 @@ def describe_run(result: dg.ExecuteInProcessResult) -> list[BuildEvent]:
         event.step_materialization_data.materialization for event in result.all_events if event.is_step_materialization
     ]
     materialised = [
-        BuildEvent(
-            list(item.asset_key.path), _plain_metadata(item.metadata), (item.tags or {}).get(DATA_VERSION_TAG, "")
-        )
+        BuildEvent(list(item.asset_key.path), _plain_metadata(item.metadata), _version_tags(item.tags or {}))
         for item in built
     ]
     checked = [
@@ -74,6 +71,11 @@ def describe_run(result: dg.ExecuteInProcessResult) -> list[BuildEvent]:
         for item in result.get_asset_check_evaluations()
     ]
     return [*materialised, *checked]
+
+
+def _version_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags with the version of an asset and of what it was built from."""
+    return {name: value for name, value in tags.items() if name == VERSION_TAG or name.startswith(_INPUT_VERSIONS)}
 
 
 def _plain_metadata(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, str | int | float | bool]:

@@ -5,7 +5,7 @@ a number that only rises. The sensor keeps the number of the last line that it h
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,16 +13,17 @@ from pipelines.core.clock import current_time
 from pipelines.core.store import lock_store, write_atomically
 from pipelines.fetch import Outcome
 
+VERSION_TAG = "dagster/data_version"
 MOST_BYTES = 2_000_000
 """Size of the queue above which its older half is dropped, as in a store that no daemon serves."""
 
 
 class BuildEvent(NamedTuple):
-    """Something built, fetched or checked: its asset and version, and for a check its name and result."""
+    """Something built, fetched or checked: its asset, with tags of its version, and for a check its name and result."""
 
     asset: Sequence[str]
     metadata: dict[str, str | int | float | bool]
-    version: str = ""
+    tags: Mapping[str, str] | None = None
     is_new: bool = True
     check: str = ""
     passed: bool = True
@@ -42,13 +43,18 @@ def queue_path(home: Path) -> Path:
     return home / "build_events.jsonl"
 
 
+def version_tags(version: str) -> dict[str, str]:
+    """Return the tag by which Dagster compares the contents of an asset."""
+    return {VERSION_TAG: version} if version else {}
+
+
 def describe_fetches(outcomes: Iterable[Outcome]) -> list[BuildEvent]:
     """Return the events of fetches with a usable answer; a fetch that found nothing new builds nothing."""
     return [
         BuildEvent(
             ["snapshot", outcome.source],
             {"outcome": outcome.result, "detail": outcome.detail},
-            outcome.snapshot.sha256 if outcome.snapshot else "",
+            version_tags(outcome.snapshot.sha256 if outcome.snapshot else ""),
             outcome.result == "new",
         )
         for outcome in outcomes

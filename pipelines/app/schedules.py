@@ -13,7 +13,7 @@ from pipelines.declarations.base import Cadence
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.fetch import is_scheduled
 
-SENSOR_SECONDS = 60
+SENSOR_SECONDS = 30
 TIME_ZONE = "Europe/London"
 # Most official statistics are published at 9:30. A monthly release may appear on any day of the month.
 _CRON: dict[Cadence, str] = {

@@ -17,8 +17,8 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
 from pipelines.fetch import Outcome, refresh_source
 
-RETRIES = dg.RetryPolicy(max_retries=3, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
-"""Retries of a fetch after one, two and four minutes, where the publisher's fault may pass."""
+RETRIES = dg.RetryPolicy(max_retries=3, delay=60, backoff=dg.Backoff.EXPONENTIAL)
+"""Retries of a fetch after one, three and seven minutes, for faults that may pass."""
 
 
 def snapshot_key(name: str) -> dg.AssetKey:
@@ -83,12 +83,12 @@ def _outcome_metadata(outcome: Outcome) -> dict[str, str]:
 
 def manual_snapshot_spec(name: str, source: Source) -> dg.AssetSpec:
     """Build the external asset of a source without an address: a person adds its files."""
-    reason = f" {source.road.unknown}" if source.road and source.road.unknown else ""
+    unknown = {"unknown about an address": source.road.unknown} if source.road and source.road.unknown else {}
     return dg.AssetSpec(
         snapshot_key(name),
         group_name="snapshots",
         kinds={source.format},
-        description=f"{describe_source(source)} No address: add a file with `commonground add {name}`.{reason}",
+        description=f"{describe_source(source)} No address: add a file with `commonground add {name}`.",
         owners=[owner_team(source.publisher)],
-        metadata=source_metadata(source),
+        metadata={**source_metadata(source), **unknown},
     )
