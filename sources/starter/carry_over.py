@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from carry_over_areas import ORIGINS, small_areas
+from carry_over_claimants import CLAIMED
 from carry_over_els import EXPLORE_LOCAL
 from carry_over_health import HEALTH
 from carry_over_hospitals import HOSPITALS
@@ -26,7 +27,7 @@ from carry_over_recent import AUTHORITIES, BOARDS, RECENT_PLACES, SUCCESSIONS, l
 from carrying import Item, Row, csv_bytes, cut_lines, day_after, packed, read_origins, read_text, rows_of
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("geo", "indicators")
+PARTS = ("geo", "indicators", "responses")
 DISTRICTS = ("E06", "E07", "E08", "E09", "W06", "S12", "N09")
 NATIONS = ("E92", "W92", "S92", "N92")
 # Counties, regions and nations; combined authorities; NHS, police, community safety and fire areas.
@@ -230,6 +231,7 @@ ITEMS = (
     *HOUSING,
     *EXPLORE_LOCAL,
     *LOCAL,
+    *CLAIMED,
 )  # fmt: skip
 
 
@@ -261,7 +263,9 @@ def _became(code: str, after: dict[str, set[str]], target: set[str]) -> set[str]
 def provenance(folder: Path, made: dict[str, bytes]) -> bytes:
     """Write the provenance of each starter file from the manifests of the folder; several origins in a fixed order."""
     rows = ((part, row) for part in PARTS for row in rows_of(read_text(folder / part / "MANIFEST.csv")))
-    result = {(path := f"{part}/{row['file']}"): {**row, "origin": path} for part, row in rows}
+    # The list of recorded answers has requests instead of titles.
+    result = {(path := f"{part}/{row['file']}"): {"title": row.get("request"), "source_commit": row.get("commit"),
+                                                  **row, "origin": path} for part, row in rows}  # fmt: skip
     fields = {"publisher": "publisher", "dataset": "title", "licence": "licence", "origin": "origin",
               "origin_repository": "source_repo", "origin_path": "source_path",
               "origin_commit": "source_commit"}  # fmt: skip

@@ -1,26 +1,22 @@
 """Cases and tests, deaths from drugs, and deprivation, for the starter edition."""
 
 from collections.abc import Callable
-from datetime import date
 
-from carry_over_hospitals import is_month_end
 from carry_over_housing import one_sheet
-from carrying import Item, cut_columns, cut_lines, packed, rows_of
+from carrying import Item, cut_columns, cut_lines, packed, packed_columns, rows_of
 from workbooks import sheets_of, workbook
 
 COVID, DEPRIVATION = "indicators/covid_cases_testing", "indicators/deprivation_health"
-UPPER_TIER = ("Nation", "Region", "Upper tier local authority")
+CASES = ["Area name", "Area code", "Area type", "Specimen date", "Cumulative lab-confirmed cases"]
 TESTS = ["Date", "Testing - Cumulative people tested for COVID-19 - Total",
          "Testing - Total number of COVID-19 tests reported by NHS Labs - Cumulative",
          "Testing - Total number of COVID-19 tests reported by UK Gov testing programme - Cumulative"]  # fmt: skip
 DOMAINS = ("Index of Multiple Deprivation", "Health and Disability", "Health Deprivation and Disability")
-FIRST_YEAR_OF_DEATHS = 2010
 
 
 def cases(text: str) -> bytes:
-    """Write cases as downloaded: nation, regions and upper-tier councils, on the newest day listed."""
-    newest = max(row["Specimen date"] for row in rows_of(text))
-    return cut_lines(text, lambda row: row["Area type"] in UPPER_TIER and row["Specimen date"] == newest)
+    """Write cases as downloaded, for every place and day."""
+    return packed_columns(CASES, rows_of(text))
 
 
 def dashboard(text: str) -> bytes:
@@ -28,21 +24,19 @@ def dashboard(text: str) -> bytes:
     return packed(cut_columns(text, ["date", "areaName", "areaCode", "newCasesBySpecimenDate"]))
 
 
-def month_ends(text: str) -> bytes:
-    """Write the last day of each month of a daily table."""
-    return cut_lines(text, lambda row: is_month_end(date.fromisoformat(row["Date"])))
+def whole(text: str) -> bytes:
+    """Write a table as published."""
+    return text.encode()
 
 
 def scottish_tests(text: str) -> bytes:
-    """Write people tested and tests reported so far, at each month's end."""
-    return cut_columns(text, TESTS, lambda row: is_month_end(date.fromisoformat(row["Date"])))
+    """Write people tested and tests reported so far, by day."""
+    return cut_columns(text, TESTS)
 
 
 def drug_deaths(text: str) -> bytes:
-    """Write deaths by year of registration from 2010, every tier, in the publisher's encoding."""
-    header = [*rows_of(text)[0]]
-    years = [name for name in header if not name.isdigit() or int(name) >= FIRST_YEAR_OF_DEATHS]
-    return cut_columns(text, years).decode().encode("cp1252")
+    """Write deaths by year of registration, every tier, in the publisher's encoding."""
+    return text.encode("cp1252")
 
 
 def indices(text: str) -> bytes:
@@ -72,26 +66,26 @@ def life_expectancy(text: str) -> bytes:
 
 
 HEALTH = (
-    *(Item(f"phe_cases_{day}.csv", day, cases, "nation, regions, upper-tier councils; newest day",
+    *(Item(f"phe_cases_{day}.csv.gz", day, cases, "columns of cases so far",
            (f"{COVID}/phe_coronavirus_cases_latest_{day}.csv",))
       for day in ("2020-04-27", "2020-04-28", "2020-07-01")),
     Item("phe_dashboard_cases.csv.gz", "2020-10-02", dashboard, "without deaths",
          (f"{COVID}/dashboard_utla_cases_snapshot_2020-10-02.csv",)),
-    Item("gov_scot_cases.csv", "2021-07-31", month_ends, "month ends",
+    Item("gov_scot_cases.csv", "2021-07-31", whole, "none",
          (f"{COVID}/scotland/health-boards_cumulative-cases.csv",)),
-    Item("gov_scot_intensive_care_2020-09.csv", "2020-09-30", month_ends, "month ends",
+    Item("gov_scot_intensive_care_2020-09.csv", "2020-09-30", whole, "none",
          (f"{COVID}/scotland/health-boards_icu-patients-confirmed-archived.csv",)),
-    Item("gov_scot_intensive_care_2021-07.csv", "2021-07-31", month_ends, "month ends",
+    Item("gov_scot_intensive_care_2021-07.csv", "2021-07-31", whole, "none",
          (f"{COVID}/scotland/health-boards_icu-patients-confirmed.csv",)),
-    *(Item(f"gov_scot_hospital_patients_{day[:7]}.csv", day, month_ends, "month ends",
+    *(Item(f"gov_scot_hospital_patients_{day[:7]}.csv", day, whole, "none",
            (f"{COVID}/scotland/health-boards_hospital-patients-confirmed{archived}.csv",))
       for day, archived in (("2020-09-30", "-archived"), ("2021-07-31", ""))),
     *(Item(f"gov_scot_{name}.xlsx", "2021-06-09", one_sheet(sheet), "one sheet of 21",
            (f"{COVID}/scotland/Scottish_Government_COVID-19_data_09_June_2021.xlsx",))
       for name, sheet in (("covid_admissions", "1.5_admissions"), ("recorded_crime", "3.3_crime"))),
-    Item("gov_scot_tests.csv", "2021-07-31", scottish_tests, "month ends; people tested, tests reported",
+    Item("gov_scot_tests.csv", "2021-07-31", scottish_tests, "people tested, tests reported",
          (f"{COVID}/scotland/scotland_testing.csv",)),
-    Item("ons_drug_deaths.csv", "2021-08-31", drug_deaths, "2010 on",
+    Item("ons_drug_deaths.csv", "2021-08-31", drug_deaths, "none",
          ("indicators/drug_misuse/ons_drug_poisoning_deaths_by_la_1993_2020.csv",), "cp1252"),
     Item("mhclg_deprivation_2019.csv", "2019-12-31", indices, "all deprivation, health",
          (f"{DEPRIVATION}/iod2019_england_lad.csv",)),

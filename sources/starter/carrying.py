@@ -73,6 +73,11 @@ def cut_columns(text: str, columns: list[str], keep: Callable[[Row], object] = b
     return csv_bytes(columns, filter(keep, rows_of(text)), "\n")
 
 
+def packed_columns(columns: list[str], rows: Iterable[Row]) -> bytes:
+    """Write selected columns of rows as compressed CSV, with figures and markers as published."""
+    return packed(csv_bytes(columns, rows, "\n"))
+
+
 def day_after(day: str, days: int = 1) -> str:
     """Return the day a number of days after another, both in the form 2025-04-01."""
     return (date.fromisoformat(day) + timedelta(days=days)).isoformat()
