@@ -1,4 +1,4 @@
-"""Rows of items issued so far state their first day; the last day is that of the release."""
+"""Rows of items issued so far state their first day. Their last day is the day of the release."""
 
 import polars as pl
 
