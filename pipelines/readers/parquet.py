@@ -6,6 +6,8 @@ from pipelines.core.errors import UnreadableError
 from pipelines.core.visible import escape_invisible_frame
 from pipelines.readers.header import ROW, RequiredHeadings, Sheet, describe_missing_headings, is_header
 
+PARQUET_START = b"PAR1"
+"""First bytes of a Parquet file."""
 PARQUET_ROWS_LIMIT = 10_000_000
 """Maximum rows, above the number of all postcodes; a damaged or hostile file may state more than memory can hold."""
 

@@ -11,7 +11,7 @@ from pipelines.readers.archive import decode_text, unpack_file
 from pipelines.readers.csv import read_delimited_text
 from pipelines.readers.header import RequiredHeadings, Sheet
 from pipelines.readers.json import read_records
-from pipelines.readers.parquet import read_parquet
+from pipelines.readers.parquet import PARQUET_START, read_parquet
 from pipelines.readers.rows import filter_rows
 from pipelines.readers.workbook import read_workbook
 
@@ -26,7 +26,8 @@ def read_shape(content: bytes, shape: FileLayout, required: RequiredHeadings, fi
     """Read the table of one unpacked file as declared; `required` lists the headings it must have."""
     if shape.format in ("excel", "ods"):
         return read_workbook(content, shape, required, file)
-    if shape.format == "parquet":
+    # A bundled release is Parquet where the publisher's file would be large; its columns are those of the file.
+    if shape.format == "parquet" or content.startswith(PARQUET_START):
         return read_parquet(content, required, file)
     text = decode_text(content, file)
     reader = read_delimited_text if shape.format == "csv" else read_records

@@ -13,6 +13,7 @@ from pipelines.declarations.file_format import FileLayout
 from pipelines.readers.archive import decode_text, unpack_file
 from pipelines.readers.csv import find_delimiter, split_text
 from pipelines.readers.header import ROW, Sheet, merge_headings
+from pipelines.readers.parquet import PARQUET_START
 from pipelines.readers.read import read_shape
 from pipelines.readers.values import looks_like_figure
 from pipelines.readers.workbook import read_grids
@@ -77,7 +78,7 @@ def _detect_format(content: bytes) -> str:
         return "ods" if b"opendocument" in content[:200] else "excel"
     if content[:4] == b"\xd0\xcf\x11\xe0":
         return "excel"
-    if content[:4] == b"PAR1":
+    if content.startswith(PARQUET_START):
         return "parquet"
     if head[:1] in (b"{", b"["):
         return "jsonstat" if re.search(rb'"class"\s*:\s*"dataset"', content[:20_000]) else "json"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from carry_over_housing import one_sheet
-from carrying import Item, cut_columns, cut_lines, packed, packed_columns, rows_of
+from carrying import Item, cut_columns, cut_lines, packed, parquet_columns, rows_of, whole_table
 from workbooks import sheets_of, workbook
 
 COVID, DEPRIVATION = "indicators/covid_cases_testing", "indicators/deprivation_health"
@@ -16,7 +16,7 @@ DOMAINS = ("Index of Multiple Deprivation", "Health and Disability", "Health Dep
 
 def cases(text: str) -> bytes:
     """Write cases as downloaded, for every place and day."""
-    return packed_columns(CASES, rows_of(text))
+    return parquet_columns(CASES, rows_of(text))
 
 
 def dashboard(text: str) -> bytes:
@@ -24,19 +24,9 @@ def dashboard(text: str) -> bytes:
     return packed(cut_columns(text, ["date", "areaName", "areaCode", "newCasesBySpecimenDate"]))
 
 
-def whole(text: str) -> bytes:
-    """Write a table as published."""
-    return text.encode()
-
-
 def scottish_tests(text: str) -> bytes:
     """Write people tested and tests reported so far, by day."""
-    return cut_columns(text, TESTS)
-
-
-def drug_deaths(text: str) -> bytes:
-    """Write deaths by year of registration, every tier, in the publisher's encoding."""
-    return text.encode("cp1252")
+    return parquet_columns(TESTS, rows_of(text))
 
 
 def indices(text: str) -> bytes:
@@ -66,26 +56,26 @@ def life_expectancy(text: str) -> bytes:
 
 
 HEALTH = (
-    *(Item(f"phe_cases_{day}.csv.gz", day, cases, "columns of cases so far",
+    *(Item(f"phe_cases_{day}.parquet", day, cases, "columns of cases so far",
            (f"{COVID}/phe_coronavirus_cases_latest_{day}.csv",))
       for day in ("2020-04-27", "2020-04-28", "2020-07-01")),
     Item("phe_dashboard_cases.csv.gz", "2020-10-02", dashboard, "without deaths",
          (f"{COVID}/dashboard_utla_cases_snapshot_2020-10-02.csv",)),
-    Item("gov_scot_cases.csv", "2021-07-31", whole, "none",
+    Item("gov_scot_cases.parquet", "2021-07-31", whole_table, "none",
          (f"{COVID}/scotland/health-boards_cumulative-cases.csv",)),
-    Item("gov_scot_intensive_care_2020-09.csv", "2020-09-30", whole, "none",
+    Item("gov_scot_intensive_care_2020-09.parquet", "2020-09-30", whole_table, "none",
          (f"{COVID}/scotland/health-boards_icu-patients-confirmed-archived.csv",)),
-    Item("gov_scot_intensive_care_2021-07.csv", "2021-07-31", whole, "none",
+    Item("gov_scot_intensive_care_2021-07.parquet", "2021-07-31", whole_table, "none",
          (f"{COVID}/scotland/health-boards_icu-patients-confirmed.csv",)),
-    *(Item(f"gov_scot_hospital_patients_{day[:7]}.csv", day, whole, "none",
+    *(Item(f"gov_scot_hospital_patients_{day[:7]}.parquet", day, whole_table, "none",
            (f"{COVID}/scotland/health-boards_hospital-patients-confirmed{archived}.csv",))
       for day, archived in (("2020-09-30", "-archived"), ("2021-07-31", ""))),
     *(Item(f"gov_scot_{name}.xlsx", "2021-06-09", one_sheet(sheet), "one sheet of 21",
            (f"{COVID}/scotland/Scottish_Government_COVID-19_data_09_June_2021.xlsx",))
       for name, sheet in (("covid_admissions", "1.5_admissions"), ("recorded_crime", "3.3_crime"))),
-    Item("gov_scot_tests.csv", "2021-07-31", scottish_tests, "people tested, tests reported",
+    Item("gov_scot_tests.parquet", "2021-07-31", scottish_tests, "people tested, tests reported",
          (f"{COVID}/scotland/scotland_testing.csv",)),
-    Item("ons_drug_deaths.csv", "2021-08-31", drug_deaths, "none",
+    Item("ons_drug_deaths.parquet", "2021-08-31", whole_table, "none",
          ("indicators/drug_misuse/ons_drug_poisoning_deaths_by_la_1993_2020.csv",), "cp1252"),
     Item("mhclg_deprivation_2019.csv", "2019-12-31", indices, "all deprivation, health",
          (f"{DEPRIVATION}/iod2019_england_lad.csv",)),

@@ -5,7 +5,7 @@ Each table has all its days and places. Large tables have the columns that the d
 
 from collections.abc import Callable
 
-from carrying import Item, cut_columns, packed_columns, rows_of
+from carrying import Item, cut_columns, parquet_columns, rows_of, whole_table
 from workbooks import sheets_of, workbook
 
 MEDICINES, CAPACITY = "indicators/hospital_medicines", "indicators/hospital_capacity"
@@ -20,12 +20,6 @@ UEC = [
 AMBULANCE = ["ambulance_service", "count_incidents", "total_hours", "category"]
 
 
-def medicines(text: str) -> bytes:
-    """Write all medicines issued; the rows as published, negative quantities too."""
-    rows = rows_of(text)
-    return packed_columns([*rows[0]], rows)
-
-
 def some_sheets(*names: str) -> Callable[[bytes], bytes]:
     """Return a function that writes selected sheets of a workbook completely."""
 
@@ -38,17 +32,17 @@ def some_sheets(*names: str) -> Callable[[bytes], bytes]:
 
 def sitrep(text: str) -> bytes:
     """Write one winter's beds by trust and day, with both rows of days listed twice."""
-    return packed_columns(SITREP, rows_of(text))
+    return parquet_columns(SITREP, rows_of(text))
 
 
 def ventilated(text: str) -> bytes:
     """Write patients with COVID-19 in mechanical ventilation beds by day and provider."""
-    return packed_columns(COVID, (row for row in rows_of(text) if row["data"] == "MV beds COVID"))
+    return parquet_columns(COVID, (row for row in rows_of(text) if row["data"] == "MV beds COVID"))
 
 
 def emergency_beds(text: str) -> bytes:
     """Write beds by trust and month: adult general, adult and paediatric critical care."""
-    return packed_columns(UEC, rows_of(text))
+    return parquet_columns(UEC, rows_of(text))
 
 
 def ambulance(text: str) -> bytes:
@@ -61,7 +55,7 @@ def welsh_beds(text: str) -> bytes:
     """Write beds by health board, month and specialty."""
     columns = ["date", "health_board_code", "health_board_name", "specialism", "daily_beds_available",
                "daily_beds_occupied"]  # fmt: skip
-    return packed_columns(columns, rows_of(text))
+    return parquet_columns(columns, rows_of(text))
 
 
 def welsh_ambulance(text: str) -> bytes:
@@ -80,31 +74,25 @@ def ppe(text: str) -> bytes:
     return cut_columns(text, ["nation", "release", "item", "period", "value"])
 
 
-def scottish_beds(text: str) -> bytes:
-    """Write beds by health board, quarter and specialty."""
-    rows = rows_of(text)
-    return packed_columns([*rows[0]], rows)
-
-
 def northern_irish_beds(text: str) -> bytes:
     """Write beds by hospital, quarter, programme of care and specialty."""
     columns = ["trust18_code", "date", "hospital", "programme_of_care", "specialty", "average_available_beds",
                "average_occupied_beds"]  # fmt: skip
-    return packed_columns(columns, rows_of(text))
+    return parquet_columns(columns, rows_of(text))
 
 
 def _sitreps() -> tuple[Item, ...]:
     # A winter's series is published weekly, so it was published at most a week after its last day.
     winters = {"2018-19": "2019-03-10", "2020-21": "2021-04-11"}
     return tuple(
-        Item(f"nhse_winter_sitrep_{winter}.csv.gz", day, sitrep, "beds open and occupied",
+        Item(f"nhse_winter_sitrep_{winter}.parquet", day, sitrep, "beds open and occupied",
              (f"{CAPACITY}/nhse_winter_sitrep_{winter}.csv.gz",))
         for winter, day in winters.items()
     )  # fmt: skip
 
 
 HOSPITALS = (
-    Item("nhsbsa_covid_medicines.csv.gz", "2021-12-31", medicines, "none",
+    Item("nhsbsa_covid_medicines.parquet", "2021-12-31", whole_table, "none",
          (f"{MEDICINES}/scmd_covid_medicines_by_trust.csv",)),
     Item("nhse_msitrep_2020-01.xlsx", "2020-03-12", some_sheets("Critical Care Beds"),
          "one sheet of two; written as .xlsx",
@@ -114,15 +102,15 @@ HOSPITALS = (
       for quarter, day, file in (("2019-20-q3", "2020-02-27", "Q3-2019-20"),
                                  ("2020-21-q1", "2020-11-19", "Q1-2020-21-revised-2020-11-19"))),
     *_sitreps(),
-    *(Item(f"nhse_covid_ventilated_{day}.csv.gz", day, ventilated, "patients in mechanical ventilation beds",
+    *(Item(f"nhse_covid_ventilated_{day}.parquet", day, ventilated, "patients in mechanical ventilation beds",
         (f"{CAPACITY}/nhse_covid_hospital_activity_trust_{day}.csv.gz",))
       for day in ("2020-11-19", "2020-12-03")),
-    Item("nhse_emergency_beds.csv.gz", "2025-12-31", emergency_beds, "beds of adults, and intensive care of "
+    Item("nhse_emergency_beds.parquet", "2025-12-31", emergency_beds, "beds of adults, and intensive care of "
          "children", (f"{CAPACITY}/uec_critical_care_monthly_trust_2022on.csv",)),
     *(Item(f"nhse_ambulance_{month}.csv", day, ambulance, "incidents and hours",
            (f"indicators/ambulance/nhse_aqi_{file}.csv",))
       for month, day, file in (("2020-12", "2021-01-31", "dec2020"), ("2021-04", "2021-05-31", "apr2021"))),
-    Item("gov_wales_beds.csv.gz", "2024-12-31", welsh_beds, "columns of beds",
+    Item("gov_wales_beds.parquet", "2024-12-31", welsh_beds, "columns of beds",
          (f"{CAPACITY}/wales_beds_by_health_board.csv",)),
     Item("gov_wales_ambulance.csv", "2024-12-31", welsh_ambulance, "without green calls and percentages",
          (f"{CAPACITY}/wales_ambulance_by_health_board.csv",)),
@@ -134,8 +122,8 @@ HOSPITALS = (
          ("indicators/ppe/ppe_items_issued_wales_scotland_transcribed.csv",)),
     Item("ppe_items_issued_so_far.csv", "2022-03-31", ppe, "without addresses",
          ("indicators/ppe/ppe_items_issued_wales_scotland_transcribed.csv",)),
-    Item("phs_beds.csv.gz", "2024-12-31", scottish_beds, "none",
+    Item("phs_beds.parquet", "2024-12-31", whole_table, "none",
          (f"{CAPACITY}/scotland_beds_by_health_board_2019_2024.csv.gz",)),
-    Item("dohni_beds.csv.gz", "2024-12-31", northern_irish_beds, "average beds",
+    Item("dohni_beds.parquet", "2024-12-31", northern_irish_beds, "average beds",
          (f"{CAPACITY}/ni_beds_by_hospital_quarterly_2012_2024.csv.gz",)),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Shared functions of the starter edition's scripts: rows of text, CSV, and reproducible compressed bytes."""
+"""Shared functions of the starter edition's scripts: rows of text, CSV, Parquet and reproducible compressed bytes."""
 
 import csv
 import gzip
@@ -73,9 +73,21 @@ def cut_columns(text: str, columns: list[str], keep: Callable[[Row], object] = b
     return csv_bytes(columns, filter(keep, rows_of(text)), "\n")
 
 
-def packed_columns(columns: list[str], rows: Iterable[Row]) -> bytes:
-    """Write selected columns of rows as compressed CSV, with figures and markers as published."""
-    return packed(csv_bytes(columns, rows, "\n"))
+def parquet_columns(columns: list[str], rows: Iterable[Row]) -> bytes:
+    """Write selected columns of rows as Parquet: every cell as text, with figures and markers as published."""
+    import polars as pl
+
+    chosen = [[row[name] for name in columns] for row in rows]
+    buffer = io.BytesIO()
+    table = pl.DataFrame(chosen, schema=dict.fromkeys(columns, pl.String), orient="row")
+    table.write_parquet(buffer, compression="zstd", compression_level=19, statistics=False)
+    return buffer.getvalue()
+
+
+def whole_table(text: str) -> bytes:
+    """Write every column and row of a CSV table as Parquet."""
+    rows = rows_of(text)
+    return parquet_columns([*rows[0]], rows)
 
 
 def day_after(day: str, days: int = 1) -> str:
