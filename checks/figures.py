@@ -21,7 +21,7 @@ from checks.plausible import (
     select_suspects,
 )
 from checks.repeats import describe_multiples, describe_repeats, find_repeated_values, find_undeclared_rounding
-from checks.series import Slices, number_slices, select_releases, split_measures
+from checks.series import Slices, number_slices, select_compared_days, select_releases, split_measures
 from checks.together import describe_alike, describe_labels, flag_identical_series, flag_shared_labels
 from checks.units import (
     describe_periods,
@@ -127,6 +127,7 @@ def find_suspects(
     says for which periods those are listed. A stored result depends on the rows, on `return_periods`, on the
     declaration of the measure, and on `larger` where it has totals of the measure.
     """
+    rows = select_compared_days(rows)
     slices = number_slices(rows)
     is_used = select_releases(slices)
     fit = fit_expected(slices, is_used, measure)

@@ -47,6 +47,17 @@ def split_measures(observation: pl.DataFrame) -> Iterator[tuple[str, pl.DataFram
         yield name, pl.concat(runs[name])
 
 
+def select_compared_days(rows: pl.DataFrame) -> pl.DataFrame:
+    """Select the last day of each month of a series by day; return any other series unchanged.
+
+    Days next to each other are too alike for the spread of a place's history to say what is usual.
+    """
+    start = pl.col("period_start")
+    if rows.select((start != pl.col("period_end")).any()).item():
+        return rows
+    return rows.filter(start == start.max().over(start.dt.truncate("1mo")))
+
+
 def number_slices(rows: pl.DataFrame) -> Slices:
     """Number the places and periods of one measure's rows."""
     codes = rows["place_code"].cast(pl.Categorical).to_physical().to_numpy()

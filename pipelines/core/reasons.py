@@ -43,8 +43,8 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "the code of the place ended before the period of the figures, and the file has no row for it", "info",
            "none", "No action; its successors are in a geography of the period."),
     Reason("not_loaded", "supply", "Published, but not loaded here",
-           "the source is published, and no release is stored here; or the files were compiled by another body "
-           "and omit the period", "error",
+           "the source is published, and no release is stored here; or the period lies between two stored releases, or "
+           "the files were compiled by another body and omit it; or the file is an extract without the place", "error",
            "your Commonground administrator", "Refresh the source, or add its file."),
     Reason("fetch_failed", "supply", "Stored file cannot be read",
            "a release of the source is stored, and it cannot be read", "error",
@@ -99,8 +99,9 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
     Reason("not_due", "supply", "Not due yet",
            "the end of the period plus the usual lag is after the day of the build", "info",
            "the publisher", "Wait for the release."),
-    Reason("late", "supply", "Overdue: newer release not yet loaded",
-           "the end of the period plus the usual lag has passed, and no stored release has the period", "warn",
+    Reason("late", "supply", "Overdue: not yet loaded",
+           "the end of the period plus the usual lag has passed, and no stored release has the period; or the stored "
+           "file is an extract without the place", "warn",
            "the publisher, or your Commonground administrator",
            "Refresh the source; if that adds nothing, ask the publisher."),
     Reason("not_returned", "supply", "Missing for this place, published for others",

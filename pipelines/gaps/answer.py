@@ -1,6 +1,7 @@
 """Last steps of a build: from observations to the tables of a problem."""
 
 from datetime import date
+from pathlib import PurePath
 
 import polars as pl
 
@@ -34,7 +35,7 @@ from pipelines.gaps.history import build_history
 from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.proxies import apply_proxies
 from pipelines.gaps.reference_periods import instant_measures
-from pipelines.gaps.refine import refine_gaps, withhold_implausible
+from pipelines.gaps.refine import mark_places_outside_extracts, refine_gaps, withhold_implausible
 from pipelines.gaps.validity import Validity, current_answer_key, find_validity, format_answer_key
 from pipelines.gaps.verdicts import add_verdicts, build_verdicts
 from pipelines.gaps.view import run_problem_select
@@ -162,6 +163,8 @@ def place_observations(
             )  # fmt: skip
             lost.append(gone)
             with_gaps = refine_gaps(conform_table(moved, MAPPED_FIGURE), observed.total, system, system_name)
+            if extracts := [PurePath(release.file).name for release in source.releases if release.extract]:
+                with_gaps = mark_places_outside_extracts(with_gaps, extracts)
             placed.append(withhold_implausible(with_gaps, catalogue.measures))
         aside.append(_locate_rows_set_aside(observed, places, target))
     return pl.concat(placed), pl.concat(aside), pl.concat(lost)

@@ -47,7 +47,8 @@ def build_cells(
     periods = list_periods(problem, as_of)
     placed = aggregate_over_time(placed, problem, periods)
     required = build_grid(problem, select_places(problem, places), periods)
-    chosen = tabulate_choices(choose_periods(problem, catalogue, group_slices(placed), periods, as_of))
+    spans = list_release_spans(placed)
+    chosen = tabulate_choices(choose_periods(problem, catalogue, group_slices(placed), periods, as_of, spans))
     chosen = _mark_unreadable(chosen, catalogue, unreadable)
     joined = _join_placed(required.join(chosen, on=["measure", "period_start", "period_end"], how="left"), placed)
     joined = _join_nearest_period(joined, placed)
@@ -75,6 +76,16 @@ def group_slices(placed: pl.DataFrame) -> dict[str, list[ReferencePeriod]]:
     for measure, start, end in placed.select(SLICE_KEY).unique().sort(SLICE_KEY).iter_rows():
         slices.setdefault(measure, []).append(ReferencePeriod(start, end))
     return slices
+
+
+def list_release_spans(placed: pl.DataFrame) -> dict[str, list[ReferencePeriod]]:
+    """Return for each measure the first and last day that each release in use has figures for."""
+    spans: dict[str, list[ReferencePeriod]] = {}
+    releases = placed.group_by("measure", "release")
+    of_release = releases.agg(pl.col("period_start").min(), pl.col("period_end").max())
+    for measure, start, end in of_release.select(SLICE_KEY).sort(SLICE_KEY).iter_rows():
+        spans.setdefault(measure, []).append(ReferencePeriod(start, end))
+    return spans
 
 
 def _join_placed(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:

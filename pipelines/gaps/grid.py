@@ -96,6 +96,7 @@ class MeasureSeries(NamedTuple):
     kind: MeasureKind
     instant: bool
     stored_periods: list[ReferencePeriod]
+    release_spans: list[ReferencePeriod]
 
 
 def choose_periods(
@@ -104,18 +105,26 @@ def choose_periods(
     slices: dict[str, list[ReferencePeriod]],
     periods: list[ReferencePeriod],
     as_of: date,
+    release_spans: dict[str, list[ReferencePeriod]] | None = None,
 ) -> list[PeriodChoice]:
-    """Choose for each measure and period the slice that answers it; no slice that ends after the period."""
-    all_series = [_measure_series(measure, problem, catalogue, slices.get(measure, [])) for measure in problem.measures]
+    """Choose for each measure and period the slice that answers it; no slice that ends after the period.
+
+    `release_spans` has the first and last day of each release of a measure; without it, all slices are of one release.
+    """
+    all_series = [
+        _measure_series(measure, problem, catalogue, slices.get(measure, []), (release_spans or {}).get(measure, []))
+        for measure in problem.measures
+    ]
     return [_choose_period(series, problem.header.grain, period, as_of) for series in all_series for period in periods]
 
 
 def _measure_series(
-    measure: str, problem: Problem, catalogue: Catalogue, stored_periods: list[ReferencePeriod]
-) -> MeasureSeries:
+    measure: str, problem: Problem, catalogue: Catalogue, stored_periods: list[ReferencePeriod],
+    release_spans: list[ReferencePeriod],
+) -> MeasureSeries:  # fmt: skip
     name, need = catalogue.measure_source[measure], problem.header.measure_needs.get(measure, Need())
     kind, instant = catalogue.measures[measure].kind, bool(instant_measures(catalogue, [measure]))
-    return MeasureSeries(measure, name, catalogue.sources[name], need, kind, instant, stored_periods)
+    return MeasureSeries(measure, name, catalogue.sources[name], need, kind, instant, stored_periods, release_spans)
 
 
 def _choose_period(series: MeasureSeries, grain: Grain, period: ReferencePeriod, as_of: date) -> PeriodChoice:
@@ -196,7 +205,7 @@ def _explain_absent_figure(series: MeasureSeries, grain: Grain, period: Referenc
         is_part = any(span.start <= period.start and period.end <= span.end for span in stored_periods)
         reason = COARSER_PERIOD if is_part else "no_figure_for_period"
         return _choice_without_figure(series, period, reason, text, nearest_period)
-    reason, text = _explain_missing_period(series.source, stored_periods, period, as_of)
+    reason, text = _explain_missing_period(series, period, as_of)
     return PeriodChoice(series.measure, *period, reason=reason, evidence=text)
 
 
@@ -218,10 +227,12 @@ def _choice_before_series(series: MeasureSeries, period: ReferencePeriod) -> Per
     return PeriodChoice(series.measure, *period, reason="before_series", evidence=text)
 
 
-def _explain_missing_period(
-    source: Source, stored_periods: list[ReferencePeriod], period: ReferencePeriod, as_of: date
-) -> tuple[str, str]:
-    """Explain why a regular series has no slice for a period: skipped, not due yet, or late."""
+def _explain_missing_period(series: MeasureSeries, period: ReferencePeriod, as_of: date) -> tuple[str, str]:
+    """Explain why a regular series has no slice for a period: skipped, not due yet, or late.
+
+    A period between two stored releases may be in a release that is not stored.
+    """
+    source, stored_periods = series.source, series.stored_periods
     last = max(stored_periods, key=lambda span: span.end)
     if period.end < last.end:
         before = max((span for span in stored_periods if span.end <= period.end), default=min(stored_periods))
@@ -229,7 +240,10 @@ def _explain_missing_period(
         omitted = f"no figure between {format_period(*before)} and {format_period(*after)}"
         if source.compiled_by:
             return "not_loaded", f"the files, compiled by {source.compiled_by}, have {omitted}"
-        return "no_figure_for_period", f"the release has {omitted}"
+        spans = series.release_spans
+        if source.cadence == "once" or not spans or any(span.start < period.start < span.end for span in spans):
+            return "no_figure_for_period", f"the release has {omitted}"
+        return "not_loaded", f"the stored releases have {omitted}"
     due = period.end + timedelta(days=age_in_days(source.lag) if source.lag else 0)
     if due > as_of:
         return "not_due", f"expected {source.lag or 'immediately'} after the period, on {due.isoformat()}"

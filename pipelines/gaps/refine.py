@@ -1,5 +1,7 @@
 """Refined gaps: cells explained by a larger area's figure, or withheld because their figure is implausible."""
 
+from collections.abc import Collection
+
 import polars as pl
 
 from pipelines.apportionment import INTERVAL_COLUMNS, MAPPED_FIGURE, measures_below_zero
@@ -100,6 +102,16 @@ def _mark_coarser_only(placed: pl.DataFrame, total: pl.DataFrame, system: pl.Dat
         pl.when(has_larger).then(pl.lit("coarser_only")).otherwise("reason").alias("reason"),
         pl.when(has_larger).then(evidence).otherwise("evidence").alias("evidence"),
     ).drop("larger", "larger_value", "size")
+
+
+def mark_places_outside_extracts(placed: pl.DataFrame, extracts: Collection[str]) -> pl.DataFrame:
+    """Give places without a row in an extract of a publisher's file the reason `not_loaded`; `extracts` are file names."""
+    is_outside = (pl.col("reason") == NO_ROW_REASON) & pl.col("file").is_in(list(extracts))
+    evidence = pl.format("{} is an extract with some of the publisher's places, without this one", "file")
+    return placed.with_columns(
+        pl.when(is_outside).then(pl.lit("not_loaded")).otherwise("reason").alias("reason"),
+        pl.when(is_outside).then(evidence).otherwise("evidence").alias("evidence"),
+    )
 
 
 REVIEWED_CAVEATS = ["flagged", "corrected"]
