@@ -50,7 +50,7 @@ def split_measures(observation: pl.DataFrame) -> Iterator[tuple[str, pl.DataFram
 def select_compared_days(rows: pl.DataFrame) -> pl.DataFrame:
     """Select the last day of each month of a series by day; return any other series unchanged.
 
-    Days next to each other are too alike for the spread of a place's history to say what is usual.
+    Days next to each other are too alike for the spread of a place's history to show the usual from the unusual.
     """
     start = pl.col("period_start")
     if rows.select((start != pl.col("period_end")).any()).item():

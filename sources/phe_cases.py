@@ -4,7 +4,7 @@ import polars as pl
 
 
 def tidy(raw: pl.DataFrame) -> pl.DataFrame:
-    """Add the days without a case: cases so far stay as they were. The row is that of the last case before the day."""
+    """Add the days without a case: cases so far stay the same. The row is the row of the last case before the day."""
     key = ["Area type", "Area code"]
     rows = raw.with_columns(pl.col("Specimen date").str.to_date()).sort(*key, "Specimen date")
     return rows.upsample("Specimen date", every="1d", group_by=key).with_columns(

@@ -109,12 +109,12 @@ def held() -> list[Row]:
 def main() -> None:
     """Write the table again, and keep the reviewers' explanations."""
     known = {(row["source"], row["file"]): row["explained"] for row in held()} if GOLDEN.is_file() else {}
-    found = rows()
+    summaries = rows()
     GOLDEN.parent.mkdir(exist_ok=True)
     with GOLDEN.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({**row, "explained": known.get((row["source"], row["file"]), "")} for row in found)
+        writer.writerows({**row, "explained": known.get((row["source"], row["file"]), "")} for row in summaries)
 
 
 if __name__ == "__main__":

@@ -99,9 +99,8 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
     Reason("not_due", "supply", "Not due yet",
            "the end of the period plus the usual lag is after the day of the build", "info",
            "the publisher", "Wait for the release."),
-    Reason("late", "supply", "Overdue: not yet loaded",
-           "the end of the period plus the usual lag has passed, and no stored release has the period; or the stored "
-           "file is an extract without the place", "warn",
+    Reason("late", "supply", "Overdue: newer release not yet loaded",
+           "the end of the period plus the usual lag has passed, and no stored release has the period", "warn",
            "the publisher, or your Commonground administrator",
            "Refresh the source; if that adds nothing, ask the publisher."),
     Reason("not_returned", "supply", "Missing for this place, published for others",

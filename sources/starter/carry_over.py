@@ -264,8 +264,12 @@ def provenance(folder: Path, made: dict[str, bytes]) -> bytes:
     """Write the provenance of each starter file from the manifests of the folder; several origins in a fixed order."""
     rows = ((part, row) for part in PARTS for row in rows_of(read_text(folder / part / "MANIFEST.csv")))
     # The list of recorded answers has requests instead of titles.
-    result = {(path := f"{part}/{row['file']}"): {"title": row.get("request"), "source_commit": row.get("commit"),
-                                                  **row, "origin": path} for part, row in rows}  # fmt: skip
+    result = {
+        (path := f"{part}/{row['file']}"): {
+            "title": row.get("request", ""), "source_commit": row.get("commit", ""), **row, "origin": path
+        }
+        for part, row in rows
+    }  # fmt: skip
     fields = {"publisher": "publisher", "dataset": "title", "licence": "licence", "origin": "origin",
               "origin_repository": "source_repo", "origin_path": "source_path",
               "origin_commit": "source_commit"}  # fmt: skip

@@ -99,9 +99,9 @@ CLAIMED = (
          (f"{CLAIMANTS}/trafford_and_neighbours_2023_2026.csv", *NORTH)),
     Item("nomis_claimants_2026-05-31.parquet", "2026-05-31", every_district, "counts, without rates and changes",
         (f"{CLAIMANTS}/ons_cc01_2026-04_by_lad.csv",)),
-    *(Item(f"nisra_claimants_monthly_{day}.parquet", day, table_of_answer, "labels of codes", (path,)) for day, path in (
-        ("2025-03-21", f"{CLAIMANTS}/nisra_ccmlgd_released_2025-03-21.json"),
-        ("2025-05-14", "responses/nisra/CCMLGD_2025-06-06.json"))),
+    *(Item(f"nisra_claimants_monthly_{day}.parquet", day, table_of_answer, "labels of codes", (path,))
+      for day, path in (("2025-03-21", f"{CLAIMANTS}/nisra_ccmlgd_released_2025-03-21.json"),
+                        ("2025-05-14", "responses/nisra/CCMLGD_2025-06-06.json"))),
     Item("dwp_uc_households_2025-08.csv.gz", "2025-08-31", households_of_may_2025, "the table, without notes; written "
          "as CSV", ("indicators/universal_credit/statxplore_uc_households_la_2025-05.xlsx",)),
     Item("ons_crime_by_partnership.parquet", "2025-10-31", partnerships, "lines above the table",

@@ -81,6 +81,17 @@ def northern_irish_beds(text: str) -> bytes:
     return parquet_columns(columns, rows_of(text))
 
 
+def scottish_beds(text: str) -> bytes:
+    """Write beds by health board and specialty, with quarters for their first days."""
+    rows = [{**row, "date": _quarter(row["date"])} for row in rows_of(text)]
+    return parquet_columns([*rows[0]], rows)
+
+
+def _quarter(day: str) -> str:
+    """Return the quarter of a day, such as 2019 Q2."""
+    return f"{day[:4]} Q{(int(day[5:7]) + 2) // 3}"
+
+
 def _sitreps() -> tuple[Item, ...]:
     # A winter's series is published weekly, so it was published at most a week after its last day.
     winters = {"2018-19": "2019-03-10", "2020-21": "2021-04-11"}
@@ -122,7 +133,7 @@ HOSPITALS = (
          ("indicators/ppe/ppe_items_issued_wales_scotland_transcribed.csv",)),
     Item("ppe_items_issued_so_far.csv", "2022-03-31", ppe, "without addresses",
          ("indicators/ppe/ppe_items_issued_wales_scotland_transcribed.csv",)),
-    Item("phs_beds.parquet", "2024-12-31", whole_table, "none",
+    Item("phs_beds.parquet", "2024-12-31", scottish_beds, "quarters for their first days",
          (f"{CAPACITY}/scotland_beds_by_health_board_2019_2024.csv.gz",)),
     Item("dohni_beds.parquet", "2024-12-31", northern_irish_beds, "average beds",
          (f"{CAPACITY}/ni_beds_by_hospital_quarterly_2012_2024.csv.gz",)),

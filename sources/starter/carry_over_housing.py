@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from carrying import Item, cut_columns, rows_of, whole_table
+from carrying import Item, cut_columns, parquet_columns, rows_of, whole_table
 from workbooks import sheets_of, workbook
 
 ROUGH, HOMELESS = "indicators/rough_sleeping", "indicators/homelessness"
@@ -41,12 +41,18 @@ def newest_snapshot(text: str) -> bytes:
     return workbook({"Table 1 Total": [heading, *rows]})
 
 
+def properties(text: str) -> bytes:
+    """Write the properties of each place, with 31 March, the day of the lists, for each year."""
+    rows = [{**row, "date": f"{row['date']}-03-31"} for row in rows_of(text)]
+    return parquet_columns([*rows[0]], rows)
+
+
 HOUSING = (
     Item("mhclg_rough_sleeping_2026-02-26.xlsx", "2026-02-26", newest_snapshot, "written as .xlsx, with headings of "
          "the publisher's workbook", (f"{ROUGH}/mhclg_rough_sleeping_snapshot_2024_2025_by_lad.csv",)),
     Item("mhclg_rough_sleeping_initiative.xlsx", "2020-02-27", one_sheet("Table 3 RSI"), "one sheet",
          (f"{ROUGH}/{SNAPSHOTS['2020-02-27'][0]}",)),
-    Item("voa_properties.parquet", "2024-12-31", whole_table, "none",
+    Item("voa_properties.parquet", "2024-12-31", properties, "days for years",
          ("indicators/housing/voa_dwellings_by_la_1993_2024.csv.gz",)),
     Item("ons_residents_all_ages.parquet", "2024-12-31", whole_table, "none",
          ("indicators/population/ons_population_by_la_1991_2023_all_ages.csv.gz",)),

@@ -1,0 +1,65 @@
+"""Newer and whole files of the starter edition: claimants by month and rough sleeping to 2025."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from pipelines.declarations.project import Project
+from pipelines.observations import load_source_tables, scan_observations
+
+NORTHERN_IRELAND = {f"N090000{n:02}" for n in range(1, 12)}
+GREATER_MANCHESTER = {f"E080000{n:02}" for n in range(1, 11)}
+LIKE_TRAFFORD = {"E06000006", "E06000007", "E06000004", "E06000015", "E06000020", "E06000025", "E06000030", "E06000031",
+                 "E06000042", "E06000050", "E06000055", "E06000061", "E08000002", "E08000007", "E08000009",
+                 "E08000029"}  # fmt: skip
+
+
+def figures(project: Project, source: str) -> pl.DataFrame:
+    """Return the newest figure of each place and month."""
+    seen = scan_observations(project, source).filter(pl.col("value").is_not_null()).collect()
+    return seen.sort("released_at").unique(["place_code", "period_start"], keep="last")
+
+
+def months_of(figures: pl.DataFrame, places: set[str], first: date, last: date) -> set[int]:
+    """Return the numbers of months in a span for which the places have figures."""
+    own = figures.filter(pl.col("place_code").is_in(list(places)), pl.col("period_start").is_between(first, last))
+    counted = own.group_by("place_code").len()
+    assert set(counted["place_code"]) == places
+    return set(counted["len"])
+
+
+def test_every_northern_irish_district_has_every_month_from_2005_to_april_2025(edition: Project) -> None:
+    monthly = figures(edition, "nisra_claimants_monthly")
+    assert months_of(monthly, NORTHERN_IRELAND, date(2005, 1, 1), date(2025, 4, 1)) == {244}
+
+
+@pytest.mark.parametrize(
+    ("places", "first", "last", "months"),
+    [
+        (GREATER_MANCHESTER, date(2015, 1, 1), date(2017, 10, 1), 34),
+        ({"E08000009"}, date(2013, 1, 1), date(2019, 4, 1), 76),
+        (LIKE_TRAFFORD, date(2023, 3, 1), date(2026, 3, 1), 37),
+    ],
+    ids=["Greater Manchester", "Trafford", "districts like Trafford"],
+)
+def test_stored_districts_have_every_month(
+    edition: Project, places: set[str], first: date, last: date, months: int
+) -> None:
+    assert months_of(figures(edition, "nomis_claimants"), places, first, last) == {months}
+
+
+def test_claimants_of_april_2026_are_of_361_districts_and_sum_within_rounding(edition: Project) -> None:
+    april = pl.col("period_start") == date(2026, 4, 1)
+    districts = figures(edition, "nomis_claimants").filter(april)
+    totals = load_source_tables(edition, "nomis_claimants").total.filter(april, pl.col("place_code") == "E92000001")
+    english = districts.filter(pl.col("place_code").str.starts_with("E"))
+    assert (districts.height, english["value"].sum(), totals["value"].to_list()) == (361, 1_498_200, [1_498_215])
+
+
+@pytest.mark.parametrize(("year", "england"), [(2024, 4_667), (2025, 4_793)])
+def test_rough_sleeping_of_2024_and_2025_sums_to_the_published_figures(
+    edition: Project, year: int, england: int
+) -> None:
+    counted = figures(edition, "mhclg_rough_sleeping").filter(pl.col("period_start") == date(year, 1, 1))
+    assert (counted.height, counted["value"].sum()) == (296, england)
