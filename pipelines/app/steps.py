@@ -53,7 +53,12 @@ def _place_systems(catalogue: Catalogue) -> set[str]:
 
 
 def readable_sources(project: Project, problems: Sequence[str]) -> list[str]:
-    """Return the sources of the problems from which figures can be read."""
+    """Return the sources of the problems from which figures can be read.
+
+    A build of every problem also reads the bundled sources that no problem asks for: the analyst's file has them.
+    """
     catalogue = project.catalogue
     source_names = {name for problem in problems for name in catalogue.problem_sources(catalogue.problems[problem])}
+    if source_names and set(problems) >= set(catalogue.problems):
+        source_names |= {name for name, source in catalogue.sources.items() if source.releases}
     return sorted(source_names & set(catalogue.observation_sources()))

@@ -178,6 +178,12 @@ def test_every_published_cell_is_accounted_for(warehouse: Path) -> None:
     assert ask(warehouse, lost) == []
 
 
+def test_every_bundled_observation_is_in_the_file_asked_for_or_not(starter: Project, warehouse: Path) -> None:
+    bundled = {name for name, source in starter.catalogue.observation_sources().items() if source.releases}
+    assert {name for (name,) in ask(warehouse, "select distinct source from observations")} == bundled
+    assert warehouse.stat().st_size <= 150_000_000
+
+
 def test_second_problem_is_a_monthly_subset(warehouse: Path) -> None:
     rows = ask(warehouse, "select place_name, count(*) from problem.jobs_south_london group by all")
     assert {name for name, _ in rows} == SOUTH_LONDON
@@ -352,7 +358,8 @@ def test_build_killed_part_way_loses_nothing(small: Project, tmp_path: Path) -> 
 
 def test_starter_edition_is_small() -> None:
     files = [path for path in (ROOT / "sources" / "starter").rglob("*") if path.is_file() and path.suffix != ".py"]
-    assert sum(path.stat().st_size for path in files) <= 6_500_000
+    assert sum(path.stat().st_size for path in files) <= 40_000_000
+    assert max(path.stat().st_size for path in files) <= 4_000_000
 
 
 def test_every_starter_file_has_its_provenance(starter: Project) -> None:
