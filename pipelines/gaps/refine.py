@@ -105,7 +105,7 @@ def _mark_coarser_only(placed: pl.DataFrame, total: pl.DataFrame, system: pl.Dat
 
 
 def mark_places_outside_extracts(placed: pl.DataFrame, extracts: Collection[str]) -> pl.DataFrame:
-    """Give places without a row in an extract of a publisher's file the reason `not_loaded`; `extracts` are file names."""
+    """Give places without a row in an extract the reason `not_loaded`; `extracts` are names of files."""
     is_outside = (pl.col("reason") == NO_ROW_REASON) & pl.col("file").is_in(list(extracts))
     evidence = pl.format("{} is an extract with some of the publisher's places, without this one", "file")
     return placed.with_columns(
