@@ -81,6 +81,8 @@ def build_by_steps(project: Project) -> Project:
         load_source_tables(project, name)
     for name in project.catalogue.problems:
         update_ledger(project, name, answer_problem(project, name))
+    # A report marks the releases that any problem uses.
+    for name in project.catalogue.problems:
         report_problem(project, name)
     publish_warehouse(project)
     return project
