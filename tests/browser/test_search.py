@@ -93,7 +93,7 @@ def test_without_scripts_the_box_is_hidden_and_links_remain(browser: Browser, ho
 
 
 @pytest.mark.parametrize("width", [1280, 390, 320])
-@pytest.mark.parametrize("code", ["E09000024", "S12000017", "N09000003", "R0A"])
+@pytest.mark.parametrize("code", ["E09000024", "S12000017", "N09000003", "E06000063", "R0A"])
 def test_place_page_fits_its_width_and_prints(browser: Browser, home: Path, width: int, code: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=False)
     page = context.new_page()
@@ -103,4 +103,7 @@ def test_place_page_fits_its_width_and_prints(browser: Browser, home: Path, widt
     assert first and first["y"] < 900
     page.emulate_media(media="print")
     assert page.locator("table.known").is_visible() and not page.locator("nav").is_visible()
+    # White links of the header would vanish on paper, and the cards of a phone would fill it.
+    assert page.locator(".band a").first.evaluate("e => getComputedStyle(e).color") == "rgb(11, 12, 12)"
+    assert page.locator("table.known tbody").first.evaluate("e => getComputedStyle(e).display") == "table-row-group"
     context.close()
