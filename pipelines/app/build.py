@@ -30,8 +30,8 @@ from pipelines.geography import find_overlapping_codes, load_places
 from pipelines.observations import all_findings, has_current_tables
 from pipelines.outputs import (
     INDEX,
+    index_is_fresh,
     pages_are_fresh,
-    publish_index,
     report_files,
     report_is_fresh,
     warehouse_is_fresh,
@@ -70,7 +70,7 @@ def build_problems(project: Project, problems: Sequence[str], console: Console) 
     if not stale.sources and not stale.problems and warehouse_is_fresh(project) and pages_are_fresh(project):
         # On another day the index alone is written again: it states the day of the build.
         with lock_store(project.home):
-            publish_index(project)
+            _refresh_index(project)
         console.print("Nothing has changed since the last build.")
     else:
         with worker_processes(project) as workers, report_user_files(project.home, console):
@@ -80,6 +80,14 @@ def build_problems(project: Project, problems: Sequence[str], console: Console) 
     with measure_step("printing"):
         print_summary(project, names, console, begun)
     return list(dict.fromkeys(faults + list_unusable_files(project, names)))
+
+
+def _refresh_index(project: Project) -> None:
+    """Write the index page where it is not current. The code that writes pages is loaded only for that."""
+    if not index_is_fresh(project):
+        from pipelines.outputs import publish_index
+
+        publish_index(project)
 
 
 def find_stale_tables(project: Project, current_keys: TableKeys, problems: Sequence[str]) -> StaleTables:
@@ -157,7 +165,7 @@ def _publish_outputs(
         faults = _share_with_progress(write_output, [*reports, *common_outputs], "writing", console, workers, fewest)
         # The index states when each report last changed, so it is written after them.
         if built.is_sound:
-            publish_index(project)
+            _refresh_index(project)
     written = [name for name in [*reports, *common_outputs] if not any(text.startswith(f"{name}: ") for text in faults)]
     queue_events(project.home, [_describe_output(project, name) for name in written])
     return faults

@@ -3,14 +3,14 @@
 import polars as pl
 
 from pipelines.declarations.project import Project
-from pipelines.outputs import measures_table, sources_table
+from pipelines.outputs import declared_sources, measures_table
 
 
 def list_items(project: Project, target: str) -> pl.DataFrame:
     """Return a table of sources, measures, problems or places."""
     catalogue = project.catalogue
     if target == "sources":
-        return sources_table(project).select(
+        return declared_sources(catalogue).select(
             "source", "title", "publisher", "access", "cadence", "geography", "licence"
         )
     if target == "measures":

@@ -13,7 +13,8 @@ from pipelines.core.store import lock_store
 from pipelines.declarations.project import Project
 from pipelines.gaps import read_built_cells
 from pipelines.geography import load_places
-from pipelines.observations import all_findings, all_revisions, load_source_tables
+from pipelines.observations import all_findings, load_source_tables
+from pipelines.observations import summarise_revisions as stack_summaries
 
 
 def explain_cell(
@@ -100,4 +101,4 @@ def summarise_revisions(project: Project, source: str | None) -> pl.DataFrame:
         current_keys = prepare_store(project)
         for name in names:
             load_source_tables(project, name)
-    return all_revisions(project, current_keys, names)[1]
+    return stack_summaries(project, current_keys, names)

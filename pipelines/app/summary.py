@@ -102,11 +102,14 @@ def places_by_verdict(project: Project, name: str) -> dict[str, int]:
 def describe_ledger(project: Project, name: str) -> list[str]:
     """Return the changes since the last build, and acceptances that have expired or match no gap."""
     ledger, acceptances = load_ledger(project, name), project.catalogue.acceptances.get(name, ())
-    still = ledger.spells.filter(pl.col("closed").is_null())
-    holding = add_acceptances(still, acceptances, project.as_of)["is_accepted"].sum()
     last = ledger.builds.tail(1).filter(pl.col("last_day") > pl.col("day")).select("day", "open")
     unchanged = [f"unchanged since the build of {day}; {count:,} open" for day, count in last.iter_rows()]
-    line = (unchanged or [describe_last_build(ledger)])[0] + (f", {holding:,} of them accepted" if holding else "")
+    line = (unchanged or [describe_last_build(ledger)])[0]
+    if not acceptances:
+        return [line]
+    still = ledger.spells.filter(pl.col("closed").is_null())
+    holding = add_acceptances(still, acceptances, project.as_of)["is_accepted"].sum()
+    line += f", {holding:,} of them accepted" if holding else ""
     return [line, *list_obsolete_acceptances(still, acceptances, project.as_of)]
 
 

@@ -4,6 +4,7 @@ import re
 from calendar import month_abbr, month_name
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
 from pipelines.core.errors import DeclarationError
@@ -260,10 +261,12 @@ _PERIOD_FORMATS: dict[PeriodKind, tuple[tuple[str, PeriodParser], ...]] = {
         (r"[Ww]inter (\d{4}) ?[-/–] ?(\d{4}|\d{2})", _parse_winter),
     ),
 }
-_COMPILED_FORMATS = {
-    kind: [(re.compile(text), parser) for text, parser in formats] for kind, formats in _PERIOD_FORMATS.items()
-}
-_COMPILED_DAY_FORMATS = [(re.compile(text), parser) for text, parser in _DAY_FORMATS]
+
+
+@cache
+def _compile_formats(kind: PeriodKind | None) -> list[tuple[re.Pattern[str], PeriodParser]]:
+    """Compile the spellings of a kind of period, or of a day where null: most commands parse no period."""
+    return [(re.compile(text), parser) for text, parser in (_PERIOD_FORMATS[kind] if kind else _DAY_FORMATS)]
 
 
 def parse_period(
@@ -285,10 +288,10 @@ def parse_period(
     try:
         if formats:
             return _parse_declared_formats(text, kind, formats, ends)
-        period = next((candidate for candidate in _match_formats(text, _COMPILED_FORMATS[kind]) if candidate), None)
+        period = next((candidate for candidate in _match_formats(text, _compile_formats(kind)) if candidate), None)
         if period or kind != "week":
             return period
-        day = next((candidate for candidate in _match_formats(text, _COMPILED_DAY_FORMATS) if candidate), None)
+        day = next((candidate for candidate in _match_formats(text, _compile_formats(None)) if candidate), None)
         return _period_containing(day.start, kind, ends) if day else None
     except (ValueError, OverflowError):
         # Month 13, 31 June or year 0 is not a period.

@@ -39,6 +39,7 @@ from pipelines.core.visible import escape_invisible
 
 TABLE_KEY_METADATA = "commonground_key"
 INPUT_SOURCES_METADATA = "commonground_rests_on"
+VERSION_METADATA = "commonground_version"
 TEMPORARY_PREFIX = ".making-"
 LOCK_SECONDS = 120
 LAYOUT_VERSION = 4
@@ -163,15 +164,30 @@ def temporary_path(path: Path) -> Path:
     return path.parent / f"{TEMPORARY_PREFIX}{uuid4().hex}{path.suffix}"
 
 
-def write_table(path: Path, frame: pl.DataFrame, key: str, input_sources: Collection[str] = ()) -> None:
-    """Write a state table with the key of its inputs and the sources of observations that it depends on."""
+def write_table(
+    path: Path, frame: pl.DataFrame, key: str, input_sources: Collection[str] = (), version: str = ""
+) -> None:
+    """Write a state table with the key of its inputs and the sources of observations that it depends on.
+
+    `version` names the content; by default it is the key.
+    """
     temporary = temporary_path(path)
     frame.write_parquet(
         temporary,
-        metadata={TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: " ".join(input_sources)},
+        metadata={
+            TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: " ".join(input_sources), VERSION_METADATA: version or key
+        },
         compression="zstd",
-    )
+    )  # fmt: skip
     temporary.replace(path)
+
+
+def table_version(path: Path) -> str | None:
+    """Return the version of a table's content, which stays where other inputs give the same rows.
+
+    What depends on the rows alone has this version in its key. Null where there is no readable table.
+    """
+    return _read_metadata(path, VERSION_METADATA) or table_key(path)
 
 
 def table_input_sources(path: Path) -> tuple[str, ...] | None:
@@ -185,20 +201,24 @@ def table_input_sources(path: Path) -> tuple[str, ...] | None:
 
 def table_key(path: Path) -> str | None:
     """Return the key of a table's inputs; null where there is no readable table."""
+    return _read_metadata(path, TABLE_KEY_METADATA)
+
+
+def _read_metadata(path: Path, name: str) -> str | None:
     try:
         now = path.stat()
     except OSError:
         return None
-    return _read_table_key(path, now.st_ino, now.st_mtime_ns, now.st_size)
+    return _read_file_metadata(path, now.st_ino, now.st_mtime_ns, now.st_size).get(name)
 
 
 @cache
-def _read_table_key(path: Path, *_identity: int) -> str | None:
-    """Read the key of a table once for each version of its file: every step of a build asks for it."""
+def _read_file_metadata(path: Path, *_identity: int) -> dict[str, str]:
+    """Read the metadata of a table once for each version of its file: every step of a build asks for them."""
     try:
-        return pl.read_parquet_metadata(path).get(TABLE_KEY_METADATA)
+        return pl.read_parquet_metadata(path)
     except (pl.exceptions.PolarsError, OSError):
-        return None
+        return {}
 
 
 def read_table(path: Path) -> pl.DataFrame:
@@ -227,8 +247,17 @@ def load_or_build_tables(
         if not layout_path(home).is_file() and not any((home / "state").glob("*/*.parquet")):
             write_layout(home)
         for path, table in zip(paths, make(), strict=True):
-            write_table(path, table, key, input_sources)
+            write_table(path, table, key, input_sources, _find_version(path, table))
     return [read_table(path) for path in paths]
+
+
+def _find_version(path: Path, table: pl.DataFrame) -> str:
+    """Return the version of the stored table where it has the same rows; blank where it has others."""
+    version = table_version(path)
+    if version is None:
+        return ""
+    stored = read_table(path)
+    return version if stored.schema == table.schema and stored.equals(table) else ""
 
 
 def store_snapshot(home: Path, content: bytes, snapshot: Snapshot, private: bool = False) -> Snapshot:

@@ -18,6 +18,8 @@ ANSWER_TABLES = ("cell", "view", "verdict", "loss", "discontinuity", "history")
 """State tables that answer a problem."""
 OBSERVATION_TABLES = ("slice", "set_aside", "finding", "contract", "release", "total", "doubt")
 """State tables with the observations of a source, in the order of `SourceTables`."""
+REVISION_TABLES = ("revision", "revision_summary")
+"""State tables with the differences between the releases of a source, by cell and in summary."""
 _REGISTER_TABLES = ("place", "change")
 
 

@@ -18,7 +18,8 @@ def describe_area(
     Yields pairs of a heading and a text. Geographies are listed up to the year of `until`. Raises UnknownNameError
     where the text is neither a known name or code nor the start of a postcode.
     """
-    names = dict(place_data.places.register.sort("valid_from").select("place_code", "place_name").iter_rows())
+    register = place_data.places.register.sort("valid_from").select("place_code", "place_name")
+    names: dict[str, str] = dict(zip(*register.get_columns(), strict=True))
     try:
         codes = find_codes(place_data.places, text)
     except UnknownNameError:

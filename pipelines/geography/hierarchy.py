@@ -32,7 +32,7 @@ def describe_membership(
     Proportions are of residents, or of small areas where residents are unknown.
     """
     for areas in tables:
-        own = [system for system in areas.systems if code in set(areas.table[system].drop_nulls())]
+        own = [system for system in areas.systems if (areas.table[system] == code).any()]
         if own:
             yield "geographies", f"{', '.join(own)} ({areas.source})"
             mine = areas.table.filter(pl.any_horizontal(pl.col(system) == code for system in own))

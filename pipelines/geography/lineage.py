@@ -1,6 +1,6 @@
 """The history of an area code: its names, predecessors and successors; and the register as analysts see it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 import polars as pl
@@ -8,7 +8,7 @@ import polars as pl
 from pipelines.core.errors import UnknownNameError, suggest_names
 from pipelines.core.geocodes import ENTITY_NAMES, GSS_PATTERN, INSTRUMENT_PATTERN, KIND_PREFIXES, geography_date
 from pipelines.core.schema import PLACE_COLUMNS, TEXT, WHOLE, Column
-from pipelines.geography.names import fold_name
+from pipelines.geography.names import fold_name, keep_similar
 from pipelines.geography.register import Places, list_ancestors
 
 LineageFacts = Iterator[tuple[str, str]]
@@ -20,10 +20,11 @@ def find_codes(places: Places, text: str) -> list[str]:
     register = places.register
     if text.upper() in set(register["place_code"]):
         return [text.upper()]
-    names = {name for column in ("place_name", "place_name_welsh") for name in register[column].drop_nulls()}
-    meant = [name for name in names if _comparable_name(name) == _comparable_name(text)]
+    names = pl.concat([register["place_name"], register["place_name_welsh"]]).drop_nulls().unique()
+    wanted = _comparable_name(text)
+    meant = [name for name in keep_similar(names, wanted) if _comparable_name(name) == wanted]
     if not meant:
-        raise UnknownNameError(f"unknown place {text!r}; {suggest_names(text, names)}")
+        raise UnknownNameError(f"unknown place {text!r}; {suggest_names(text, set(names))}")
     matches = pl.col("place_name").is_in(meant) | pl.col("place_name_welsh").is_in(meant)
     return sorted(register.filter(matches)["place_code"].unique())
 
@@ -67,9 +68,9 @@ def _list_children(places: Places, code: str, day: date) -> LineageFacts:
 
 def _list_larger_places(places: Places, code: str, row: dict[str, object]) -> str:
     """List the larger areas of an area: trust, county and others with their codes, then region and nation."""
-    wide = places.register["kind"].is_in(["region", "nation", "above_nation"])
-    names = dict(places.register.filter(~wide).select("place_code", "place_name").iter_rows())
-    larger = [f"{up} {names[up]}" for up in list_ancestors(code, places.parents)[1:] if up in names]
+    ancestors = list_ancestors(code, places.parents)[1:]
+    names = _name_codes(places, ancestors, ~pl.col("kind").is_in(["region", "nation", "above_nation"]))
+    larger = [f"{up} {names[up]}" for up in ancestors if up in names]
     return ", ".join(dict.fromkeys(str(part) for part in (*larger, row["region"], row["nation"]) if part)) or (
         "above nations"
     )
@@ -103,14 +104,14 @@ def _is_in_use(row: dict[str, object], system: str) -> bool:
 
 
 def _describe_changes(places: Places, code: str, mine: str, other: str, word: str) -> LineageFacts:
-    names = dict(places.register.select("place_code", "place_name").iter_rows())
     changes = places.changes.filter(pl.col(mine) == code).sort("changed_on", other)
+    names = _name_codes(places, changes[other])
     for (day, kind, authority), rows in changes.group_by(["changed_on", "kind", "authority"], maintain_order=True):
         others = ", ".join(f"{other_code} {names.get(other_code, '')}".strip() for other_code in rows[other])
         is_merger = kind == "merged" and word != "was"
-        beside = _codes_merged_with(places, rows, code) if is_merger else []
+        beside = _name_codes_merged_with(places, rows, code) if is_merger else {}
         along = (
-            f", together with {', '.join(f'{other_code} {names[other_code]}' for other_code in beside)}"
+            f", together with {', '.join(f'{other_code} {name}' for other_code, name in beside.items())}"
             if beside
             else ""
         )
@@ -129,8 +130,9 @@ def _describe_land(places: Places, rows: pl.DataFrame, mine: str) -> str:
         pl.col("kind") == "moved_land", pl.col("changed_on") == day, pl.col("authority") == authority,
         ~pl.col(mine).is_in(rows[mine].implode()), pl.col(mine).str.head(3) == rows[mine][0][:3],
     )  # fmt: skip
-    names = dict(places.register.select("place_code", "place_name").iter_rows())
-    others = [f"{code} {names.get(code, '')}".strip() for code in same[mine].unique().sort()]
+    codes = same[mine].unique().sort()
+    names = _name_codes(places, codes)
+    others = [f"{code} {names.get(code, '')}".strip() for code in codes]
     same_day = f", the same day as {', '.join(others)}" if 0 < len(others) <= MAX_CODES_LISTED else ""
     return f"{same_day}; no stored table has the land and the dwellings that moved"
 
@@ -144,13 +146,19 @@ _CHANGE_WORDS = {
 }
 
 
-def _codes_merged_with(places: Places, rows: pl.DataFrame, code: str) -> list[str]:
-    """Return the other codes that merged into the same area on the same day."""
+def _name_codes(places: Places, codes: Iterable[str], also: pl.Expr | bool = True) -> dict[str, str]:
+    """Return the name in the last row of the register, by code, of some codes and rows."""
+    rows = places.register.filter(pl.col("place_code").is_in(list(codes)), also)
+    return dict(rows.select("place_code", "place_name").iter_rows())
+
+
+def _name_codes_merged_with(places: Places, rows: pl.DataFrame, code: str) -> dict[str, str]:
+    """Return the other codes that merged into the same area on the same day, with their names."""
     into, day = rows["to_code"].implode(), rows["changed_on"][0]
     same = places.changes.filter(
         pl.col("to_code").is_in(into), pl.col("changed_on") == day, pl.col("from_code") != code
     )
-    return sorted(same["from_code"].unique())
+    return dict(sorted(_name_codes(places, same["from_code"].unique()).items()))
 
 
 GAZETTEER: dict[str, Column] = {

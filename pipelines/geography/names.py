@@ -18,6 +18,7 @@ GSS_LENGTH = 9
 MAX_CODES_SUGGESTED = 3
 """Maximum number of codes suggested for a malformed one; above it none, because the digits do not show which."""
 _SPACE = re.compile(r"\s+")
+_WORD = re.compile("[a-z0-9]+")
 _CITY = re.compile(r"^(?:the )?city of (.+)$")
 _CITY_AFTER = re.compile(r"^(.+), (?:city|county) of$")
 
@@ -25,18 +26,26 @@ _CITY_AFTER = re.compile(r"^(.+), (?:city|county) of$")
 @lru_cache(maxsize=200_000)
 def fold_name(name: str) -> str:
     """Return an area name in the form in which names are compared."""
-    parts = unicodedata.normalize("NFKD", _repair_encoding(name))
-    text = (
-        "".join(part for part in parts if not unicodedata.combining(part))
-        .casefold()
-        .replace("&", " and ")
-        .replace("’", "'")
-    )
+    letters = name if name.isascii() else _remove_accents(_repair_encoding(name))
+    text = letters.casefold().replace("&", " and ").replace("’", "'")
     text = _SPACE.sub(" ", text).strip().removesuffix(" ua")
     for pattern in (_CITY_AFTER, _CITY):
         if match := pattern.match(text):
             return f"{match[1].strip()} (city)"
     return text.removeprefix("the ").replace(",", "")
+
+
+def keep_similar(names: pl.Series, folded: str) -> pl.Series:
+    """Keep the names that may have a compared form. The test is fast, and leaves out only names that do not have it."""
+    words = [word for word in _WORD.findall(folded) if word not in ("and", "city")]
+    if not words:
+        return names
+    letters = names.str.normalize("NFKD").str.replace_all(r"[\p{M},]", "").str.to_lowercase()
+    return names.filter(letters.str.contains(max(words, key=len), literal=True) | names.str.contains("[ÃÂ]"))
+
+
+def _remove_accents(name: str) -> str:
+    return "".join(part for part in unicodedata.normalize("NFKD", name) if not unicodedata.combining(part))
 
 
 def _repair_encoding(name: str) -> str:

@@ -1,12 +1,13 @@
 # Public names of this room; each module is loaded when a name of it is first used.
 from .access import all_reconciliations as all_reconciliations
-from .access import all_revisions as all_revisions
 from .access import current_tables as current_tables
 from .access import has_observations as has_observations
+from .access import load_revisions as load_revisions
 from .access import load_source_tables as load_source_tables
 from .access import read_current as read_current
 from .access import reconcile_source as reconcile_source
 from .access import scan_observations as scan_observations
+from .access import summarise_revisions as summarise_revisions
 from .comparison import all_disagreement_flags as all_disagreement_flags
 from .comparison import flag_disagreements as flag_disagreements
 from .contract_verdicts import judge_stored_releases as judge_stored_releases

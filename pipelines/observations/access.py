@@ -16,12 +16,12 @@ from pipelines.core.store import (
     state_path,
     table_key,
 )
-from pipelines.declarations.fingerprints import OBSERVATION_TABLES, TableKeys, compute_table_keys
+from pipelines.declarations.fingerprints import OBSERVATION_TABLES, REVISION_TABLES, TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.geography import list_source_geographies, load_geography, load_places
 from pipelines.observations.current import has_current_tables
 from pipelines.observations.reconciliation import RECONCILIATION, reconcile_totals
-from pipelines.observations.revisions import COMPARED_COLUMNS, REVISION, REVISION_SUMMARY, compare_releases
+from pipelines.observations.revisions import COMPARED_COLUMNS, REVISION_SUMMARY, compare_releases
 from pipelines.observations.scan import OBSERVATION_SCHEMA, newest_of_slices, read_slices, scan_slices
 from pipelines.observations.source_tables import SourceTables, build_source_tables
 from pipelines.observations.totals import total_members
@@ -104,14 +104,11 @@ def read_current(
     measures: Collection[str] | None = None,
     geography: str | None = None,
     columns: Collection[str] | None = None,
-    *,
-    encoded: bool = False,
 ) -> pl.DataFrame:
     """Read the observations of one source that are in use: the newest release of each measure and period.
 
     `measures` selects some measures, and `geography` the releases in one geography; by default all are read. Columns:
     schema.OBSERVATION_COLUMNS and `order` (Int64), the order of the source's releases, oldest 0; or only `columns`.
-    Texts are String. With `encoded`, obs_status is schema.STATUS, and the other texts are Categorical.
     The rows of a slice are consecutive, and its places are in order of code. Other releases and measures are not read.
     """
     tables = load_source_tables(project, name)
@@ -121,7 +118,7 @@ def read_current(
     if geography is not None:
         slices = slices.filter(pl.col("geography") == geography)
     wanted = list(OBSERVATION_SCHEMA) if columns is None else list(columns)
-    return read_slices(project.home, newest_of_slices(slices), wanted, tables.doubt, encoded=encoded)
+    return read_slices(project.home, newest_of_slices(slices), wanted, tables.doubt)
 
 
 def current_tables(
@@ -133,19 +130,25 @@ def current_tables(
     return [read_table(path) for name, path in paths.items() if table_key(path) == current_keys.observation[name]]
 
 
-def all_revisions(
+def load_revisions(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Compare each release of a source with the one before: REVISION and REVISION_SUMMARY, stored while current."""
+    key = compute_table_keys(project.catalogue, project.home, project.as_of).observation[name]
+
+    def compare() -> tuple[pl.DataFrame, pl.DataFrame]:
+        tables = load_source_tables(project, name)
+        return compare_releases(tables.slice, partial(_read_compared, project.home, tables))
+
+    revised, summary = load_or_build_tables(project.home, REVISION_TABLES, name, key, compare)
+    return revised, summary
+
+
+def summarise_revisions(
     project: Project, current_keys: TableKeys, names: Collection[str] | None = None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Compare each release of the selected sources, or of all, with the one before: by cell and in summary."""
-    cells, sums = [empty_table(REVISION)], [empty_table(REVISION_SUMMARY)]
-    for name in project.catalogue.observation_sources():
-        if (names is None or name in names) and has_current_tables(project.home, name, current_keys):
-            tables = load_source_tables(project, name)
-            read = partial(_read_compared, project.home, tables)
-            revised, summary = compare_releases(tables.slice, read)
-            cells.append(revised)
-            sums.append(summary)
-    return pl.concat(cells), pl.concat(sums)
+) -> pl.DataFrame:
+    """Summarise the differences between releases of the selected sources, or of all (REVISION_SUMMARY)."""
+    chosen = [name for name in project.catalogue.observation_sources() if names is None or name in names]
+    stored = [name for name in chosen if has_current_tables(project.home, name, current_keys)]
+    return pl.concat([empty_table(REVISION_SUMMARY), *(load_revisions(project, name)[1] for name in stored)])
 
 
 def _read_compared(home: Path, tables: SourceTables, slices: pl.DataFrame) -> pl.DataFrame:

@@ -23,9 +23,9 @@ from pipelines.observations import (
     REVISION_SUMMARY,
     all_disagreement_flags,
     all_reconciliations,
-    all_revisions,
     current_tables,
     summarise_completeness,
+    summarise_revisions,
 )
 from pipelines.outputs.larger_places import find_larger_places
 from pipelines.outputs.letters import draft_letters
@@ -138,9 +138,7 @@ def _load_history(project: Project, problem: Problem, current_keys: TableKeys) -
     """Read the history of a problem over its builds."""
     catalogue = project.catalogue
     sources = catalogue.problem_sources(problem)
-    revisions = _share(
-        project, current_keys, "revision", sources, lambda names: all_revisions(project, current_keys, names)[1]
-    )
+    revisions = _share(project, current_keys, "revision", sources, partial(summarise_revisions, project, current_keys))
     newest_pair = revisions.filter(pl.col("measure").is_in(list(problem.measures))).group_by(
         "source", "measure", maintain_order=True
     )

@@ -15,10 +15,8 @@ from pipelines.geography import (
     load_postcode_districts,
     trace_graph,
 )
+from pipelines.outputs.freshness import SEARCH
 from pipelines.outputs.page_templates import render_page
-
-SEARCH = "search.js"
-"""File with the search and its names; a page without the file has its links only."""
 
 _KIND_TITLES = {
     "trust": "NHS trust", "site": "NHS site", "stp": "sustainability and transformation partnership",

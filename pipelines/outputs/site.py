@@ -13,13 +13,7 @@ from pipelines.core.periods import format_period
 from pipelines.core.schema import CELL_COLUMNS, empty_table
 from pipelines.core.store import hash_bytes, output_path, read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.fingerprints import (
-    ANSWER_TABLES,
-    compute_table_keys,
-    hash_texts,
-    program_key,
-    public_input_sources,
-)
+from pipelines.declarations.fingerprints import compute_table_keys, hash_texts, program_key, public_input_sources
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
 from pipelines.gaps import (
@@ -30,7 +24,6 @@ from pipelines.gaps import (
     Ledger,
     describe_last_build,
     is_needed,
-    ledger_path,
     list_current_problems,
     load_gaps,
     load_ledger,
@@ -38,26 +31,28 @@ from pipelines.gaps import (
 )
 from pipelines.geography import load_geography, load_places
 from pipelines.outputs.charts import HEIGHT, WIDTH, draw_trend
+from pipelines.outputs.freshness import (
+    INDEX,
+    SEARCH,
+    TABLE_SCRIPT,
+    index_is_fresh,
+    index_key,
+    index_record_path,
+    overview_path,
+    pages_are_fresh,
+    pages_key,
+    pages_path,
+    place_page_name,
+    place_page_path,
+    report_record_path,
+)
 from pipelines.outputs.last_changed import FILE_CHANGE, date_file_changes, last_change, read_file_changes
 from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.place_context import PlaceContext, load_place_context
 from pipelines.outputs.place_pages import build_place_pages
 from pipelines.outputs.place_render import render_place_page
-from pipelines.outputs.publish import report_record_path
 from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS
-from pipelines.outputs.search import SEARCH, describe_group, group_order, render_search
-
-INDEX, TABLE_SCRIPT = "index.html", "table.js"
-
-
-def place_page_path(home: Path, code: str) -> Path:
-    """Return the file path of a place page. Every operating system allows the characters of a code in a file name."""
-    return output_path(home, place_page_name(code))
-
-
-def place_page_name(code: str) -> str:
-    """Return the name of a place page in the manifest of outputs."""
-    return f"places/{code}.html"
+from pipelines.outputs.search import describe_group, group_order, render_search
 
 
 def publish_pages(project: Project) -> Path:
@@ -75,10 +70,10 @@ def publish_place_pages(project: Project) -> None:
         cells = {name: _read_page_cells(project, name, name in listed) for name in names}
         overview = _build_project_overview(project, cells, verdicts, listed)
         sources = public_input_sources(project.catalogue, names)
-        write_table(_overview_path(project), overview.problems, pages_key(project), sources)
+        write_table(overview_path(project), overview.problems, pages_key(project), sources)
         pages = _write_place_pages(project, {n: cells[n] for n in listed}, {n: verdicts[n] for n in listed})
         places = pages.join(overview.places, on="place_code", how="left", maintain_order="left")
-        write_table(_pages_path(project), places, pages_key(project))
+        write_table(pages_path(project), places, pages_key(project))
 
 
 def _read_page_cells(project: Project, name: str, has_pages: bool) -> pl.DataFrame:
@@ -89,60 +84,23 @@ def _read_page_cells(project: Project, name: str, has_pages: bool) -> pl.DataFra
 
 def publish_index(project: Project) -> Path:
     """Write the index page, which states the days of the build and of each page's last change, and the search."""
-    index, done = output_path(project.home, INDEX), state_path(project.home, "index", "commonground")
-    if not _index_is_fresh(project):
-        sources = public_input_sources(project.catalogue, read_table(_overview_path(project))["name"])
-        search = render_search(read_table(_pages_path(project)), load_places(project))
+    index, done = output_path(project.home, INDEX), index_record_path(project)
+    if not index_is_fresh(project):
+        sources = public_input_sources(project.catalogue, read_table(overview_path(project))["name"])
+        search = render_search(read_table(pages_path(project)), load_places(project))
         contents = [
             (SEARCH, search.encode("utf-8")),
             (TABLE_SCRIPT, render_page(TABLE_SCRIPT).encode("utf-8")),
             (INDEX, render_index(project).encode("utf-8")),
         ]
         write_outputs(project.home, "pages", sources, contents)
-        write_table(done, pl.DataFrame({"file": [INDEX, SEARCH, TABLE_SCRIPT]}), _index_key(project))
+        write_table(done, pl.DataFrame({"file": [INDEX, SEARCH, TABLE_SCRIPT]}), index_key(project))
     return index
-
-
-def _pages_path(project: Project) -> Path:
-    return state_path(project.home, "pages", "commonground")
-
-
-def _overview_path(project: Project) -> Path:
-    return state_path(project.home, "overview", "commonground")
 
 
 def _current_problems(project: Project) -> list[str]:
     """Return the names of problems with an up-to-date answer."""
     return list_current_problems(project, compute_table_keys(project.catalogue, project.home, project.as_of))
-
-
-def pages_key(project: Project) -> str:
-    """Return the key of up-to-date place pages, from all cells, verdicts and ledgers."""
-    names = _current_problems(project)
-    tables = [state_path(project.home, kind, name) for name in names for kind in ANSWER_TABLES]
-    tables += [ledger_path(project.home, name) for name in names]
-    return hash_texts(program_key("outputs"), *(f"{path.stem} {table_key(path)}" for path in tables))
-
-
-def _index_key(project: Project) -> str:
-    """Return the key of an up-to-date index page: the place pages, the files of the reports, and the day."""
-    names = read_table(_overview_path(project))["name"]
-    days = (f"{name} {last_change(read_file_changes(report_record_path(project.home, name)))}" for name in names)
-    return hash_texts(table_key(_pages_path(project)) or "", project.as_of.isoformat(), *days)
-
-
-def _index_is_fresh(project: Project) -> bool:
-    if not all(output_path(project.home, name).is_file() for name in (INDEX, SEARCH, TABLE_SCRIPT)):
-        return False
-    return table_key(state_path(project.home, "index", "commonground")) == _index_key(project)
-
-
-def pages_are_fresh(project: Project) -> bool:
-    """Return whether all place pages exist and match the tables in the store; `publish_index` writes the index."""
-    done = _pages_path(project)
-    if not table_key(done) == table_key(_overview_path(project)) == pages_key(project):
-        return False
-    return all(place_page_path(project.home, code).is_file() for code in read_table(done)["place_code"])
 
 
 def _write_place_pages(
@@ -187,7 +145,7 @@ PAGE_RECORD = pl.Schema({"place_code": pl.String, "key": pl.String, "sha256": pl
 
 
 def _read_page_records(project: Project) -> pl.DataFrame:
-    done = _pages_path(project)
+    done = pages_path(project)
     table = read_table(done) if table_key(done) else PAGE_RECORD.to_frame()
     # A store of an earlier version has no hashes: its pages are written again.
     return table.select(list(PAGE_RECORD)) if set(PAGE_RECORD) <= set(table.columns) else PAGE_RECORD.to_frame()
@@ -219,7 +177,7 @@ def render_index(project: Project) -> str:
     """Render the index page of all problems and places from the tables that `publish_pages` wrote."""
     reports = {
         name: last_change(read_file_changes(report_record_path(project.home, name)))
-        for name in read_table(_overview_path(project))["name"]
+        for name in read_table(overview_path(project))["name"]
     }
     problems = [
         {
@@ -228,9 +186,9 @@ def render_index(project: Project) -> str:
             "changed": format_day(reports[row["name"]]),
             "is_large": row["asked"] > MAX_TABLE_CELLS,
         }
-        for row in read_table(_overview_path(project)).iter_rows(named=True)
+        for row in read_table(overview_path(project)).iter_rows(named=True)
     ]
-    places = group_by_kind(read_table(_pages_path(project)), load_places(project).kinds)
+    places = group_by_kind(read_table(pages_path(project)), load_places(project).kinds)
     day = format_day(project.as_of)
     return render_page(
         "overview.html", problems=problems, places_by_kind=places, as_of=day, version=project_version(),

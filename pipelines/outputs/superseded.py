@@ -14,14 +14,17 @@ from pipelines.observations import cut_batches, has_current_tables, load_source_
 from pipelines.outputs.warehouse_observations import FIGURE_COLUMNS, MAX_OBSERVATIONS, SUPERSEDED_FOLDER, SliceBatch
 
 
-def collect_observations(project: Project, current_keys: TableKeys) -> Iterator[SliceBatch]:
-    """Return the observations of every source of this build, and write those that the file leaves out beside it."""
-    names = [
-        name for name in project.catalogue.observation_sources() if has_current_tables(project.home, name, current_keys)
-    ]
+def list_observed_sources(project: Project, current_keys: TableKeys) -> list[str]:
+    """List the sources with observations of this build."""
+    names = project.catalogue.observation_sources()
+    return [name for name in names if has_current_tables(project.home, name, current_keys)]
+
+
+def keep_history(project: Project, names: Sequence[str]) -> bool:
+    """Return whether the file has superseded observations too; where it has not, write these beside it."""
     has_history = sum(_count_observations(project, name) for name in names) <= MAX_OBSERVATIONS
     _write_superseded(project, [] if has_history else names)
-    return read_batches(project, names, has_history)
+    return has_history
 
 
 def _count_observations(project: Project, name: str) -> int:
@@ -34,17 +37,16 @@ def _list_slices(project: Project, name: str) -> pl.DataFrame:
     return slices.with_columns((pl.col("order") == pl.col("order").max().over(SLICE_KEY)).alias("in_use"))
 
 
-def read_batches(project: Project, names: Sequence[str], has_history: bool) -> Iterator[SliceBatch]:
-    """Yield the slices of each source with their figures, some whole slices at a time.
+def read_batches(project: Project, name: str, has_history: bool) -> Iterator[SliceBatch]:
+    """Yield the slices of a source with their figures, some whole slices at a time.
 
     Without `has_history`, superseded slices come without figures.
     """
-    for name in names:
-        slices, flags = _list_slices(project, name), load_source_tables(project, name).doubt
-        for batch in cut_batches(slices):
-            stored = batch if has_history else batch.filter("in_use")
-            figures = read_slices(project.home, stored, FIGURE_COLUMNS, flags, encoded=True)
-            yield SliceBatch(batch, stored, figures)
+    slices, flags = _list_slices(project, name), load_source_tables(project, name).doubt
+    for batch in cut_batches(slices):
+        stored = batch if has_history else batch.filter("in_use")
+        figures = read_slices(project.home, stored, FIGURE_COLUMNS, flags, encoded=True)
+        yield SliceBatch(batch, stored, figures)
 
 
 def _write_superseded(project: Project, names: Sequence[str]) -> None:

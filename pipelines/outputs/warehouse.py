@@ -5,7 +5,9 @@ opens the new file. The storage version is an older one, so that older DuckDB cl
 """
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+import shutil
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +16,8 @@ import polars as pl
 
 from checks import PLAUSIBILITY_FLAG
 from pipelines.apportionment import RESIDUAL
-from pipelines.core.output_files import complete_group, register_outputs
-from pipelines.core.reasons import reasons_frame
+from pipelines.core.manifest import read_manifest
+from pipelines.core.output_files import complete_group, is_project_file, register_outputs
 from pipelines.core.schema import (
     CELL_COLUMNS,
     CODE_CHANGE_COLUMNS,
@@ -38,7 +40,9 @@ from pipelines.outputs.warehouse_observations import (
     OBSERVATION_SLICE,
     STORED_TABLES,
     SliceBatch,
+    create_observations,
     fill_observations,
+    remove_observations,
 )
 from pipelines.outputs.warehouse_path import POINTER_NAME, WAREHOUSE_NAME
 
@@ -130,53 +134,115 @@ class TableParts(NamedTuple):
     parts: Iterable[pl.DataFrame | Path]
 
 
-Tables = Mapping[str, pl.DataFrame | TableParts]
+ReadTable = Callable[[], pl.DataFrame | TableParts]
+"""Work that reads a table of the file."""
 
 
-def write_warehouse(home: Path, rests_on: Collection[str], tables: Tables,
-                    views: Mapping[str, pl.DataFrame],
-                    view_meaning: Mapping[str, tuple[str, dict[str, str]]],
-                    observations: Iterable[SliceBatch]) -> Path:  # fmt: skip
-    """Build the file and replace the one in use. Return the path that readers should open.
+class FileContent(NamedTuple):
+    """Content of the file, each part with the key of what it is made from, and read only where the key is new.
 
-    `tables` are those of TABLE_MEANING except gaps, observations, reasons and statuses. `views` are the answers of the
-    problems. `rests_on` names the sources of the figures.
+    `tables` has the tables of TABLE_MEANING except those of observations, and the view of each problem under
+    `problem.<name>`, with the meaning of its columns in `view_meaning`. `observations` yields the slices of each source
+    under `observations <source>`.
+    """
+
+    keys: Mapping[str, str]
+    tables: Mapping[str, ReadTable]
+    view_meaning: Mapping[str, tuple[str, dict[str, str]]]
+    observations: Mapping[str, Callable[[], Iterable[SliceBatch]]]
+
+
+OBSERVATIONS = "observations "
+"""Start of the name of a part with the observations of a source."""
+FILE_RECORD = pl.Schema({"file": pl.String, "sha256": pl.String, "part": pl.String, "key": pl.String})
+"""A part of the file with its key, beside the name and the hash of the file that has it."""
+
+
+def write_warehouse(home: Path, rests_on: Collection[str], content: FileContent, record: pl.DataFrame) -> pl.DataFrame:
+    """Write the file and replace the one in use with it. Return its record (FILE_RECORD).
+
+    The parts that the last build wrote with the same key are copied from the file in use; `record` has them. `rests_on`
+    names the sources of the figures.
     """
     temporary = temporary_path(output_path(home, WAREHOUSE_NAME))
+    kept = _copy_file_in_use(home, record, temporary)
     try:
-        with duckdb.connect() as con:
-            con.execute(f"attach '{_escape_quotes(temporary)}' as made (storage_version '{STORAGE_VERSION}')")
-        _fill_tables(temporary, tables, views, view_meaning, observations)
-        return replace_file(home, temporary, rests_on)
+        if not kept:
+            with duckdb.connect() as con:
+                con.execute(f"attach '{_escape_quotes(temporary)}' as made (storage_version '{STORAGE_VERSION}')")
+        if not _fill_tables(temporary, content, kept):
+            temporary.unlink()
+            return write_warehouse(home, rests_on, content, FILE_RECORD.to_frame())
+        path, sha256 = replace_file(home, temporary, rests_on)
     finally:
         temporary.unlink(missing_ok=True)
+    parts = {"part": list(content.keys), "key": list(content.keys.values())}
+    return pl.DataFrame({"file": path.name, "sha256": sha256, **parts}, schema=FILE_RECORD)
+
+
+def _copy_file_in_use(home: Path, record: pl.DataFrame, target: Path) -> dict[str, str]:
+    """Copy the file in use where it is as the last build wrote and recorded it. Return the keys of its parts."""
+    if record.is_empty() or record.schema != FILE_RECORD:
+        return {}
+    name, sha256 = record.row(0)[:2]
+    group = read_manifest(home).get("warehouse")
+    written = group.files.get(name) if group else None
+    if written is None or written.sha256 != (sha256,) or not is_project_file(output_path(home, name), written):
+        return {}
+    shutil.copyfile(output_path(home, name), target)
+    return dict(record.select("part", "key").iter_rows())
 
 
 def _escape_quotes(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _fill_tables(path: Path, tables: Tables, views: Mapping[str, pl.DataFrame],
-          view_meaning: Mapping[str, tuple[str, dict[str, str]]],
-          observations: Iterable[SliceBatch]) -> None:  # fmt: skip
+def _fill_tables(path: Path, content: FileContent, kept: Mapping[str, str]) -> bool:
+    """Write the parts that `kept` does not have. Return whether the file may be used; if not, it is made from nothing.
+
+    A file has blocks of earlier tables, which the next change uses again. It may not have figures of a release that is
+    no longer stored, nor more such blocks than others.
+    """
+    changed = {name for name, key in content.keys.items() if kept.get(name) != key}
+    gone = kept.keys() - content.keys.keys()
     # The file is the main database: a view created in an attached database would keep its alias.
     with duckdb.connect(str(path)) as con:
         # One transaction for several hundred statements, because each commit waits for the disk.
         con.begin()
-        for name, table in {**tables, "reasons": reasons_frame(), "obs_status": statuses_table()}.items():
-            if isinstance(table, TableParts):
-                _create_from_parts(con, name, table)
-            else:
-                _create_table(con, name, table)
-        con.execute("create schema problem")
-        for name, frame in views.items():
-            _create_table(con, f"problem.{name}", frame)
-        con.execute(f"create view gaps as select * from cells where reason is not null and need <> '{NOT_NEEDED}'")
-        con.execute(SOURCE_STATUS_VIEW)
-        fill_observations(con, observations)
-        _add_comments(con, view_meaning)
+        if not kept:
+            con.execute("create schema problem")
+        for name in sorted((changed | gone) & kept.keys()):
+            if not name.startswith(OBSERVATIONS):
+                con.execute(f"drop table {name}")
+        for name, read in content.tables.items():
+            if name in changed:
+                _create(con, name, read())
+        if not kept:
+            con.execute(f"create view gaps as select * from cells where reason is not null and need <> '{NOT_NEEDED}'")
+            con.execute(SOURCE_STATUS_VIEW)
+            create_observations(con)
+        before = _list_releases(con)
+        for name in sorted((changed | gone) & kept.keys()):
+            if name.startswith(OBSERVATIONS):
+                remove_observations(con, name.removeprefix(OBSERVATIONS))
+        fill_observations(con, chain.from_iterable(read() for n, read in content.observations.items() if n in changed))
+        has_others = not before <= _list_releases(con)
+        _add_comments(con, content.view_meaning, changed if kept else {*changed, *TABLE_MEANING})
         con.commit()
         con.execute("checkpoint")
+        total, free = con.sql("select total_blocks, free_blocks from pragma_database_size()").fetchall()[0]
+    return not kept or not (has_others or free > total // 2)
+
+
+def _list_releases(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    return set(con.sql("select distinct source, release from observation_slices").fetchall())
+
+
+def _create(con: duckdb.DuckDBPyConnection, name: str, table: pl.DataFrame | TableParts) -> None:
+    if isinstance(table, TableParts):
+        _create_from_parts(con, name, table)
+    else:
+        _create_table(con, name, table)
 
 
 def statuses_table() -> pl.DataFrame:
@@ -262,10 +328,15 @@ def column_meanings() -> dict[str, dict[str, str]]:
     }
 
 
-def _add_comments(con: duckdb.DuckDBPyConnection, view_meaning: Mapping[str, tuple[str, dict[str, str]]]) -> None:
-    tables = {name: (meaning, column_meanings()[name]) for name, meaning in TABLE_MEANING.items()}
-    tables |= {f"problem.{name}": meanings for name, meanings in view_meaning.items()}
+def _add_comments(
+    con: duckdb.DuckDBPyConnection, view_meaning: Mapping[str, tuple[str, dict[str, str]]], names: Collection[str]
+) -> None:
+    """Add the meanings of some tables and of their columns."""
+    every = column_meanings()
+    tables = {name: (meaning, every[name]) for name, meaning in TABLE_MEANING.items()} | dict(view_meaning)
     for table, (meaning, columns) in tables.items():
+        if table not in names:
+            continue
         con.execute(f"comment on {'view' if table in VIEWS else 'table'} {table} is {_sql_text(meaning)}")
         for (column,) in con.sql(f"select column_name from (describe {table})").fetchall():
             con.execute(f'comment on column {table}."{column}" is {_sql_text(columns[column])}')
@@ -275,8 +346,8 @@ def _sql_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def replace_file(home: Path, new_file: Path, rests_on: Collection[str]) -> Path:
-    """Replace the file in use with a finished file by one rename. Return its path.
+def replace_file(home: Path, new_file: Path, rests_on: Collection[str]) -> tuple[Path, str]:
+    """Replace the file in use with a finished file by one rename. Return its path and its hash.
 
     Windows does not allow a rename over an open file. In that case the new file has its own name, and a small text file
     in the same folder states that name.
@@ -297,4 +368,4 @@ def replace_file(home: Path, new_file: Path, rests_on: Collection[str]) -> Path:
         write_atomically(path.parent / POINTER_NAME, versioned_path.name.encode())
         names, path_in_use = [versioned_path.name, POINTER_NAME], versioned_path
     complete_group(home, "warehouse", rests_on, names)
-    return path_in_use
+    return path_in_use, sha256

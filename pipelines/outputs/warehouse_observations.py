@@ -80,17 +80,39 @@ class SliceBatch(NamedTuple):
     figures: pl.DataFrame
 
 
-def fill_observations(con: duckdb.DuckDBPyConnection, batches: Iterable[SliceBatch]) -> None:
-    """Fill the tables of observations, and create the view `observations` and the macros of a day."""
+def create_observations(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables of observations without rows, the view `observations` and the macros of a day."""
     for name, columns in STORED_TABLES.items():
         _insert(con, f"create table {name} as from incoming", empty_table(columns))
-    numbers = Numbers()
+    con.execute(OBSERVATIONS_SQL.read_text(encoding="utf-8"))
+
+
+def fill_observations(con: duckdb.DuckDBPyConnection, batches: Iterable[SliceBatch]) -> None:
+    """Add observations to the tables, with numbers after those in use."""
+    last = [con.sql(f"select coalesce(max({name}) + 1, 0) from {table}").fetchall()[0][0] for name, table in _NUMBERED]
+    numbers = Numbers(*last)
     for batch in batches:
         parts = split_batch(batch, numbers)
         for (name, columns), table in zip(STORED_TABLES.items(), parts, strict=True):
             _insert(con, f"insert into {name} from incoming", conform_table(table, columns))
         numbers = Numbers(*(before + table.height for before, table in zip(numbers, parts, strict=False)))
-    con.execute(OBSERVATIONS_SQL.read_text(encoding="utf-8"))
+
+
+_NUMBERED = (("slice", "observation_slices"), ("place", "observation_places"), ("mark", "observation_marks"))
+"""Columns with numbers, and the tables that they number, in the order of Numbers."""
+
+
+def remove_observations(con: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Remove the observations of a source. The batches of a source have consecutive numbers."""
+    of_source = "slice in (select slice from observation_slices where source = $source)"
+    spans = con.execute(
+        f"select min(place), max(place), min(mark), max(mark) from observation_figures where {of_source}",
+        {"source": source},
+    ).fetchall()[0]
+    con.execute(f"delete from observation_figures where {of_source}", {"source": source})
+    con.execute("delete from observation_places where place between $1 and $2", list(spans[:2]))
+    con.execute("delete from observation_marks where mark between $1 and $2", list(spans[2:]))
+    con.execute("delete from observation_slices where source = $source", {"source": source})
 
 
 def _insert(con: duckdb.DuckDBPyConnection, statement: str, table: pl.DataFrame) -> None:

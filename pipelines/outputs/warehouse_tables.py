@@ -1,17 +1,18 @@
 """Tables of the analyst's file: read from the store and published."""
 
 from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 
 import polars as pl
 
 from checks import PLAUSIBILITY_FLAG
 from pipelines.apportionment import RESIDUAL
-from pipelines.core.attempts import last_attempts
+from pipelines.core.reasons import reasons_frame
 from pipelines.core.schema import CELL_COLUMNS, Column, empty_table
-from pipelines.core.store import output_path, read_log, read_table, state_path, table_key, write_table
+from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import Problem
-from pipelines.declarations.fingerprints import TableKeys, compute_table_keys, hash_texts, program_key
+from pipelines.declarations.fingerprints import TableKeys, compute_table_keys
 from pipelines.declarations.problem_file import VERDICT_COLUMNS
 from pipelines.declarations.project import Project
 from pipelines.gaps import (
@@ -21,8 +22,6 @@ from pipelines.gaps import (
     PERIOD_SUFFIX,
     RANK,
     VERDICT,
-    current_answer_key,
-    ledger_path,
     list_current_problems,
     load_gaps,
     load_ledger,
@@ -38,103 +37,129 @@ from pipelines.geography import (
     load_postcode_tables,
 )
 from pipelines.observations import (
+    REVISION,
+    REVISION_SUMMARY,
     TOTAL,
     all_disagreement_flags,
     all_reconciliations,
-    all_revisions,
     current_tables,
-    has_current_tables,
     has_observations,
+    load_revisions,
     summarise_completeness,
 )
 from pipelines.outputs.declared_tables import measures_table, problems_table
+from pipelines.outputs.freshness import (
+    ANSWER_KINDS,
+    warehouse_is_fresh,
+    warehouse_key,
+    warehouse_keys,
+    warehouse_record_path,
+)
 from pipelines.outputs.load import list_releases, stack_findings
-from pipelines.outputs.publish import acceptances_in_force, problems_folder
 from pipelines.outputs.source_status import sources_table
-from pipelines.outputs.superseded import collect_observations
-from pipelines.outputs.warehouse import TableParts, write_warehouse
+from pipelines.outputs.superseded import keep_history, list_observed_sources, read_batches
+from pipelines.outputs.warehouse import (
+    OBSERVATIONS,
+    FileContent,
+    ReadTable,
+    TableParts,
+    statuses_table,
+    write_warehouse,
+)
 from pipelines.outputs.warehouse_path import newest_warehouse
 
 
 def publish_warehouse(project: Project) -> Path:
     """Build commonground.duckdb from the stored tables of every problem and source, unless it is up to date."""
     if not warehouse_is_fresh(project):
-        path = write_tables(project)
-        done = state_path(project.home, "warehouse", "commonground")
-        write_table(done, pl.DataFrame({"file": [path.name]}), warehouse_key(project))
+        record = write_tables(project)
+        write_table(warehouse_record_path(project), record, warehouse_key(project))
     return newest_warehouse(output_path(project.home, ""))
 
 
-def warehouse_is_fresh(project: Project) -> bool:
-    """Return whether the analyst's file exists and matches the tables in the store."""
-    built_key = table_key(state_path(project.home, "warehouse", "commonground"))
-    return built_key == warehouse_key(project) and newest_warehouse(output_path(project.home, "")).is_file()
-
-
-def warehouse_key(project: Project) -> str:
-    """Return the key of an up-to-date analyst's file."""
-    catalogue, home = project.catalogue, project.home
-    current = compute_table_keys(catalogue, home, project.as_of)
-    names = list_current_problems(project, current)
-    sources_read = [name for name in sorted(catalogue.observation_sources()) if has_current_tables(home, name, current)]
-    table_keys = [f"{name} {current_answer_key(home, name, current)}" for name in names] + [
-        f"{n} {current.observation[n]}" for n in sources_read
-    ]
-    ledger_keys = [f"{name} {table_key(ledger_path(home, name))}" for name in names]
-    reviewed_texts = [path.read_text(encoding="utf-8") for path in sorted(problems_folder(project).glob("*.yaml"))]
-    attempts = [f"{name} {attempt.at} {attempt.outcome}" for name, attempt in last_attempts(read_log(home)).items()]
-    shared_keys = (f"{name} {key}" for name, key in sorted(catalogue.declaration_hashes.items()))
-    return hash_texts(
-        program_key("outputs"), current.boundaries, *table_keys, *ledger_keys, *shared_keys, *reviewed_texts, *attempts,
-        *(day for name in names for day in acceptances_in_force(project, name)),
-    )  # fmt: skip
-
-
-def write_tables(project: Project) -> Path:
-    """Read all tables of this build and write them to the analyst's file. Return its path."""
+def write_tables(project: Project) -> pl.DataFrame:
+    """Write the parts of the analyst's file that have changed since the last build. Return its record (FILE_RECORD)."""
     catalogue, home = project.catalogue, project.home
     current_keys = compute_table_keys(catalogue, home, project.as_of)
     problems = list_current_problems(project, current_keys)
-    places = load_places(project)
-    revisions = all_revisions(project, current_keys)
-    returns, disagreements = stack_returns(project), all_disagreement_flags(project)
-
-    def answers(kind: str, columns: dict[str, Column]) -> TableParts:
-        return TableParts(columns, [state_path(home, kind, name) for name in problems])
-
-    tables: dict[str, pl.DataFrame | TableParts] = {
-        "gap_ledger": pl.concat([empty_table(GAP_LEDGER), *(load_gaps(project, name) for name in problems)]),
-        "builds": pl.concat([empty_table(BUILD), *(load_ledger(project, name).builds for name in problems)]),
-        "verdicts": answers("verdict", VERDICT),
-        "unallocated_residuals": answers("loss", RESIDUAL),
-        "cells": answers("cell", CELL_COLUMNS),
-        "ranks": TableParts(RANK, _rank_problems(project, problems)),
-        "places": build_gazetteer(places.register),
-        "area_hierarchy": load_area_hierarchy(project),
-        "code_changes": places.changes,
-        "neighbours": load_neighbour_table(project),
-        "border_practices": list_border_practices(places, load_postcode_tables(project)),
-        "boundary_discontinuities": answers("discontinuity", BOUNDARY_DISCONTINUITY),
-        "problems": problems_table(catalogue),
-        "measures": measures_table(catalogue),
-        "sources": sources_table(project),
-        "releases": list_releases(project, current_keys, sorted(catalogue.observation_sources())),
-        "published_totals": _stack_tables(project, "total", TOTAL, current_keys),
-        "reconciliation": all_reconciliations(project),
-        "provider_returns": returns,
-        "completeness": summarise_completeness(returns),
-        "revisions": revisions[0],
-        "revision_summary": revisions[1],
-        "plausibility_flags": pl.concat(
-            [_stack_tables(project, "doubt", PLAUSIBILITY_FLAG, current_keys), disagreements]
-        ),
-        "findings": stack_findings(project, current_keys, disagreements),
-    }
-    views = {name: read_table(state_path(home, "view", name)) for name in problems}
-    meaning = {name: view_meaning(catalogue.problems[name], project, list(views[name].columns)) for name in problems}
+    observed = list_observed_sources(project, current_keys)
+    has_history = keep_history(project, observed)
     sources_read = [name for name in catalogue.observation_sources() if has_observations(home, name)]
-    observations = collect_observations(project, current_keys)
-    return write_warehouse(home, sources_read, tables, views, meaning, observations)
+    done = warehouse_record_path(project)
+    content = FileContent(
+        {name: f"{key} {has_history}" for name, key in warehouse_keys(project).items()},
+        {**_read_by_table(project, current_keys, problems), **_read_views(project, problems)},
+        {f"problem.{name}": _view_meaning(project, name) for name in problems},
+        {f"{OBSERVATIONS}{name}": partial(read_batches, project, name, has_history) for name in observed},
+    )
+    return write_warehouse(home, sources_read, content, read_table(done) if table_key(done) else pl.DataFrame())
+
+
+def _read_by_table(project: Project, current_keys: TableKeys, problems: list[str]) -> dict[str, ReadTable]:
+    """Return the work that reads each table of the file, by its name."""
+    catalogue, home = project.catalogue, project.home
+    columns = {
+        "cells": CELL_COLUMNS,
+        "verdicts": VERDICT,
+        "unallocated_residuals": RESIDUAL,
+        "boundary_discontinuities": BOUNDARY_DISCONTINUITY,
+    }
+
+    def stack_answers(table: str) -> TableParts:
+        return TableParts(columns[table], [state_path(home, ANSWER_KINDS[table], name) for name in problems])
+
+    def read_revisions(number: int) -> TableParts:
+        names = list_observed_sources(project, current_keys)
+        kind = (REVISION, REVISION_SUMMARY)[number]
+        return TableParts(kind, (load_revisions(project, name)[number] for name in names))
+
+    return {
+        **{table: partial(stack_answers, table) for table in ANSWER_KINDS},
+        **_read_by_source(project, current_keys),
+        "gap_ledger": lambda: pl.concat([empty_table(GAP_LEDGER), *(load_gaps(project, name) for name in problems)]),
+        "builds": lambda: pl.concat([empty_table(BUILD), *(load_ledger(project, name).builds for name in problems)]),
+        "ranks": lambda: TableParts(RANK, _rank_problems(project, problems)),
+        "places": lambda: build_gazetteer(load_places(project).register),
+        "area_hierarchy": lambda: load_area_hierarchy(project),
+        "code_changes": lambda: load_places(project).changes,
+        "neighbours": lambda: load_neighbour_table(project),
+        "border_practices": lambda: list_border_practices(load_places(project), load_postcode_tables(project)),
+        "problems": lambda: problems_table(catalogue),
+        "measures": lambda: measures_table(catalogue),
+        "sources": lambda: sources_table(project),
+        "reasons": reasons_frame,
+        "obs_status": statuses_table,
+        "revisions": lambda: read_revisions(0),
+        "revision_summary": lambda: read_revisions(1),
+    }
+
+
+def _read_by_source(project: Project, current_keys: TableKeys) -> dict[str, ReadTable]:
+    """Return the work that reads each table which stacks tables of the sources."""
+    disagreements, returns = cache(partial(all_disagreement_flags, project)), cache(partial(stack_returns, project))
+
+    def stack_flags() -> pl.DataFrame:
+        return pl.concat([_stack_tables(project, "doubt", PLAUSIBILITY_FLAG, current_keys), disagreements()])
+
+    return {
+        "releases": lambda: list_releases(project, current_keys, sorted(project.catalogue.observation_sources())),
+        "published_totals": lambda: _stack_tables(project, "total", TOTAL, current_keys),
+        "reconciliation": lambda: all_reconciliations(project),
+        "provider_returns": returns,
+        "completeness": lambda: summarise_completeness(returns()),
+        "plausibility_flags": stack_flags,
+        "findings": lambda: stack_findings(project, current_keys, disagreements()),
+    }
+
+
+def _read_views(project: Project, problems: list[str]) -> dict[str, ReadTable]:
+    """Return the work that reads the view of each problem."""
+    return {f"problem.{name}": partial(read_table, state_path(project.home, "view", name)) for name in problems}
+
+
+def _view_meaning(project: Project, name: str) -> tuple[str, dict[str, str]]:
+    columns = list(pl.read_parquet_schema(state_path(project.home, "view", name)))
+    return view_meaning(project.catalogue.problems[name], project, columns)
 
 
 def _rank_problems(project: Project, problems: list[str]) -> Iterator[pl.DataFrame]:

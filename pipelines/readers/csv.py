@@ -8,8 +8,9 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
-import numpy as np
+import lazy_loader
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
@@ -17,13 +18,19 @@ from pipelines.core.limits import MAX_LINE_BYTES, MEMORY, cells_limit, limit_adv
 from pipelines.declarations.file_format import DELIMITERS, FileLayout
 from pipelines.readers.header import HEADER_WITHIN, ROW, RequiredHeadings, Sheet, extract_table, normalise_heading
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
+else:
+    np = lazy_loader.load("numpy")
+
 FIELDS_LIMIT = 20_000
 """Maximum fields in a row. A hostile file may have a hundred million."""
 HEAD = 65_536
 """Bytes at the start of a text file that decide what separates its fields."""
 _QUOTE, _ENDS = ord('"'), (ord("\n"), ord("\r"))
 _AT_ONCE, _IN_CACHE = 1 << 26, 1 << 17
-Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _SENTINEL = "\x00"
 """A line added after the last one; it is not read as a row where an earlier quotation mark was never closed."""
 
@@ -125,7 +132,7 @@ def _has_paired_quotes(content: bytes, delimiter: int) -> bool:
     return bool(begins.all() and ends.all())
 
 
-def _quote_positions(content: bytes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _quote_positions(content: bytes) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
     """Return the positions of all quotation marks, searched in parts."""
     view = memoryview(content)
     starts = range(0, len(content), _AT_ONCE)
@@ -235,7 +242,7 @@ def _has_sign_at_edge(content: bytes, sign: str, delimiter: str) -> bool:
     return content.startswith(mark) or content.endswith(mark) or any(_has_adjacent_marks(*pair) for pair in masks)
 
 
-def _has_adjacent_marks(one: Marks, other: Marks) -> bool:
+def _has_adjacent_marks(one: "Marks", other: "Marks") -> bool:
     """Return whether any two positions of two sets are adjacent."""
     return bool((one[1:] & other[:-1]).any() or (one[:-1] & other[1:]).any())
 

@@ -25,7 +25,8 @@ from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger_load import read_last_build
 from pipelines.geography.register import find_overlapping_codes
-from pipelines.outputs.publish import FILE_ENDINGS, TABLE_ENDINGS
+from pipelines.outputs.freshness import FILE_ENDINGS
+from pipelines.outputs.publish import TABLE_ENDINGS
 from tests.small import small_project
 
 QUIET = Console(quiet=True)

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from pipelines.app import assets, steps
-from pipelines.app.assets import ProjectResource
+from pipelines.app.project_resource import ProjectResource
 from pipelines.app.build import build_problems, report_scenario
 from pipelines.app.withdrawal import withdraw_outputs
 from pipelines.core.errors import CommongroundError
@@ -206,7 +206,7 @@ def test_private_snapshots_are_readable_by_the_owner_only(built: Project) -> Non
 
 def test_outputs_use_only_tables_of_this_build(built: Project) -> None:
     path = built.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
-    path.write_text(path.read_text().replace("question: q", "question: another"))
+    path.write_text(path.read_text().replace("question: q", "question: altered"))
     project = built._replace(catalogue=load_catalogue(built.catalogue.root))
     with pytest.raises(CommongroundError, match="a_problem: the tables in the store are from an earlier build"):
         report_problem(project, "a_problem")
@@ -215,12 +215,12 @@ def test_outputs_use_only_tables_of_this_build(built: Project) -> None:
         assert con.sql("select count(*) from duckdb_tables() where schema_name = 'problem'").fetchall() == [(1,)]
     publish_pages(project)
     pages = list(output_path(project.home, "places").glob("*.html"))
-    assert len(pages) == 361 and not any("another" in page.read_text(encoding="utf-8") for page in pages)
+    assert len(pages) == 361 and not any("altered" in page.read_text(encoding="utf-8") for page in pages)
 
 
 def test_build_of_one_problem_rebuilds_outdated_answers(built: Project) -> None:
     path = built.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
-    path.write_text(path.read_text().replace("question: q", "question: another"))
+    path.write_text(path.read_text().replace("question: q", "question: altered"))
     project = built._replace(catalogue=load_catalogue(built.catalogue.root))
     assert build_problems(project, ["other"], Console(quiet=True)) == []
     with duckdb.connect(str(output_path(project.home, "commonground.duckdb")), read_only=True) as con:

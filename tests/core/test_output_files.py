@@ -108,7 +108,7 @@ def test_changes_of_an_analyst_to_the_database_are_kept(tmp_path: Path) -> None:
         made.parent.mkdir(exist_ok=True)
         with duckdb.connect(str(made)) as con:
             con.execute(f"create table t as select {number} as n")
-        path = replace_file(tmp_path, made, ["a_source"])
+        path, _ = replace_file(tmp_path, made, ["a_source"])
         assert path == output_path(tmp_path, WAREHOUSE_NAME)
         if number == 0:
             with duckdb.connect(str(path)) as con:
@@ -126,9 +126,8 @@ def test_database_versions_in_use_are_removed_by_the_next_build(tmp_path: Path) 
     write_outputs(tmp_path, "warehouse", ["gone"], [(WAREHOUSE_NAME, OURS), (old, OURS), (POINTER_NAME, old.encode())])
     write_atomically(output_path(tmp_path, "commonground-mine.duckdb"), MINE)
     write_atomically(output_path(tmp_path, ".making-1.duckdb"), b"newer")
-    assert replace_file(tmp_path, output_path(tmp_path, ".making-1.duckdb"), ["a_source"]) == output_path(
-        tmp_path, WAREHOUSE_NAME
-    )
+    path, _ = replace_file(tmp_path, output_path(tmp_path, ".making-1.duckdb"), ["a_source"])
+    assert path == output_path(tmp_path, WAREHOUSE_NAME)
     assert files(tmp_path) == {WAREHOUSE_NAME: b"newer", "commonground-mine.duckdb": MINE}
     assert read_manifest(tmp_path)["warehouse"].input_sources == ("a_source",)
 

@@ -21,7 +21,7 @@ from pipelines.app.steps import prepare_store
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations import fingerprints
 from pipelines.declarations.project import Project
-from pipelines.outputs.publish import report_key
+from pipelines.outputs.freshness import report_key
 if len(sys.argv) > 1:
     fingerprints.version = lambda library: "0.0" if library == sys.argv[1] else "1.0"
 project = Project(load_catalogue(Path("project")), Path("store"), date(2026, 11, 28))

@@ -31,12 +31,6 @@ def test_current_figures_are_those_of_the_newest_release(project: Project) -> No
     assert read_current(project, NAME, []).schema == OBSERVATION_SCHEMA
 
 
-def test_encoded_texts_are_the_same_texts(project: Project) -> None:
-    encoded = read_current(project, NAME, encoded=True)
-    assert encoded.schema["place_code"] == pl.Categorical
-    assert encoded.cast(OBSERVATION_SCHEMA).equals(read_current(project, NAME))
-
-
 def test_current_figures_of_one_geography_ignore_other_releases(project: Project) -> None:
     actual = read_current(project, NAME, [MEASURE], "lad_2016")
     assert actual["geography"].unique().to_list() == ["lad_2016"]

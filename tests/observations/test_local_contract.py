@@ -20,7 +20,8 @@ from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
 from pipelines.gaps.answer import read_denominators
 from pipelines.observations.intake import inspect_file
-from pipelines.outputs.publish import report_files, report_problem
+from pipelines.outputs.freshness import report_files
+from pipelines.outputs.publish import report_problem
 from pipelines.outputs.warehouse_tables import publish_warehouse
 from tests.command import ROOT, run
 from tests.gaps.test_cells import AS_OF, MERTON, SUTTON, Case, project_of, with_peers

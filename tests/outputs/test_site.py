@@ -17,11 +17,12 @@ from pipelines.declarations.project import Project
 from pipelines.gaps.ledger import empty_ledger
 from pipelines.gaps.verdicts import build_verdicts
 from pipelines.outputs.charts import draw_trend
+from pipelines.outputs.freshness import place_page_name, place_page_path
 from pipelines.outputs.place_context import NO_CONTEXT
 from pipelines.outputs.place_pages import build_place_pages, describe_cause, split_causes
 from pipelines.outputs.place_render import render_place_page
 from pipelines.outputs.publish import report_problem
-from pipelines.outputs.site import build_overview, place_page_name, place_page_path, publish_pages
+from pipelines.outputs.site import build_overview, publish_pages
 from tests.command import ROOT
 from tests.gaps.test_ledger import cells as gap_cells
 from tests.gaps.test_ledger import story

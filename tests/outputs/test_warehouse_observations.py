@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
-from pipelines.outputs.warehouse_observations import FIGURE_COLUMNS, SliceBatch, fill_observations
+from pipelines.outputs.warehouse_observations import FIGURE_COLUMNS, SliceBatch, create_observations, fill_observations
 
 DAYS = (date(2025, 1, 1), date(2025, 2, 1))
 PLACES = ("E06000001", "E06000002", "E06000003")
@@ -50,12 +50,13 @@ def _file(has_history: bool) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
     con.execute("create table releases (source text, release text, released_at date, release_order bigint)")
     con.execute(f"insert into releases values ('s', '0', '{FIRST}', 0), ('s', '1', '{SECOND}', 1)")
-    old, new = _batch(OLD, {1}, has_history), _batch(NEW, {2, 3}, has_history)
+    old, new = batch_of(OLD, {1}, has_history), batch_of(NEW, {2, 3}, has_history)
+    create_observations(con)
     fill_observations(con, [old, new, SliceBatch(*(table.clear() for table in new))])
     return con
 
 
-def _batch(release: pl.DataFrame, months_in_use: set[int], has_history: bool) -> SliceBatch:
+def batch_of(release: pl.DataFrame, months_in_use: set[int], has_history: bool) -> SliceBatch:
     """Return the slices of a release, those that the file stores, and their figures as the store encodes them."""
     constant = ("source", "release", "released_at", "measure", "period_end", "geography", "unit", "file")
     slices = release.group_by("period_start", maintain_order=True).agg(

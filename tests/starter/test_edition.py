@@ -20,7 +20,8 @@ from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.reference_periods import instant_measures
 from pipelines.observations import scan_observations
-from pipelines.outputs.publish import FILE_ENDINGS, TABLE_ENDINGS
+from pipelines.outputs.freshness import FILE_ENDINGS
+from pipelines.outputs.publish import TABLE_ENDINGS
 from tests.command import AS_OF, ROOT, build_by_steps
 
 BUCKINGHAMSHIRE = "E06000060"

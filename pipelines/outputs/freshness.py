@@ -1,0 +1,199 @@
+"""Whether outputs match the tables of the store: keys and paths, without the code that writes outputs.
+
+A build with nothing to do loads this module and no other of this room that writes.
+"""
+
+from pathlib import Path
+
+from pipelines.core.attempts import last_attempts
+from pipelines.core.store import output_path, read_log, read_table, state_path, table_key, table_version
+from pipelines.declarations.fingerprints import ANSWER_TABLES, compute_table_keys, hash_texts, program_key
+from pipelines.declarations.project import Project
+from pipelines.gaps import current_answer_key, ledger_path, list_current_problems
+from pipelines.observations import has_current_tables
+from pipelines.outputs.last_changed import last_change, read_file_changes
+from pipelines.outputs.warehouse_path import newest_warehouse
+
+INDEX = "index.html"
+SEARCH = "search.js"
+"""File with the search and its names; a page without the file has its links only."""
+TABLE_SCRIPT = "table.js"
+ANSWER_KINDS = {"cells": "cell", "verdicts": "verdict", "unallocated_residuals": "loss",
+                "boundary_discontinuities": "discontinuity"}  # fmt: skip
+"""Tables of the analyst's file that stack a table of each problem, with the kind of that table."""
+DECLARED_TABLES = ("measures", "reasons", "obs_status")
+PLACE_TABLES = ("places", "area_hierarchy", "code_changes", "neighbours", "border_practices")
+LEDGER_TABLES = ("gap_ledger", "builds")
+SOURCE_TABLES = ("published_totals", "reconciliation", "provider_returns", "completeness", "revisions",
+                 "revision_summary", "plausibility_flags", "findings")  # fmt: skip
+"""Tables of the analyst's file by what they are made from."""
+FILE_ENDINGS = ("html", "json", "cells.parquet", "view.parquet")
+"""File name endings of a report."""
+
+
+def report_record_path(home: Path, name: str) -> Path:
+    """Return the path of the table that records the files of a problem's report (last_changed.FILE_CHANGE)."""
+    return state_path(home, "report", name)
+
+
+def report_files(project: Project, name: str) -> list[Path]:
+    """Return the file paths of the report of a problem, HTML first."""
+    recorded = read_file_changes(report_record_path(project.home, name))["file"].to_list()
+    return [output_path(project.home, file) for file in recorded or [f"{name}.{ending}" for ending in FILE_ENDINGS]]
+
+
+def report_key(project: Project, name: str) -> str:
+    """Return the key of an up-to-date report of a problem."""
+    current = compute_table_keys(project.catalogue, project.home, project.as_of)
+    tables = (state_path(project.home, "verdict", name), ledger_path(project.home, name))
+    reviewed_texts = [
+        path.read_text(encoding="utf-8") for path in sorted(_problems_folder(project).glob(f"{name}.*.yaml"))
+    ]
+    return hash_texts(
+        program_key("outputs"),
+        current_answer_key(project.home, name, current) or "",
+        current.boundaries,
+        *(table_key(path) or "" for path in tables),
+        *reviewed_texts,
+        *_acceptances_in_force(project, name),
+    )
+
+
+def _acceptances_in_force(project: Project, name: str) -> list[str]:
+    """Return the part of a report's key that changes on the day on which an acceptance begins or ends."""
+    acceptances = project.catalogue.acceptances.get(name, ())
+    return [f"{project.as_of >= acceptance.when} {project.as_of <= acceptance.until}" for acceptance in acceptances]
+
+
+def _problems_folder(project: Project) -> Path:
+    """Return the folder of the problems, with their accepted gaps and costs."""
+    return project.catalogue.root / "pipelines" / "problems"
+
+
+def report_is_fresh(project: Project, name: str) -> bool:
+    """Return whether the report of a problem exists and matches the tables in the store."""
+    key_matches = table_key(report_record_path(project.home, name)) == report_key(project, name)
+    return key_matches and all(path.is_file() for path in report_files(project, name))
+
+
+def place_page_path(home: Path, code: str) -> Path:
+    """Return the file path of a place page. Every operating system allows the characters of a code in a file name."""
+    return output_path(home, place_page_name(code))
+
+
+def place_page_name(code: str) -> str:
+    """Return the name of a place page in the manifest of outputs."""
+    return f"places/{code}.html"
+
+
+def pages_path(project: Project) -> Path:
+    """Return the path of the table that records the place pages (site.PAGE_RECORD)."""
+    return state_path(project.home, "pages", "commonground")
+
+
+def overview_path(project: Project) -> Path:
+    """Return the path of the table with a row for each problem, from which the index page is written."""
+    return state_path(project.home, "overview", "commonground")
+
+
+def index_record_path(project: Project) -> Path:
+    """Return the path of the table that records the index page."""
+    return state_path(project.home, "index", "commonground")
+
+
+def pages_key(project: Project) -> str:
+    """Return the key of up-to-date place pages: declarations, places, and contents of cells, verdicts and ledgers."""
+    catalogue, home = project.catalogue, project.home
+    current = compute_table_keys(catalogue, home, project.as_of)
+    names = list_current_problems(project, current)
+    tables = [(name, table_version(state_path(home, kind, name))) for name in names for kind in PAGE_TABLES]
+    tables += [(name, table_key(ledger_path(home, name))) for name in names]
+    return hash_texts(
+        program_key("outputs"), current.places, current.boundaries,
+        *current.apportioning.values(), *declaration_keys(project, names),
+        *(f"{name} {version}" for name, version in tables),
+    )  # fmt: skip
+
+
+PAGE_TABLES = ("cell", "verdict", "history")
+"""State tables of a problem that the place pages show."""
+
+
+def declaration_keys(project: Project, problems: list[str]) -> list[str]:
+    """Return the declarations of all sources without their releases, and the headers of some problems, for a key."""
+    catalogue = project.catalogue
+    sources = [f"{name} {source.model_dump_json(exclude={'releases'})}" for name, source in catalogue.sources.items()]
+    return [*sources, *(f"{name} {catalogue.problems[name].header.model_dump_json()}" for name in problems)]
+
+
+def pages_are_fresh(project: Project) -> bool:
+    """Return whether all place pages exist and match the tables in the store; `publish_index` writes the index."""
+    done = pages_path(project)
+    if not table_key(done) == table_key(overview_path(project)) == pages_key(project):
+        return False
+    return all(place_page_path(project.home, code).is_file() for code in read_table(done)["place_code"])
+
+
+def index_key(project: Project) -> str:
+    """Return the key of an up-to-date index page: the place pages, the files of the reports, and the day."""
+    names = read_table(overview_path(project))["name"]
+    days = (f"{name} {last_change(read_file_changes(report_record_path(project.home, name)))}" for name in names)
+    return hash_texts(table_key(pages_path(project)) or "", project.as_of.isoformat(), *days)
+
+
+def index_is_fresh(project: Project) -> bool:
+    """Return whether the index page and the search exist and match the place pages, the reports and the day."""
+    if not all(output_path(project.home, name).is_file() for name in (INDEX, SEARCH, TABLE_SCRIPT)):
+        return False
+    return table_key(index_record_path(project)) == index_key(project)
+
+
+def warehouse_record_path(project: Project) -> Path:
+    """Return the path of the table that records the analyst's file."""
+    return state_path(project.home, "warehouse", "commonground")
+
+
+def warehouse_is_fresh(project: Project) -> bool:
+    """Return whether the analyst's file exists and matches the tables in the store."""
+    built_key = table_key(warehouse_record_path(project))
+    return built_key == warehouse_key(project) and newest_warehouse(output_path(project.home, "")).is_file()
+
+
+def warehouse_key(project: Project) -> str:
+    """Return the key of an up-to-date analyst's file."""
+    return hash_texts(*(f"{name} {key}" for name, key in sorted(warehouse_keys(project).items())))
+
+
+def warehouse_keys(project: Project) -> dict[str, str]:
+    """Return the key of each part of an up-to-date analyst's file: a table, a view, or the observations of a source."""
+    catalogue, home = project.catalogue, project.home
+    current = compute_table_keys(catalogue, home, project.as_of)
+    names = list_current_problems(project, current)
+    sources_read = [name for name in catalogue.observation_sources() if has_current_tables(home, name, current)]
+    program, declared = program_key("outputs"), hash_texts(*declaration_keys(project, names))
+    contents = {kind: _list_versions(home, kind, names) for kind in ANSWER_TABLES}
+    ledgers = [f"{name} {table_key(ledger_path(home, name))}" for name in names]
+    reviewed = [path.read_text(encoding="utf-8") for path in sorted(_problems_folder(project).glob("*.yaml"))]
+    in_force = [day for name in names for day in _acceptances_in_force(project, name)]
+    places = [current.places, current.boundaries, *current.apportioning.values()]
+    observed = [f"{name} {current.observation[name]}" for name in sources_read]
+    attempts = [f"{name} {attempt.at} {attempt.outcome}" for name, attempt in last_attempts(read_log(home)).items()]
+    inputs = {
+        **{table: [] for table in DECLARED_TABLES},
+        "problems": declaration_keys(project, sorted(catalogue.problems)),
+        "sources": [*observed, *attempts, *(f"{n} {key}" for n, key in sorted(catalogue.declaration_hashes.items()))],
+        **dict.fromkeys(PLACE_TABLES, places),
+        **{table: [*ledgers, *reviewed, *in_force] for table in LEDGER_TABLES},
+        **{table: [*places, *observed] for table in SOURCE_TABLES},
+        "releases": [*observed, *contents["cell"]],
+        **{table: contents[kind] for table, kind in ANSWER_KINDS.items()},
+        "ranks": contents["cell"],
+        **{f"problem.{name}": [version] for name, version in zip(names, contents["view"], strict=True)},
+        **{f"observations {name}": [current.observation[name]] for name in sources_read},
+    }
+    return {name: hash_texts(program, declared, *parts) for name, parts in inputs.items()}
+
+
+def _list_versions(home: Path, kind: str, names: list[str]) -> list[str]:
+    """Return the version of a table of each problem, with the name of the problem."""
+    return [f"{name} {table_version(state_path(home, kind, name))}" for name in names]
