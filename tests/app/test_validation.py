@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 
 from pipelines.app import assets
-from pipelines.app.assets import ProjectResource, observation_key
+from pipelines.app.assets import observation_key
+from pipelines.app.project_resource import ProjectResource, dagster_resources
 from pipelines.core.errors import CommongroundError, UnknownNameError
 from pipelines.core.store import read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import load_catalogue
@@ -63,9 +64,7 @@ def test_validate_names_an_unknown_source(built: Project) -> None:
 
 def contract_check(project: Project, **resource: Any) -> dg.AssetCheckEvaluation:
     place = ProjectResource(project.home, AS_OF, **resource)
-    done = dg.materialize(
-        assets.answer_assets(project.catalogue, ["a_source"], []), resources=assets.dagster_resources(place)
-    )
+    done = dg.materialize(assets.answer_assets(project.catalogue, ["a_source"], []), resources=dagster_resources(place))
     key = observation_key("a_source")
     return next(
         item for item in done.get_asset_check_evaluations() if item.check_name == "contract" and item.asset_key == key

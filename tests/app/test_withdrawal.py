@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from pipelines.app import assets, steps
-from pipelines.app.project_resource import ProjectResource
 from pipelines.app.build import build_problems, report_scenario
+from pipelines.app.project_resource import ProjectResource, dagster_resources
 from pipelines.app.withdrawal import withdraw_outputs
 from pipelines.core.errors import CommongroundError
 from pipelines.core.manifest import manifest_path
@@ -231,6 +231,6 @@ def test_dagster_does_not_publish_a_newly_private_source(built: Project) -> None
     place, warehouse = ProjectResource(built.home, AS_OF), assets._warehouse_asset(built.catalogue)
     hide(built)
     output_path(built.home, "commonground.duckdb").unlink()
-    done = dg.materialize([warehouse], resources=assets.dagster_resources(place), raise_on_error=False)
+    done = dg.materialize([warehouse], resources=dagster_resources(place), raise_on_error=False)
     assert not done.success
     assert not output_path(built.home, "commonground.duckdb").exists()
