@@ -5,7 +5,9 @@ from datetime import date
 import polars as pl
 import pytest
 
+from pipelines.core.store import read_table, state_path
 from pipelines.declarations.project import Project
+from pipelines.gaps import answer_problem
 from pipelines.observations import load_source_tables, scan_observations
 
 NORTHERN_IRELAND = {f"N090000{n:02}" for n in range(1, 12)}
@@ -63,3 +65,28 @@ def test_rough_sleeping_of_2024_and_2025_sums_to_the_published_figures(
 ) -> None:
     counted = figures(edition, "mhclg_rough_sleeping").filter(pl.col("period_start") == date(year, 1, 1))
     assert (counted.height, counted["value"].sum()) == (296, england)
+
+
+@pytest.fixture(scope="module")
+def by_month(edition: Project) -> pl.DataFrame:
+    answer_problem(edition, "jobs_by_month")
+    return read_table(state_path(edition.home, "cell", "jobs_by_month")).filter(pl.col("need") == "needed")
+
+
+def known_months(cells: pl.DataFrame, places: set[str]) -> set[int]:
+    """Return the numbers of months with a figure of the places."""
+    own = cells.filter(pl.col("place_code").is_in(list(places)))
+    return set(own.group_by("place_code").agg(pl.col("value").count())["value"])
+
+
+def test_each_district_has_one_cell_a_month_and_northern_ireland_its_own_figures(by_month: pl.DataFrame) -> None:
+    assert by_month.group_by("place_code").len()["len"].unique().to_list() == [160]
+    # 148 months to April 2025, and April 2026.
+    assert known_months(by_month, NORTHERN_IRELAND) == {149}
+    assert known_months(by_month, {"E09000024"}) == {1}
+
+
+def test_month_outside_the_stored_extracts_is_not_loaded(by_month: pl.DataFrame) -> None:
+    assert by_month.filter(pl.col("value").is_null())["reason"].unique().to_list() == ["not_loaded"]
+    merton = by_month.filter(pl.col("place_code") == "E09000024", pl.col("period_start") == date(2016, 5, 1))
+    assert "is an extract with some of the publisher's places" in merton["evidence"][0]
