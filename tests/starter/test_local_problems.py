@@ -39,10 +39,10 @@ def test_method_of_rough_sleeping_counts_is_not_averaged_over_merged_councils(st
     assert (cell["value"], cell["reason"]) == (None, "needs_parts")
 
 
-def test_year_without_a_stored_snapshot_is_late_and_not_zero(starter: Project) -> None:
+def test_year_without_a_stored_snapshot_is_not_loaded_and_not_zero(starter: Project) -> None:
     actual = cells(starter, "rough_sleeping", "people_sleeping_rough", 2023)
     assert actual["value"].drop_nulls().len() == 0
-    assert set(actual["reason"]) == {"late"}
+    assert set(actual["reason"]) == {"not_loaded"}
 
 
 def test_council_without_a_homelessness_return_is_a_gap(starter: Project) -> None:
