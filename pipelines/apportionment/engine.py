@@ -104,6 +104,7 @@ def place_rates(figures: FigureBlock, matrix: CrosswalkMatrix, facts: RateFacts,
     own = take_only_part(value, matrix, matrix.is_single, np.nan)
     is_single = matrix.is_single[:, None]
     figure = np.where(is_single, own, np.where(parts.is_complete, averages.mean, np.nan))
+    figure = np.where(np.isnan(figure) & _find_all_zero(figures, matrix, parts), 0.0, figure)
     status = worst_status_of_value(figures, matrix, ~np.isnan(figure))
     reason = classify_gap(figures, matrix, parts, ~np.isnan(figure), status, allowed)
     has_value = reason == GAP_NUMBER[None]
@@ -120,6 +121,13 @@ def place_rates(figures: FigureBlock, matrix: CrosswalkMatrix, facts: RateFacts,
         is_averaged,
         parts,
     )
+
+
+def _find_all_zero(figures: FigureBlock, matrix: CrosswalkMatrix, parts: PartCounts) -> Vector:
+    """Find the places of which every part is 0: whatever the weights of the parts, their average is 0."""
+    value = np.where(figures.has_value, np.abs(figures.value), np.inf)
+    highest = reduce_parts(np.maximum, value, matrix, -np.inf)
+    return np.asarray((highest == 0) & parts.is_complete & ~matrix.has_outside[:, None])
 
 
 class PlacedAverages(NamedTuple):

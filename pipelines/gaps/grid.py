@@ -11,13 +11,14 @@ from pipelines.core.periods import ReferencePeriod, format_period, list_problem_
 from pipelines.core.vocabulary import Grain
 from pipelines.declarations.base import CADENCE_DAYS, MeasureKind, age_in_days
 from pipelines.declarations.catalogue import Catalogue, Problem
-from pipelines.declarations.problem import Need
+from pipelines.declarations.problem import LongerPeriod, Need
 from pipelines.declarations.source import Source
 from pipelines.gaps.reference_periods import (
     choose_carried_figure,
     choose_figure,
     choose_longer_figure,
     choose_nearest,
+    find_longer_period,
     has_overlap,
     instant_measures,
     is_regular_series,
@@ -25,6 +26,10 @@ from pipelines.gaps.reference_periods import (
 
 _STEPS = {"daily": "days", "weekly": "weeks", "monthly": "months", "quarterly": "quarters", "annual": "years",
           "once": "years"}  # fmt: skip
+
+
+_GRAINS: dict[LongerPeriod, Grain] = {"quarter": "quarter", "half_year": "quarter", "year": "year"}
+"""Grain of a series that gives figures for an accepted longer period."""
 
 
 class PeriodChoice(NamedTuple):
@@ -195,6 +200,14 @@ def _explain_absent_figure(series: MeasureSeries, grain: Grain, period: Referenc
         return _choice_without_figure(
             series, period, "after_series", f"published once, for {format_period(*last)}", last
         )
+    accept = series.need.accept
+    if (
+        accept
+        and period.start > last.end
+        and is_regular_series(_GRAINS[accept], stored_periods, series.instant, series.source.cadence)
+    ):
+        reason, text = _explain_missing_period(series, find_longer_period(period, accept), as_of)
+        return PeriodChoice(series.measure, *period, reason=reason, evidence=text)
     regular = is_regular_series(grain, stored_periods, series.instant, series.source.cadence)
     if not regular or any(has_overlap(period, span) for span in stored_periods):
         nearest_period = choose_nearest(period, stored_periods)

@@ -86,6 +86,12 @@ def choose_longer_figure(
     return min(fitting, key=lambda span: (span.end - span.start, span.start), default=None)
 
 
+def find_longer_period(period: ReferencePeriod, accept: LongerPeriod) -> ReferencePeriod:
+    """Find the calendar quarter, half-year or year that contains the first day of a period."""
+    months = {"quarter": 3, "half_year": 6, "year": 12}[accept]
+    return whole_months(period.start.year, (period.start.month - 1) // months * months + 1, months)
+
+
 def choose_nearest(period: ReferencePeriod, published: Sequence[ReferencePeriod]) -> ReferencePeriod:
     """Choose the figure nearest in time to a period; of equally near figures, the last to end."""
     return min(published, key=lambda span: (_time_apart(period, span), -span.end.toordinal()))

@@ -113,7 +113,9 @@ def _joint_weight(people: dict[str | None, float | None], target: str) -> float 
 
 
 def average(parts: list[Part], is_open: bool) -> float | None:
-    """Average the known parts by their apportioned denominators, where each part has one."""
+    """Average the known parts by their apportioned denominators, where each part has one; parts of 0 average 0."""
+    if not is_open and parts and all(part.value == 0 for part in parts):
+        return 0.0
     if is_open or any(part.weight is None or not part.denominator for part in parts):
         return None
     known = [(part.value, part.weight * part.denominator) for part in parts if part.value is not None]
