@@ -26,7 +26,7 @@ from pipelines.gaps import is_needed
 from pipelines.readers import ROW, Sheet, read_sheet
 
 EACH = 5
-"""Cells drawn for each reason that has so many."""
+"""Cells drawn of each reason with at least this number."""
 MOST_ROWS, MOST_FILES = 4, 2
 """Rows printed of one file, and files of one source."""
 WITHHELD = ("implausible", "unit_change", "suspected_zero", "near_zero_leak", "partial_return", "conflict",
