@@ -12,6 +12,7 @@ import polars as pl
 from pipelines.declarations.measure import Measure, counts_residents
 from pipelines.declarations.problem_sql import parse_select
 from pipelines.outputs.report_model import DOUBTS, Report
+from pipelines.outputs.report_tables import format_figure
 
 COMPARABLE, DOUBTED, PROXY, OTHER_PERIOD, MISSING = "comparable", "doubted", "proxy", "other_period", "missing"
 
@@ -28,12 +29,14 @@ ANSWER_FIGURE = pl.Schema(
 class PageAnswer(NamedTuple):
     """The figures of the answer (ANSWER_FIGURE), with their title and unit.
 
+    `unit` is that of the first sentence, and `own_unit` that of the measure.
     `measure` is None for a computed column. `inputs` are the measures behind the column.
     """
 
     column: str
     title: str
     unit: str
+    own_unit: str
     order: str
     measure: Measure | None
     inputs: tuple[str, ...]
@@ -44,6 +47,16 @@ class PageAnswer(NamedTuple):
     def comparable(self) -> pl.DataFrame:
         """Figures that can be compared within their group."""
         return self.figures.filter(pl.col("state") == COMPARABLE)
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of a computed figure: as many as any of them needs, 2 at most."""
+        values = self.figures["value"].drop_nulls().to_list()
+        return max((next((n for n in range(2) if round(value, n) == value), 2) for value in values), default=0)
+
+    def format(self, value: float) -> str:
+        """Format a figure with the decimals of its measure; those of a computed column have the same number."""
+        return format_figure(value, self.measure) if self.measure else f"{value:z,.{self.decimals}f}"
 
     @property
     def is_by_group(self) -> bool:
@@ -98,7 +111,7 @@ def find_answer(report: Report) -> PageAnswer | None:
     title = measure.title if measure else _column_title(column, inputs, report.measures)
     unit = measure.unit if measure else _common_unit(column, inputs, report.measures)
     return PageAnswer(
-        column, title, (header.unit if header and header.unit else unit), header.order if header else "highest",
+        column, title, header.unit if header and header.unit else unit, unit, header.order if header else "highest",
         measure, inputs, period, _mark_other_periods(figures),
     )  # fmt: skip
 

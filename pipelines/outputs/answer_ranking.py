@@ -7,7 +7,6 @@ import polars as pl
 from pipelines.gaps import NO_INTERVAL, NOISE, rank_places
 from pipelines.outputs.answer import PageAnswer
 from pipelines.outputs.report_model import Report
-from pipelines.outputs.report_tables import format_figure
 
 ROWS_SHOWN = 5
 """Maximum number of places at one end of a ranking; a group of similar places states how many more it has."""
@@ -98,7 +97,5 @@ def _ranked_place(row: dict[str, object], answer: PageAnswer) -> RankedPlace:
     value, low, high = row["value"], row["interval_lower"], row["interval_upper"]
     assert isinstance(value, float)
     has_interval = isinstance(low, float) and isinstance(high, float) and low != high
-    note = f"{format_figure(low, answer.measure)} to {format_figure(high, answer.measure)}" if has_interval else ""  # type: ignore[arg-type]
-    return RankedPlace(
-        str(row["place_code"]), str(row["place_name"]), value, format_figure(value, answer.measure), note
-    )
+    note = f"{answer.format(low)} to {answer.format(high)}" if has_interval else ""  # type: ignore[arg-type]
+    return RankedPlace(str(row["place_code"]), str(row["place_name"]), value, answer.format(value), note)

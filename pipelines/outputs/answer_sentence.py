@@ -6,6 +6,7 @@ import polars as pl
 
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
+from pipelines.declarations.measure import ADDITIVE_KINDS
 from pipelines.outputs.answer import DOUBTED, MISSING, OTHER_PERIOD, PROXY, PageAnswer
 from pipelines.outputs.answer_ranking import End, Ranking
 from pipelines.outputs.report_model import Report
@@ -142,5 +143,6 @@ def sentence_values(report: Report, answer: PageAnswer | None, rankings: list[Ra
     return {
         "lead": f"{unpublished} {state_answer(report, answer, rankings)}".strip(),
         "uncompared": list_uncompared(answer) if answer and rankings else [],
+        "is_count": bool(rankings and answer and answer.measure and answer.measure.kind in ADDITIVE_KINDS),
         "noun": place_noun(report, report.places.height),
     }

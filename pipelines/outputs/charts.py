@@ -92,7 +92,7 @@ def _waterfall_row(row: Mapping[str, Any]) -> str:
     figures = "".join(
         f'<td class="figure">{format_total(row[name])}</td>' for name in ("total", "sum_of_places", *DIFFERENCE_PARTS)
     )
-    period = f"{row['period_start']} to {row['period_end']}"
+    period = format_period(row["period_start"], row["period_end"])
     return (
         f'<tr><th scope="row">{escape(str(row["place_name"]))}</th><td>{period}</td>{figures}'
         f"<td>{escape(str(row['evidence']))}</td></tr>"

@@ -62,6 +62,7 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         breaks=_load_breaks(project, problem, current_keys),
         completeness=_load_completeness(project, problem, current_keys),
         larger=_load_larger_places(project, places),
+        over_time=_load_over_time(project, problem, places),
     )
 
 
@@ -86,6 +87,13 @@ def _load_larger_places(project: Project, places: pl.DataFrame) -> pl.DataFrame:
     if places.height <= MAX_LISTED_PLACES:
         return LARGER_PLACE.to_frame()
     return find_larger_places(places, load_area_hierarchy(project))
+
+
+def _load_over_time(project: Project, problem: Problem, places: pl.DataFrame) -> pl.DataFrame:
+    """Return the figures over time of the problem's places, and of regions and nations (history.HISTORY)."""
+    history = read_table(state_path(project.home, "history", problem.name))
+    own = pl.col("place_code").is_in(places["place_code"].implode())
+    return history.filter((pl.col("level") != "place") | own)
 
 
 class _SharedTables(NamedTuple):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pipelines.geography import Segment, find_border_segments
@@ -267,12 +268,12 @@ def _format_point(point: Point, frame: _Frame) -> str:
     return f"{(point[0] - frame.view[0]) * frame.scale:.1f} {(point[1] - frame.view[1]) * frame.scale:.1f}"
 
 
-def render_borders_table(rows: BorderRows) -> str:
-    """Render discontinuities as an HTML table: measure, kind and evidence."""
+def render_borders_table(rows: BorderRows, titles: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Render discontinuities as an HTML table: measure (its title in `titles`), kind and evidence."""
     head = "".join(f'<th scope="col">{heading}</th>' for heading in ("measure", "discontinuity", "evidence"))
     body = "".join(
-        f'<tr><th scope="row">{escape(row["measure"])}</th><td>{escape(BREAK_TITLES[row["kind"]])}</td>'
-        f"<td>{escape(row['evidence'] or '')}</td></tr>"
+        f'<tr><th scope="row">{escape(titles.get(row["measure"], row["measure"]))}</th>'
+        f"<td>{escape(BREAK_TITLES[row['kind']])}</td><td>{escape(row['evidence'] or '')}</td></tr>"
         for row in rows
     )
     caption = "<caption>Discontinuities at boundaries</caption>"

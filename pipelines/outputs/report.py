@@ -13,6 +13,7 @@ from pipelines.observations import newest_periods
 from pipelines.outputs.answer import PageAnswer, find_answer
 from pipelines.outputs.answer_ranking import rank_answer
 from pipelines.outputs.answer_sentence import period_of_groups, sentence_values
+from pipelines.outputs.answer_trend import describe_answer_trend
 from pipelines.outputs.csvw import CREDIT_COLUMNS
 from pipelines.outputs.larger_places import count_larger_needs_met, larger_place_table
 from pipelines.outputs.map import draw_map
@@ -43,6 +44,7 @@ from pipelines.outputs.report_tables import (
     describe_age_limits,
     list_highest,
     measure_headings,
+    name_places,
     period_table,
     place_table,
 )
@@ -58,6 +60,7 @@ def render_html(report: Report) -> str:
     shown = find_answer(report)
     findings = grave_findings(report)
     maps = _map_values(report)
+    titles = {name: measure.title for name, measure in report.measures.items()}
     return (
         page_environment()
         .get_template("report.html")
@@ -75,8 +78,8 @@ def render_html(report: Report) -> str:
             accepted=acceptance_rows(report.history.gaps, report.measures),
             oldest=oldest_opening_day(report.history.gaps),
             newest=newest_release_day(report.cells),
-            revised=report.history.revisions.to_dicts(),
-            breaks=lay_out_breaks(report.breaks, report.boundaries, maps["drawn"]),
+            revised=_revision_rows(report),
+            breaks=lay_out_breaks(report.breaks, report.boundaries, maps["drawn"], titles),
             heads=measure_headings(report),
             highest=[ranking for ranking in list_highest(report) if not shown or ranking["name"] != shown.column],
             latest=latest,
@@ -93,6 +96,7 @@ def render_html(report: Report) -> str:
             meanings=list_reasons(report, findings.head(MAX_FINDINGS)),
             periods=_format_periods(report),
             say=format_period,
+            titles=titles,
         )
     )
 
@@ -104,9 +108,16 @@ def _answer_values(report: Report, answer: PageAnswer | None) -> dict[str, Any]:
         "answer": answer,
         "rankings": rankings,
         "value_map": build_value_map(answer, rankings) if answer and rankings else None,
+        "trend": describe_answer_trend(report, answer, rankings) if answer and rankings else None,
         "answer_periods": period_of_groups(answer) if answer and rankings else "",
         **sentence_values(report, answer, rankings),
     }
+
+
+def state_page_answer(report: Report) -> str:
+    """Return the first sentence of the page."""
+    answer = find_answer(report)
+    return str(sentence_values(report, answer, rank_answer(report, answer) if answer else [])["lead"])
 
 
 def _map_values(report: Report) -> dict[str, Any]:
@@ -123,6 +134,14 @@ def _map_values(report: Report) -> dict[str, Any]:
         "met_inset": [(shape.code, *shapes[shape.code]) for shape in drawn.inset] if drawn else [],
         "legend": legend_rows(met),
     }
+
+
+def _revision_rows(report: Report) -> list[dict[str, Any]]:
+    """Return the revisions of the newest releases, with the names of the places most affected."""
+    return [
+        {**row, "places_most_affected": name_places(row["places_most_affected"] or "", report)}
+        for row in report.history.revisions.to_dicts()
+    ]
 
 
 def _result_rows(report: Report) -> list[dict[str, Any]]:
@@ -228,6 +247,7 @@ def report_json(report: Report) -> str:
         "grain": report.header.grain,
         "newest_release": newest_release_day(report.cells),
         "version": report.version,
+        "answer": state_page_answer(report),
         "summary": summarise_report(report)._asdict(),
         "gaps_by_reason": count_gaps_by_reason(report),
         "shopping_list": list_requests(report),

@@ -1,5 +1,6 @@
 """Report sections on changes since the last build and on discontinuities."""
 
+import re
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -102,7 +103,17 @@ def describe_changes(history: BuildHistory, measures: dict[str, Measure]) -> dic
         if history.ledger.builds.height > 1
         else []
     )
-    return {"line": describe_last_build(history.ledger), "rows": rows, "trend": draw_trend(history.ledger)}
+    return {"line": write_days(describe_last_build(history.ledger)), "rows": rows, "trend": draw_trend(history.ledger)}
+
+
+def write_days(text: str) -> str:
+    """Write the days of a text in words: 2026-10-25 as 25 October 2026."""
+
+    def write_day(found: re.Match[str]) -> str:
+        day = date.fromisoformat(found[0])
+        return format_period(day, day)
+
+    return re.sub(r"\d{4}-\d{2}-\d{2}", write_day, text)
 
 
 def _change_reason(row: dict[str, Any]) -> str:
@@ -145,7 +156,9 @@ NO_BREAKS = Breaks(empty_table(BOUNDARY_DISCONTINUITY), empty_table(RECONCILIATI
 """Value for a problem without comparisons."""
 
 
-def lay_out_breaks(breaks: Breaks, boundaries: dict[str, Any] | None, drawn: MapDrawing | None) -> dict[str, Any]:
+def lay_out_breaks(
+    breaks: Breaks, boundaries: dict[str, Any] | None, drawn: MapDrawing | None, titles: dict[str, str]
+) -> dict[str, Any]:
     """Return the map and table of boundary discontinuities, and the charts and table of reconciled totals.
 
     The values are markup, and their text is already escaped.
@@ -154,7 +167,7 @@ def lay_out_breaks(breaks: Breaks, boundaries: dict[str, Any] | None, drawn: Map
     lines, totals = last.to_dicts(), newest_totals(breaks.totals).to_dicts()
     return {
         "map": draw_borders(boundaries, lines, drawn) if lines else "",
-        "table": render_borders_table(lines[:LINES_SHOWN]) if lines else "", "lines": len(lines),
+        "table": render_borders_table(lines[:LINES_SHOWN], titles) if lines else "", "lines": len(lines),
         "pictures": [draw_waterfall(row) for row in totals[:DRAWN]],
         "totals_table": render_waterfall_table(totals[:TOTALS_SHOWN]) if totals else "", "totals": len(totals),
     }  # fmt: skip

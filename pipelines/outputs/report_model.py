@@ -8,7 +8,7 @@ from pipelines.core.schema import empty_table
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.source import Source
-from pipelines.gaps import is_needed, is_open, open_reason
+from pipelines.gaps import HISTORY, is_needed, is_open, open_reason
 from pipelines.observations import COMPLETENESS
 from pipelines.outputs.report_changes import NO_BREAKS, NO_HISTORY, Breaks, BuildHistory
 
@@ -36,7 +36,8 @@ class Report(NamedTuple):
     feature, or None if no boundaries are available. `measures` and `sources` are those that the problem needs or wants.
     `history` has the verdicts and the changes since the last build. `breaks` has discontinuities and reconciled totals.
     `completeness` has the completeness of provider returns by period (returns.COMPLETENESS). `larger` has the larger
-    place of each place (LARGER_PLACE), and is empty for at most MAX_LISTED_PLACES places.
+    place of each place (LARGER_PLACE), and is empty for at most MAX_LISTED_PLACES places. `over_time` has the figures
+    of all stored periods (history.HISTORY).
     """
 
     problem: str
@@ -58,6 +59,13 @@ class Report(NamedTuple):
     breaks: Breaks = NO_BREAKS
     completeness: pl.DataFrame = empty_table(COMPLETENESS)
     larger: pl.DataFrame = LARGER_PLACE.to_frame()
+    over_time: pl.DataFrame = empty_table(HISTORY)
+
+    def history_of(self, measure: str) -> pl.DataFrame:
+        """Figures of a measure over time (HISTORY); for a decision of the past, no later period."""
+        own = self.over_time.filter(pl.col("measure") == measure)
+        day = self.header.decision_date
+        return own.filter(pl.col("period_end") <= day) if day else own
 
     @property
     def asked_cells(self) -> pl.DataFrame:

@@ -223,6 +223,12 @@ def _doubted_places(report: Report, column: str) -> pl.DataFrame:
     return report.cells.filter(pl.col("measure").is_in(list(names)), doubts).select("place_code").unique()
 
 
+def name_places(codes: str, report: Report) -> str:
+    """Replace the codes in a text by the names of places, where the problem has them."""
+    names = dict(report.places.select("place_code", "place_name").iter_rows())
+    return ", ".join(names.get(code, code) for code in codes.split(", ")) if codes else ""
+
+
 def describe_age_limits(report: Report) -> dict[str, str]:
     """Describe the oldest figure allowed for each need: maximum age for grain latest, otherwise carry-forward limit."""
     if report.header.grain == "latest":

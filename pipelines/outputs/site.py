@@ -1,5 +1,6 @@
 """Index page of all problems and places, and the place pages."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -51,6 +52,7 @@ from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.place_context import PlaceContext, load_place_context
 from pipelines.outputs.place_pages import build_place_pages
 from pipelines.outputs.place_render import render_place_page
+from pipelines.outputs.report_changes import write_days
 from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS
 from pipelines.outputs.search import describe_group, group_order, render_search
 
@@ -184,6 +186,7 @@ def render_index(project: Project) -> str:
             **row,
             "verdicts": [(verdict, row[verdict]) for verdict in VERDICT_WORDS],
             "changed": format_day(reports[row["name"]]),
+            "answer": _read_answer(project.home, row["name"]),
             "is_large": row["asked"] > MAX_TABLE_CELLS,
         }
         for row in read_table(overview_path(project)).iter_rows(named=True)
@@ -195,6 +198,12 @@ def render_index(project: Project) -> str:
         trend_width=WIDTH, trend_height=HEIGHT,
         max_listed_places=MAX_LISTED_PLACES,
     )  # fmt: skip
+
+
+def _read_answer(home: Path, name: str) -> str:
+    """Return the first sentence of a problem's page from its report; blank without a report."""
+    path = output_path(home, f"{name}.json")
+    return str(json.loads(path.read_bytes()).get("answer", "")) if path.is_file() else ""
 
 
 def format_day(day: date | None) -> str:
@@ -255,7 +264,7 @@ def _problem_row(
     return {
         "name": name, "question": header.question, "owner": header.owner, "places": verdicts.height,
         **{verdict: counts.get(verdict, 0) for verdict in VERDICT_WORDS}, "known": known, "asked": asked.height,
-        "since": describe_last_build(ledger), "trend_path": trend["path"], "trend": trend["said"],
+        "since": write_days(describe_last_build(ledger)), "trend_path": trend["path"], "trend": trend["said"],
     }  # fmt: skip
 
 

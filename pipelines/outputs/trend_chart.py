@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from pipelines.core.periods import format_period, whole_months
 
 Mark = Literal["", "break", "revised", "provisional"]
-Role = Literal["own", "region", "nation", "other"]
+Role = Literal["own", "second", "region", "nation", "other"]
 FormatValue = Callable[[float], str]
 
 WIDTH, HEIGHT = 360, 170
@@ -24,6 +24,8 @@ WIDTH, HEIGHT = 360, 170
 SPARK_WIDTH, SPARK_HEIGHT = 120, 28
 LEGEND_ROW, TEXT_WIDTH, TEXT_SIZE = 17, 6.8, 12
 """Height of a row of the legend, and the greatest width and the size of a character, in SVG units."""
+LEGEND_LETTERS = floor((WIDTH - 30) / TEXT_WIDTH)
+"""Greatest number of characters of a row of the legend."""
 _MARK_TITLES: dict[Mark, str] = {
     "break": "break in the series", "revised": "revised figure", "provisional": "provisional figure",
 }  # fmt: skip
@@ -46,6 +48,25 @@ class TrendSeries(NamedTuple):
     name: str
     points: Sequence[TrendPoint]
     role: Role = "own"
+
+
+class BandPoint(NamedTuple):
+    """A period, and the figures between which most places lie; null for a gap."""
+
+    start: date
+    end: date
+    low: float | None
+    high: float | None
+
+
+class TrendBand(NamedTuple):
+    """A band behind the lines: its name, and its points in order of period."""
+
+    name: str
+    points: Sequence[BandPoint]
+
+
+NO_BAND = TrendBand("", ())
 
 
 class _Frame(NamedTuple):
@@ -72,18 +93,23 @@ def has_trend(series: TrendSeries) -> bool:
     return sum(point.value is not None for point in series.points) > 1
 
 
-def draw_trend_chart(lines: Sequence[TrendSeries], title: str, format_value: FormatValue) -> str:
+def draw_trend_chart(
+    lines: Sequence[TrendSeries], title: str, format_value: FormatValue, band: TrendBand = NO_BAND
+) -> str:
     """Draw lines over time as one SVG. The first line is the subject, and the others are its context.
 
-    The legend has the newest figure of each line and the meaning of each mark. Returns a blank text without figures.
+    A band lies behind the lines and has gaps as they have. The legend has the newest figure of each line, the band and
+    the meaning of each mark. Returns a blank text without figures.
     """
     drawn = [line for line in lines if any(point.value is not None for point in line.points)]
     if not drawn:
         return ""
     marks = [mark for mark in _MARK_TITLES if any(point.mark == mark for line in drawn for point in line.points)]
-    top = LEGEND_ROW * (len(drawn) + len(marks)) + 10.0
+    top = LEGEND_ROW * (len(drawn) + len(marks) + bool(band.name)) + 10.0
     height = top + HEIGHT
-    low, high, step = _choose_scale([point.value for line in drawn for point in line.points if point.value is not None])
+    ends = [value for point in band.points for value in (point.low, point.high) if value is not None]
+    values = [point.value for line in drawn for point in line.points if point.value is not None]
+    low, high, step = _choose_scale([*values, *ends])
     ticks = [low + n * step for n in range(round((high - low) / step) + 1)]
     texts = [format_value(tick) for tick in ticks]
     left = max(map(len, texts)) * TEXT_WIDTH + 8
@@ -93,7 +119,28 @@ def draw_trend_chart(lines: Sequence[TrendSeries], title: str, format_value: For
     return (
         f'<svg class="tc" viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{said}">'
         f"{_draw_legend(drawn, marks, format_value)}{_draw_value_axis(ticks, texts, frame)}{_draw_time_axis(frame)}"
-        f"{body}</svg>"
+        f"{_draw_band(band, frame, len(drawn) + len(marks))}{body}</svg>"
+    )
+
+
+def _draw_band(band: TrendBand, frame: _Frame, row: int) -> str:
+    """Draw a band with its row of the legend; it has no area where it has no figure, nor across an omitted period."""
+    if not band.name:
+        return ""
+    runs = split_line([TrendPoint(point.start, point.end, point.high) for point in band.points])
+    lows = {(point.start, point.end): point.low or 0.0 for point in band.points}
+    areas = ""
+    for run in runs:
+        upper = [f"{frame.x(point):.1f} {frame.y(point.value or 0.0):.1f}" for point in run]
+        lower = [f"{frame.x(point):.1f} {frame.y(lows[point.start, point.end]):.1f}" for point in reversed(run)]
+        areas += f"M{'L'.join([*upper, *lower])}Z"
+    data = {side: " ".join("-" if point[at] is None else f"{point[at]!r}" for point in band.points)
+            for side, at in (("low", 2), ("high", 3))}  # fmt: skip
+    periods = " ".join(f"{point.start}/{point.end}" for point in band.points)
+    legend = _draw_row(row, '<path class="band" d="M0 3H24V13H0Z"/>', band.name)
+    return (
+        f'<g data-name="{escape(band.name, quote=True)}" data-periods="{periods}" data-low="{data["low"]}" '
+        f'data-high="{data["high"]}"><path class="band" d="{areas}"/></g>{legend}'
     )
 
 
@@ -217,7 +264,9 @@ def _draw_legend(lines: Sequence[TrendSeries], marks: Sequence[Mark], format_val
     rows = []
     for number, line in enumerate(lines):
         newest = next(point for point in reversed(line.points) if point.value is not None)
+        short = f"{line.name}: {format_value(newest.value or 0.0)}"
         text = f"{line.name}: {_say(newest.value or 0.0, newest, format_value)}"
+        text = text if len(text) <= LEGEND_LETTERS else short
         rows.append(_draw_row(number, f'<g class="{line.role}"><path d="M0 8H24"/></g>', text))
     for number, mark in enumerate(marks, len(lines)):
         dot = f'<circle class="{mark}" cx="12" cy="8" r="2.6"/>'
@@ -227,8 +276,7 @@ def _draw_legend(lines: Sequence[TrendSeries], marks: Sequence[Mark], format_val
 
 
 def _draw_row(number: int, sample: str, text: str) -> str:
-    most = floor((WIDTH - 30) / TEXT_WIDTH)
-    cut = text if len(text) <= most else text[: most - 1] + "…"
+    cut = text if len(text) <= LEGEND_LETTERS else text[: LEGEND_LETTERS - 1] + "…"
     return f'<g transform="translate(0 {number * LEGEND_ROW})">{sample}<text x="30" y="12">{escape(cut)}</text></g>'
 
 

@@ -9,7 +9,6 @@ from pipelines.core.reasons import REASONS
 from pipelines.outputs.answer import COMPARABLE, MISSING, PageAnswer
 from pipelines.outputs.answer_ranking import Ranking, label_groups
 from pipelines.outputs.answer_sentence import period_of_groups
-from pipelines.outputs.report_tables import format_figure
 
 CLASSES = 5
 _NAMES = {
@@ -85,7 +84,7 @@ def _shape(row: dict[str, Any], answer: PageAnswer, classes: dict[str, list[Clas
     if row["state"] == MISSING:
         why = REASONS[row["reason"]].title.lower() if row["reason"] else "no figure"
         return MapShape("none", "", f"{name}: {why}")
-    text = f"{name}: {format_figure(row['value'], answer.measure)}{unit}"
+    text = f"{name}: {answer.format(row['value'])}{unit}"
     if row["state"] != COMPARABLE:
         when = format_period(row["reference_start"], row["reference_end"])
         return MapShape("apart", repr(row["value"]), f"{text}, {when}; {_STATE_TITLES[row['state']]}")
@@ -114,7 +113,7 @@ def _class_rows(
 def _class_text(answer: PageAnswer, cuts: list[tuple[str, list[ClassRange], int]]) -> str:
     texts = []
     for label, ranges, position in cuts:
-        low, high = (format_figure(value, answer.measure) for value in ranges[position][:2])
+        low, high = (answer.format(value) for value in ranges[position][:2])
         texts.append((f"{label} " if label else "") + (low if low == high else f"{low} to {high}"))
     names = _NAMES.get(len(cuts[0][1]))
     head = f"{names[cuts[0][2]]} of its nation: " if len(answer.comparable["group"].unique()) > 1 and names else ""

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page
 from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.report import render_html
 from tests.browser.test_report_page import CHROMIUM
+from tests.outputs.test_answer_trend import over_time
 from tests.report_sample import sample
 
 pytestmark = [
@@ -61,4 +62,37 @@ def test_table_shows_only_places_with_the_letters_typed(browser: Browser, page_f
     page.get_by_label("Show only places with these letters").fill("hartle")
     assert page.locator("table[data-sort] tbody tr:visible th a").all_inner_texts() == ["Hartlepool"]
     assert page.locator("#filter [role=status]").inner_text() == "1 of 5 rows"
+    page.context.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_no_label_of_a_chart_or_map_covers_another(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
+    path = tmp_path / "over_time.html"
+    path.write_text(render_html(over_time()), encoding="utf-8")
+    page = open_page(browser, path, width, height)
+    for drawing in page.locator("svg.tc, figure.values svg[role]").all():
+        boxes = drawing.evaluate(
+            "svg => [...svg.querySelectorAll('text')].map(e => e.getBoundingClientRect())"
+            ".map(b => [b.left, b.top, b.right, b.bottom])"
+        )
+        pairs = [(one, other) for n, one in enumerate(boxes) for other in boxes[n + 1 :]]
+        covered = [
+            (a, b) for a, b in pairs if a[0] < b[2] and b[0] < a[2] and a[1] + 3 < b[3] and b[1] + 3 < a[3]
+        ]  # fmt: skip
+        assert covered == []
+    assert page.locator("svg.tc").count() == 1
+    page.context.close()
+
+
+def test_colours_on_the_map_are_those_of_the_legend(browser: Browser, page_file: Path) -> None:
+    page = open_page(browser, page_file, 1280, 900)
+    colours = page.evaluate(
+        "() => [...document.querySelectorAll('figure.values use[data-place]')].map(e => "
+        "[e.getAttribute('class'), getComputedStyle(e).fill])"
+    )
+    keys = page.evaluate(
+        "() => [...document.querySelectorAll('figure.values .key rect')].map(e => "
+        "[e.getAttribute('class'), getComputedStyle(e).fill])"
+    )
+    assert len(colours) == 5 and set(map(tuple, colours)) == set(map(tuple, keys))
     page.context.close()

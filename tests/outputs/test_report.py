@@ -419,7 +419,7 @@ def test_page_shows_verdicts_and_their_reasons() -> None:
 def test_page_shows_changes_acceptances_and_revisions() -> None:
     texts = [text for _, text in Page(render_html(sample())).texts]
     result = " ".join(texts)
-    assert "Since the build of 2026-10-25: 1 closed, 5 new; 7 open." in result
+    assert "Since the build of 25 October 2026: 1 closed, 5 new; 7 open." in result
     assert "The oldest gap has been open since 25 October 2026." in result
     assert {
         "Gaps that changed",

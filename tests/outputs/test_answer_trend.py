@@ -1,0 +1,95 @@
+"""The answer over time: values of the history, gaps as gaps, the band, and the context of a rate."""
+
+import re
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from pipelines.core.schema import table_from_records
+from pipelines.gaps import HISTORY
+from pipelines.outputs.answer import find_answer
+from pipelines.outputs.answer_ranking import rank_answer
+from pipelines.outputs.answer_trend import describe_answer_trend
+from pipelines.outputs.report import render_html
+from pipelines.outputs.report_model import Report
+from tests.report_sample import NAMES, sample
+
+YEARS = range(2019, 2026)
+
+
+def row(code: str, level: str, year: int, value: float | None, months: int = 12) -> dict[str, Any]:
+    return {"measure": "claimant_rate", "level": level, "place_code": code, "period_start": date(year, 1, 1),
+            "period_end": date(year, months, 31), "value": value, "obs_status": "normal",
+            "reason": None if value is not None else "suppressed"}  # fmt: skip
+
+
+def over_time(missing: dict[tuple[str, int], None] | None = None, without: int | None = None) -> Report:
+    """Return the sample with yearly figures; `missing` names gaps, and no place has a row of the year `without`."""
+    gaps = missing or {}
+    rows = [
+        row(code, "place", year, None if (code, year) in gaps else 1.0 + n + (year - 2019) / 10)
+        for n, code in enumerate(NAMES) for year in YEARS if year != without
+    ]  # fmt: skip
+    rows += [row("E92000001", "nation", year, 4.0) for year in YEARS]
+    rows += [row("W06000001", "place", 2025, 99.0, months=1)]
+    return sample()._replace(over_time=table_from_records(rows, HISTORY))
+
+
+def trend(report: Report) -> dict[str, Any]:
+    answer = find_answer(report)
+    assert answer
+    return describe_answer_trend(report, answer, rank_answer(report, answer))
+
+
+def lines(svg: str) -> dict[str, list[str]]:
+    return {name: values.split() for name, values in re.findall(r'data-name="([^"]+)"[^>]*data-values="([^"]+)"', svg)}
+
+
+def test_values_drawn_are_those_of_the_history() -> None:
+    report = over_time()
+    drawn = lines(trend(report)["svg"])
+    figures = report.over_time.filter(pl.col("place_code") == "W06000001", pl.col("value") < 90)["value"].to_list()
+    assert drawn["Ynys Môn"] == [repr(value) for value in figures]
+
+
+def test_a_gap_and_an_omitted_period_end_the_line() -> None:
+    gap = trend(over_time({("W06000001", 2022): None}))["svg"]
+    assert lines(gap)["Ynys Môn"][3] == "-"
+    own = re.search(r'<g class="own" data-name="Ynys Môn"[^>]*><path d="([^"]+)"', gap)
+    assert own and own[1].count("M") == 2
+    omitted = trend(over_time(without=2022))["svg"]
+    own = re.search(r'<g class="own" data-name="Ynys Môn"[^>]*><path d="([^"]+)"', omitted)
+    assert own and own[1].count("M") == 2
+
+
+def test_a_month_is_never_joined_to_years() -> None:
+    assert "99.0" not in trend(over_time())["svg"]
+
+
+def test_band_has_a_gap_where_few_places_have_figures() -> None:
+    few = {(code, 2021): None for code in list(NAMES)[:4]}
+    svg = trend(over_time(few))["svg"]
+    found = re.search(r'data-low="([^"]+)" data-high="([^"]+)"><path class="band" d="([^"]+)"', svg)
+    assert found and found[1].split()[2] == found[2].split()[2] == "-"
+    assert found[3].count("M") == 2
+
+
+def test_rate_has_its_nation_as_context_and_a_count_has_none() -> None:
+    report = over_time()
+    places = report.places.with_columns(pl.lit("England").alias("nation"))
+    assert lines(trend(report._replace(places=places))["svg"])["England"] == ["4.0"] * 7
+    stock = report.measures["claimant_rate"].model_copy(update={"kind": "stock"})
+    counted = report._replace(places=places, measures={**report.measures, "claimant_rate": stock})
+    assert "England" not in lines(trend(counted)["svg"])
+
+
+def test_page_without_two_periods_says_so() -> None:
+    assert "Only one period of this figure is stored" in render_html(sample())
+    assert "Over time" in render_html(over_time())
+
+
+def test_decision_of_the_past_shows_no_later_period() -> None:
+    report = over_time()
+    header = report.header.model_copy(update={"decision_date": date(2022, 12, 31)})
+    assert len(lines(trend(report._replace(header=header))["svg"])["Ynys Môn"]) == 4
