@@ -102,11 +102,11 @@ def _check_answer(problem: Problem, lines: LineNumbers) -> None:
     if answer is None:
         return
     where = file_location(problem.path, lines.get(("answer", "column")) or lines.get(("answer",)))
-    known = {name for name, measures in inputs.items() if set(measures) & set(problem.header.measure_needs)}
+    known = {name for name, measures in inputs.items() if measures}
     if answer.column not in known:
         raise DeclarationError(
             f"{where}: answer: found column {answer.column!r}, expected a column of the SELECT "
-            f"with a figure of a need; {suggest_names(answer.column, known)}"
+            f"with a figure; {suggest_names(answer.column, known)}"
         )
 
 

@@ -29,7 +29,7 @@ ANSWER_FIGURE = pl.Schema(
 class PageAnswer(NamedTuple):
     """The figures of the answer (ANSWER_FIGURE), with their title and unit.
 
-    `unit` is that of the first sentence, and `own_unit` that of the measure.
+    The first sentence has `unit`; the measure has `own_unit`.
     `measure` is None for a computed column. `inputs` are the measures behind the column.
     """
 

@@ -43,7 +43,7 @@ def describe_answer_trend(report: Report, answer: PageAnswer, rankings: list[Ran
 
 
 def _same_length(history: pl.DataFrame, answer: PageAnswer) -> pl.DataFrame:
-    """Select the periods about as long as that of the answer: a year is never joined to a month."""
+    """Select the periods about as long as the period of the answer: a year is never joined to a month."""
     first = answer.comparable.row(0, named=True)
     days = (first["reference_end"] - first["reference_start"]).days
     length = (pl.col("period_end") - pl.col("period_start")).dt.total_days()

@@ -70,9 +70,9 @@ def test_a_month_is_never_joined_to_years() -> None:
 def test_band_has_a_gap_where_few_places_have_figures() -> None:
     few = {(code, 2021): None for code in list(NAMES)[:4]}
     svg = trend(over_time(few))["svg"]
-    found = re.search(r'data-low="([^"]+)" data-high="([^"]+)"><path class="band" d="([^"]+)"', svg)
-    assert found and found[1].split()[2] == found[2].split()[2] == "-"
-    assert found[3].count("M") == 2
+    areas = re.search(r'data-low="([^"]+)" data-high="([^"]+)"><path class="band" d="([^"]+)"', svg)
+    assert areas and areas[1].split()[2] == areas[2].split()[2] == "-"
+    assert areas[3].count("M") == 2
 
 
 def test_rate_has_its_nation_as_context_and_a_count_has_none() -> None:
