@@ -10,7 +10,7 @@ from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 from pipelines.outputs.answer import PageAnswer
 from pipelines.outputs.answer_ranking import Ranking
 from pipelines.outputs.answer_sentence import place_noun
-from pipelines.outputs.report_model import Report
+from pipelines.outputs.report_model import DOUBTS, Report
 from pipelines.outputs.report_tables import format_figure, name_places
 from pipelines.outputs.trend_chart import BandPoint, Mark, Role, TrendBand, TrendPoint, TrendSeries, draw_trend_chart
 
@@ -27,7 +27,7 @@ def describe_answer_trend(report: Report, answer: PageAnswer, rankings: list[Ran
             "svg": "",
             "why": "The figure is computed from several measures, and its earlier values are not stored.",
         }
-    history = _same_length(report.history_of(name), answer)
+    history = _withhold_doubted(_same_length(report.history_of(name), answer))
     periods = sorted({ReferencePeriod(*span) for span in history.select("period_start", "period_end").iter_rows()},
                      key=lambda period: (period.end, period.start))  # fmt: skip
     if len(periods) < 2:
@@ -48,6 +48,12 @@ def _same_length(history: pl.DataFrame, answer: PageAnswer) -> pl.DataFrame:
     days = (first["reference_end"] - first["reference_start"]).days
     length = (pl.col("period_end") - pl.col("period_start")).dt.total_days()
     return history.filter((length - days).abs() <= max(days * 0.1, 0))
+
+
+def _withhold_doubted(history: pl.DataFrame) -> pl.DataFrame:
+    """Return the history with a gap for each doubted figure."""
+    doubted = pl.col("caveats").str.split(",").list.set_intersection(sorted(DOUBTS)).list.len() > 0
+    return history.with_columns(pl.when(~doubted.fill_null(False)).then("value").alias("value"))
 
 
 def _points(history: pl.DataFrame, code: str, periods: list[ReferencePeriod]) -> list[TrendPoint]:

@@ -93,3 +93,11 @@ def test_decision_of_the_past_shows_no_later_period() -> None:
     report = over_time()
     header = report.header.model_copy(update={"decision_date": date(2022, 12, 31)})
     assert len(lines(trend(report._replace(header=header))["svg"])["Ynys Môn"]) == 4
+
+
+def test_doubted_figure_is_a_gap_over_time() -> None:
+    report = over_time()
+    is_one = (pl.col("place_code") == "W06000001") & (pl.col("period_start") == date(2022, 1, 1))
+    caveat = pl.when(is_one).then(pl.lit("rounded,implausible")).alias("caveats")
+    doubted = report._replace(over_time=report.over_time.with_columns(caveat))
+    assert lines(trend(doubted)["svg"])["Ynys Môn"][3] == "-"
