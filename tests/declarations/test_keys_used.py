@@ -17,7 +17,7 @@ from pipelines.declarations.source import Source
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MOST_OF_A_SOURCE, MOST_OF_A_MEASURE = 52, 15
-MOST_NESTED = 191
+MOST_NESTED = 192
 """Keys of a source and of all mappings within it, those of a measure among them."""
 FILES = sorted((ROOT / "sources").glob("*.yaml"))
 UNUSED = re.compile(r"`(\w+\.\w+)`(?=[^|\n]*\|)")
