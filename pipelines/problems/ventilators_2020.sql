@@ -18,6 +18,11 @@ needs:
     one_of: [adult_critical_care_beds_open, adult_critical_care_beds_open_thursday]
   critical_care_beds_occupied:
     one_of: [adult_critical_care_beds_occupied, adult_critical_care_beds_occupied_thursday]
+  adult_critical_care_beds_free:
+    over_time: min # the day with the fewest free beds; days are published from 2 November 2020
+    min_coverage: 0.9
+    from: 2020-11
+    essential: false
   covid_patients_on_mechanical_ventilation:
     essential: false
   general_acute_beds_available_overnight:
@@ -36,12 +41,14 @@ select
     critical_care_beds_open.value as critical_care_beds_open,
     critical_care_beds_occupied.value as critical_care_beds_occupied,
     critical_care_beds_open.reference_end as critical_care_beds_at,
+    adult_critical_care_beds_free.value as fewest_critical_care_beds_free,
     covid_patients_on_mechanical_ventilation.value as covid_patients_on_mechanical_ventilation,
     general_acute_beds_available_overnight.value as general_acute_beds_available_overnight,
     ventilators_in_working_order.value as ventilators_in_working_order
 from trust_2020.place_period
 join trust_2020.critical_care_beds_open using (place_code, period_start)
 join trust_2020.critical_care_beds_occupied using (place_code, period_start)
+join trust_2020.adult_critical_care_beds_free using (place_code, period_start)
 join trust_2020.covid_patients_on_mechanical_ventilation using (place_code, period_start)
 join trust_2020.general_acute_beds_available_overnight using (place_code, period_start)
 join trust_2020.ventilators_in_working_order using (place_code, period_start)

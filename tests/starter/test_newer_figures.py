@@ -90,3 +90,28 @@ def test_month_outside_the_stored_extracts_is_not_loaded(by_month: pl.DataFrame)
     assert by_month.filter(pl.col("value").is_null())["reason"].unique().to_list() == ["not_loaded"]
     merton = by_month.filter(pl.col("place_code") == "E09000024", pl.col("period_start") == date(2016, 5, 1))
     assert "is an extract with some of the publisher's places" in merton["evidence"][0]
+
+
+def test_trusts_without_a_free_critical_care_bed_on_some_day_are_98_of_134(edition: Project) -> None:
+    cells = answer_problem(edition, "ventilators_2020").filter(
+        pl.col("measure") == "adult_critical_care_beds_free", pl.col("need") == "needed"
+    )
+    assert cells["period_start"].unique().sort().to_list() == [
+        date(2020, 11, 1), date(2020, 12, 1), date(2021, 1, 1), date(2021, 2, 1),
+    ]  # fmt: skip
+    # The lowest of the known days bounds a month from above, also where too many days have no figure.
+    lowest = cells.drop_nulls("upper_bound").group_by("place_code").agg(pl.col("upper_bound").min())
+    assert (lowest.filter(pl.col("upper_bound") <= 0).height, lowest.height) == (98, 134)
+    known = cells.drop_nulls("value")
+    assert set(known["derivation"]) == {"aggregated_in_time"} and known.height > 500
+    days = scan_observations(edition, "nhse_winter_sitrep").collect()
+    days = days.filter(pl.col("measure") == "adult_critical_care_beds_free")
+    of_days = days.filter(pl.col("period_end").is_between(date(2021, 1, 1), date(2021, 1, 31)))
+    expected = (
+        of_days.with_columns(pl.col("place_code").cast(pl.String)).group_by("place_code").agg(pl.col("value").min())
+    )
+    january = known.filter(pl.col("period_start") == date(2021, 1, 1)).select(
+        "place_code", pl.col("value").alias("cell")
+    )
+    joined = january.join(expected, on="place_code")
+    assert joined.height > 120 and joined.filter(pl.col("cell") != pl.col("value")).is_empty()
