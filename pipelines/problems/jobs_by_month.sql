@@ -9,6 +9,8 @@ needs:
   claimants_in_month:
     # Nomis has all districts. The monthly figures of Northern Ireland's own statistics agency go back to 2005.
     one_of: [claimants, claimants_ni_month]
+answer:
+  column: claimants
 */
 select
     place_period.place_code,

@@ -12,7 +12,12 @@ needs:
   claimant_rate:
   households_on_universal_credit:
   furloughed_employments:
+    from: 2020-03 # the scheme ran from March 2020 to September 2021
+    until: 2021-09
   furlough_take_up:
+    from: 2020-03
+    until: 2021-09
+    accept: half_year # published for March to July 2020 together
 unknowns:
   - vacancies
 */

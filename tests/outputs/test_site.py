@@ -1,6 +1,7 @@
 """Place pages and index page: complete content, escaped text, and updates of changed pages only."""
 
 import re
+from calendar import month_name
 from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import unquote
@@ -178,6 +179,14 @@ def test_next_day_rewrites_only_the_index(starter: Project, tmp_path: Path) -> N
     old, new = (texts[1].decode() for texts in (before["index.html"], after["index.html"]))
     days = [format_period(project.as_of, project.as_of) for project in (today, tomorrow)]
     assert [day in new for day in days] == [True, True] and days[1] not in old
+
+
+def test_months_of_the_index_begin_with_a_capital(paged: Project) -> None:
+    # May and March are also verbs.
+    names = {name.lower() for name in month_name[1:]} - {"may", "march"}
+    words = [word.strip(".,:;") for word in texts(output_path(paged.home, "index.html")).split()]
+    months = [word for word in words if word.lower() in names]
+    assert months and all(word[0].isupper() for word in months)
 
 
 def test_deleted_page_is_restored_and_obsolete_page_is_removed(
