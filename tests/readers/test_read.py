@@ -292,7 +292,7 @@ MARKED = [
 def test_footnote_mark_after_a_figure_becomes_its_marker(text: str, value: float, status: str, marker: str) -> None:
     declared = source(
         "footnotes: '\\[note \\d+\\]|\\(\\w\\)'\nmarkers: {r: revised, '[c]': confidential}\n",
-        PLAIN.replace("place: code", "label: name"),
+        PLAIN.replace("place: code", "label: name").replace("kind: stock", "kind: stock, range: [-10000, 10000]"),
     )
     content = f'name [note 1],year,stock\nCornwall [note 3],2023 (p),"{text}"\n'
     (row,) = cells(declared, content.encode()).to_dicts()

@@ -217,9 +217,13 @@ def test_trap_22_blank_district_is_not_zero() -> None:
     assert read.select("value", "obs_status").rows() == [(None, "not_available"), (0.0, "normal")]
 
 
-def test_trap_23_negative_quantity_is_a_figure() -> None:
-    (row,) = cells(source(""), line("E09000024,2023,-12.5")).to_dicts()
+def test_trap_23_declared_negative_quantity_is_a_figure() -> None:
+    declared = source("", PLAIN.replace("kind: stock", "kind: stock, range: [-1000, 1000]"))
+    (row,) = cells(declared, line("E09000024,2023,-12.5")).to_dicts()
     assert (row["value"], row["lower_bound"], row["fault"]) == (-12.5, -12.5, None)
+    # Where no return of stock is declared, a quantity below 0 is no figure.
+    (row,) = cells(source(""), line("E09000024,2023,-12.5")).to_dicts()
+    assert row["fault"] == "implausible"
 
 
 def test_trap_24_totals_are_stored_separately_from_places() -> None:

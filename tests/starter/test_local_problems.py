@@ -34,8 +34,11 @@ def test_rough_sleeping_in_districts_sums_to_the_england_figure(starter: Project
         assert actual["value"].sum() == england
 
 
-def test_method_of_rough_sleeping_counts_is_not_averaged_over_merged_councils(starter: Project) -> None:
+def test_method_of_rough_sleeping_counts_is_known_only_where_all_merged_councils_had_none(starter: Project) -> None:
     cell = one(starter, "rough_sleeping", "rough_sleeping_counted", CUMBERLAND, 2022)
+    assert (cell["value"], cell["reason"], cell["source_areas"]) == (0.0, None, "E07000026,E07000028,E07000029")
+    # One of the four councils of Somerset counted in 2021, so there is no answer for all of them.
+    cell = one(starter, "rough_sleeping", "rough_sleeping_counted", "E06000066", 2021)
     assert (cell["value"], cell["reason"]) == (None, "needs_parts")
 
 
