@@ -55,14 +55,15 @@ def place_cell(target: str, legs: list[Leg], figures: Slice, allowed: bool = Fal
     is_open = any(people != 0 for people in outside)
     valued = sum(len(part.codes) for part in parts if part.value is not None)
     complete = all(part.value is not None for part in parts) and not is_open
-    mean = average(parts, is_open) if figures.kind == "rate" else None
+    mean = average(parts, is_open) if figures.kind == "rate" or are_all_zero(parts, is_open) else None
     if figures.kind in ("count", "stock"):
         weighed = all(part.weight is not None for part in parts)
         figure = sum(part.value * part.weight for part in parts) if complete and weighed else None
     else:
         figure = parts[0].value if single else mean if complete else None
     reason = find_reason(parts, mine, outside, figure, allowed)
-    cut = sum(part.value * part.weight for part in parts if not part.is_whole) if figure is not None else 0.0
+    crossed = [(part.value or 0.0) * (part.weight or 0.0) for part in parts if not part.is_whole]
+    cut = sum(crossed) if figure is not None else 0.0
     share = (cut / figure if figure else 0.0) if figures.kind in ("count", "stock") and figure is not None else None
     averaged = reason is None and figures.kind not in ("count", "stock") and not single
     low, high = find_bounds(parts, figures, figure, reason, single, bool(is_open))
@@ -112,9 +113,14 @@ def _joint_weight(people: dict[str | None, float | None], target: str) -> float 
     return people[target] / total if total else None
 
 
+def are_all_zero(parts: list[Part], is_open: bool) -> bool:
+    """Return whether every part of a place is 0."""
+    return not is_open and bool(parts) and all(part.value == 0 for part in parts)
+
+
 def average(parts: list[Part], is_open: bool) -> float | None:
     """Average the known parts by their apportioned denominators, where each part has one; parts of 0 average 0."""
-    if not is_open and parts and all(part.value == 0 for part in parts):
+    if are_all_zero(parts, is_open):
         return 0.0
     if is_open or any(part.weight is None or not part.denominator for part in parts):
         return None
