@@ -48,11 +48,11 @@ def state_answer(report: Report, answer: PageAnswer | None, rankings: list[Ranki
     said = f"{subject} were" if subject else f"{answer.title}:"
     if len(rankings) == 1:
         end = rankings[0].highest if answer.order == "highest" else rankings[0].lowest
-        return f"{said} {_state_end(end, answer)} in {_period_of(answer, end)}{_state_doubt(end)}; {compared}."
+        return f"{said} {_state_end(end, answer)} {_time_of(answer, end)}{_state_doubt(end)}; {compared}."
     ends = [(ranking, ranking.highest if answer.order == "highest" else ranking.lowest) for ranking in rankings]
     amid = "" if all(end.is_certain for _, end in ends) else "among the "
     parts = [
-        f"{_join_names(end)} ({ranking.group}, {_figure(end.rows[0].text, answer.unit)} in {_period_of(answer, end)})"
+        f"{_join_names(end)} ({ranking.group}, {_figure(end.rows[0].text, answer.unit)} {_time_of(answer, end)})"
         for ranking, end in ends
     ]
     return f"{said} {amid}{answer.order} of their own nation in {_join(parts)}; {compared}, each within its nation."
@@ -78,9 +78,11 @@ def _state_doubt(end: End) -> str:
     return f", statistically similar to {end.leaders - 1:,} other{'s' if end.leaders > 2 else ''}"
 
 
-def _period_of(answer: PageAnswer, end: End) -> str:
+def _time_of(answer: PageAnswer, end: End) -> str:
+    """Return the reference period of the leading figure with its preposition: in a month or year, on a day."""
     first = answer.figures.filter(pl.col("place_code") == end.rows[0].code).row(0, named=True)
-    return format_period(first["reference_start"], first["reference_end"])
+    is_day = first["reference_start"] == first["reference_end"]
+    return f"{'on' if is_day else 'in'} {format_period(first['reference_start'], first['reference_end'])}"
 
 
 def period_of_groups(answer: PageAnswer) -> str:

@@ -1,12 +1,14 @@
 """The answer over time: the band of most places, the leading places in front, their region and nation as context."""
 
 from datetime import date
+from textwrap import shorten
 from typing import Any
 
 import polars as pl
 
 from pipelines.core.periods import ReferencePeriod, format_period
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
+from pipelines.declarations.problem import Need
 from pipelines.outputs.answer import PageAnswer
 from pipelines.outputs.answer_ranking import Ranking
 from pipelines.outputs.answer_sentence import place_noun
@@ -16,6 +18,10 @@ from pipelines.outputs.trend_chart import BandPoint, Mark, Role, TrendBand, Tren
 
 LEADERS = 2
 """Number of leading places with a line of their own."""
+LENGTH_TOLERANCE = 0.12
+"""Share by which periods of one kind differ in length at most: February has 28 days, other months up to 31."""
+LONGEST_NAME = 36
+"""Most characters of a place's name beside its line; a longer name ends with an ellipsis."""
 _MARKS: tuple[Mark, ...] = ("break", "revised", "provisional")
 
 
@@ -23,11 +29,8 @@ def describe_answer_trend(report: Report, answer: PageAnswer, rankings: list[Ran
     """Return the chart of the answer over time with its caption, or the reason why there is none."""
     name = answer.inputs[0] if len(answer.inputs) == 1 else None
     if name is None:
-        return {
-            "svg": "",
-            "why": "The figure is computed from several measures, and its earlier values are not stored.",
-        }
-    history = _withhold_doubted(_same_length(report.history_of(name), answer))
+        return {"svg": "", "why": _explain_no_series(report)}
+    history = _withhold_doubted(_same_length(_find_history(report, name), answer))
     periods = sorted({ReferencePeriod(*span) for span in history.select("period_start", "period_end").iter_rows()},
                      key=lambda period: (period.end, period.start))  # fmt: skip
     if len(periods) < 2:
@@ -42,12 +45,25 @@ def describe_answer_trend(report: Report, answer: PageAnswer, rankings: list[Ran
     return {"svg": svg, "why": "", "revised": _state_revision(report, name)}
 
 
+def _explain_no_series(report: Report) -> str:
+    if report.header.grain == "latest":
+        return "The figure is computed from several measures, and its earlier values are not stored."
+    return "The figure comes from several measures. The table has each of its periods."
+
+
+def _find_history(report: Report, name: str) -> pl.DataFrame:
+    """Return the figures of a measure over time; those made from shorter periods are in the cells alone."""
+    if not report.header.measure_needs.get(name, Need()).over_time:
+        return report.history_of(name)
+    return report.asked_cells.filter(pl.col("measure") == name).with_columns(pl.lit("place").alias("level"))
+
+
 def _same_length(history: pl.DataFrame, answer: PageAnswer) -> pl.DataFrame:
     """Select the periods about as long as the period of the answer: a year is never joined to a month."""
     first = answer.comparable.row(0, named=True)
     days = (first["reference_end"] - first["reference_start"]).days
     length = (pl.col("period_end") - pl.col("period_start")).dt.total_days()
-    return history.filter((length - days).abs() <= max(days * 0.1, 0))
+    return history.filter((length - days).abs() <= days * LENGTH_TOLERANCE)
 
 
 def _withhold_doubted(history: pl.DataFrame) -> pl.DataFrame:
@@ -77,7 +93,7 @@ def _place_lines(
     roles: tuple[Role, ...] = ("own", "second")
     end = rankings[0].highest if answer.order == "highest" else rankings[0].lowest
     return [
-        TrendSeries(row.name, _points(history, row.code, periods), role)
+        TrendSeries(shorten(row.name, LONGEST_NAME, placeholder=" …"), _points(history, row.code, periods), role)
         for row, role in zip(end.rows[:LEADERS], roles, strict=False)
     ]
 

@@ -29,7 +29,10 @@ needs:
     accept: quarter # published as an average of the nights of a quarter
     essential: false
 answer:
-  column: critical_care_beds_occupied
+  column: fewest_critical_care_beds_free
+  order: lowest
+  subject: Free critical care beds on the fullest day
+  unit: beds
 unknowns:
   - ventilators_in_working_order
 */

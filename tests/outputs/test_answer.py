@@ -40,6 +40,12 @@ def test_sentence_states_figure_place_period_and_number_compared() -> None:
     assert lead(sample()) == ("Claimant rate: highest in Ynys Môn, 6.5 % in 2025; 5 of 5 councils can be compared.")
 
 
+def test_figure_of_a_day_is_of_a_day_and_not_in_it() -> None:
+    report = sample()
+    day = [pl.lit(date(2025, 2, 28)).alias(f"reference_{end}") for end in ("start", "end")]
+    assert "6.5 % on 28 February 2025;" in lead(report._replace(cells=report.cells.with_columns(day)))
+
+
 def test_declared_subject_unit_and_order_are_in_the_sentence() -> None:
     said = Answer(column="claimant_rate", order="lowest", subject="Claimants", unit="% of residents")
     report = sample()._replace(header=sample().header.model_copy(update={"answer": said}))

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.core.schema import table_from_records
+from pipelines.declarations.problem import Need
 from pipelines.gaps import HISTORY
 from pipelines.outputs.answer import find_answer
 from pipelines.outputs.answer_ranking import rank_answer
@@ -16,6 +17,8 @@ from pipelines.outputs.report_model import Report
 from tests.report_sample import NAMES, sample
 
 YEARS = range(2019, 2026)
+MONTHS = [(date(2025, 1, 1), date(2025, 1, 31)), (date(2025, 2, 1), date(2025, 2, 28)),
+          (date(2025, 3, 1), date(2025, 3, 31))]  # fmt: skip
 
 
 def row(code: str, level: str, year: int, value: float | None, months: int = 12) -> dict[str, Any]:
@@ -101,3 +104,35 @@ def test_doubted_figure_is_a_gap_over_time() -> None:
     caveat = pl.when(is_one).then(pl.lit("rounded,implausible")).alias("caveats")
     doubted = report._replace(over_time=report.over_time.with_columns(caveat))
     assert lines(trend(doubted)["svg"])["Ynys Môn"][3] == "-"
+
+
+def test_february_is_as_long_as_other_months() -> None:
+    rows = [row(code, "place", 2025, float(month)) | {"period_start": first, "period_end": last}
+            for code in NAMES for month, (first, last) in enumerate(MONTHS, 1)]  # fmt: skip
+    report = sample()._replace(over_time=table_from_records(rows, HISTORY))
+    first, last = (pl.lit(day) for day in MONTHS[1])
+    cells = report.cells.with_columns(first.alias("reference_start"), last.alias("reference_end"))
+    drawn = lines(trend(report._replace(cells=cells))["svg"])
+    assert drawn["Ynys Môn"] == ["1.0", "2.0", "3.0"]
+
+
+def test_figure_from_shorter_periods_is_drawn_from_the_cells() -> None:
+    report = sample("month")
+    of_its_row = [pl.col(f"period_{end}").alias(f"reference_{end}") for end in ("start", "end")]
+    needs = {**report.header.needs, "claimant_rate": Need(over_time="max")}
+    header = report.header.model_copy(update={"needs": needs})
+    report = report._replace(header=header, cells=report.cells.with_columns(of_its_row))
+    assert report.over_time.is_empty()
+    own = report.cells.filter(pl.col("measure") == "claimant_rate", pl.col("place_code") == "W06000001")
+    drawn = lines(trend(report)["svg"])
+    assert drawn["Ynys Môn"] == [repr(value) for value in own.sort("period_start")["value"]] and own.height == 3
+
+
+def test_answer_of_several_measures_by_month_refers_to_its_table() -> None:
+    report = sample("month")
+    answer = find_answer(report)
+    assert answer
+    both = answer._replace(inputs=("claimant_rate", "households"))
+    assert "The table has each of its periods" in describe_answer_trend(report, both, [])["why"]
+    latest = sample()
+    assert "its earlier values are not stored" in describe_answer_trend(latest, both, [])["why"]
