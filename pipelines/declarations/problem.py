@@ -157,6 +157,18 @@ class Answer(Declaration):
     )
 
 
+class Partner(Declaration):
+    """A role that takes part in the decision beside its owner, and what it brings."""
+
+    role: str = Field(description="Role of the partner, with its body; no name of a person")
+    brings: str = Field(description="Contribution of the partner: figures, money, staff or powers")
+    bodies: Annotated[tuple[str, ...], ListAsTuple] = Field(
+        (),
+        description="Publishers, data owners and providers that the partner represents, as their sources name them. The"
+        " page names the other bodies with needed figures as no partners",
+    )
+
+
 class ProblemHeader(Declaration):
     """Header of a problem's SQL file."""
 
@@ -186,6 +198,11 @@ class ProblemHeader(Declaration):
         " Only measures of a source that is not open",
     )
 
+    partners: Annotated[tuple[Partner, ...], ListAsTuple] = Field(
+        (),
+        description="Partners in the decision. The page then names the publishers of essential needs, the data owners"
+        " of unknowns and the silent providers that are no partners",
+    )
     answer: Answer | None = Field(
         None,
         description="Figure that the page maps, ranks and plots first. Default: the first essential need for a rate, or"

@@ -17,7 +17,7 @@ from pipelines.declarations.defaults import MeasureDefaults, SharedDeclaration
 from pipelines.declarations.endpoint import Api, ArcGis, Ckan, GovUk, JsonHop, Link, Nomis, PagedRows, StatXplore
 from pipelines.declarations.file_format import FileColumns, FileLayout
 from pipelines.declarations.measure import Marker, Measure
-from pipelines.declarations.problem import Answer, Need, PeriodRange, ProblemHeader
+from pipelines.declarations.problem import Answer, Need, Partner, PeriodRange, ProblemHeader
 from pipelines.declarations.release_calendar import ReleaseCalendar
 from pipelines.declarations.road import Road
 from pipelines.declarations.source import Source
@@ -62,7 +62,7 @@ SOURCE_MODELS = (
     Recall,
     *AREA_MODELS,
 )
-PROBLEM_MODELS = (ProblemHeader, Need, PeriodRange, Answer)
+PROBLEM_MODELS = (ProblemHeader, Need, PeriodRange, Partner, Answer)
 SCENARIO_MODELS = (Scenario, NewCouncil)
 
 

@@ -18,6 +18,7 @@ from pipelines.outputs.csvw import CREDIT_COLUMNS
 from pipelines.outputs.larger_places import count_larger_needs_met, larger_place_table
 from pipelines.outputs.map import draw_map
 from pipelines.outputs.page_templates import page_environment
+from pipelines.outputs.partners import list_partners
 from pipelines.outputs.report_changes import (
     acceptance_rows,
     count_causes,
@@ -71,6 +72,7 @@ def render_html(report: Report) -> str:
             header=report.header,
             summary=summarise_report(report),
             letters=report.history.letters,
+            partner_list=list_partners(report),
             reasons=count_gaps_by_reason(report),
             verdicts=count_verdicts(report.history.verdicts),
             causes=count_causes(report.history.verdicts, report.measures),

@@ -11,6 +11,10 @@ needs:
   people_in_drug_treatment:
     nations: [England]
     essential: false
+partners:
+  - role: Lead for alcohol and drugs, Office for Health Improvement and Disparities
+    brings: figures of adults in treatment, from its National Drug Treatment Monitoring System
+    bodies: [Office for Health Improvement and Disparities (National Drug Treatment Monitoring System)]
 unknowns:
   - people_waiting_for_drug_treatment
   - naloxone_kits_supplied

@@ -13,6 +13,9 @@ needs:
   families_in_bed_and_breakfast:
     max_age: 5 years
     essential: false
+partners:
+  - role: Lead for homelessness in each council
+    brings: its quarterly return, and the temporary accommodation it pays for
 unknowns:
   - people_homeless_out_of_sight
 */

@@ -18,6 +18,9 @@ needs:
     from: 2020-03
     until: 2021-09
     accept: half_year # published for March to July 2020 together
+partners:
+  - role: Lead for employment in each of the seven boroughs
+    brings: the money for its share of the job brokers
 answer:
   column: households_on_universal_credit
   subject: Households on Universal Credit
