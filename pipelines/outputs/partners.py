@@ -12,6 +12,8 @@ from pipelines.outputs.report_model import Report
 _NEXT_PROVIDER = re.compile(r", (?=[A-Z0-9]{3,9} )")
 """Comma before a further provider, which begins with a code; a name may have a comma of its own."""
 
+_IN_BRACKETS = re.compile(r" \([^)]*\)$")
+
 
 class AbsentBody(NamedTuple):
     """A body that is no partner: why it matters, and the titles of its measures."""
@@ -54,8 +56,12 @@ class _Present(NamedTuple):
     roles: str
 
     def has(self, body: str) -> bool:
-        """Return whether a partner represents a body: it is declared, or the owner or a role names it."""
-        return body.casefold() in self.bodies or body.casefold() in self.roles
+        """Return whether a partner represents a body: it is declared, or the owner or a role names it.
+
+        Of `Ministry of Justice (a service)` the ministry alone may be named.
+        """
+        names = {body.casefold(), _IN_BRACKETS.sub("", body).casefold()}
+        return any(name in self.bodies or name in self.roles for name in names)
 
 
 def _collect_present(header: ProblemHeader) -> _Present:
@@ -78,7 +84,8 @@ def _list_absent_bodies(report: Report, present: _Present) -> tuple[AbsentBody, 
 
 def _group_by_body(report: Report, present: _Present, pairs: list[tuple[str, str]], why: str) -> list[AbsentBody]:
     titles: dict[str, list[str]] = {}
-    for body, measure in pairs:
+    each_body = ((body, measure) for text, measure in pairs for body in text.split("; "))
+    for body, measure in each_body:
         if not present.has(body):
             titles.setdefault(body, []).append(report.measures[measure].title)
     return [AbsentBody(body, why, tuple(dict.fromkeys(names))) for body, names in titles.items()]

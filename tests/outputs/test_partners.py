@@ -61,3 +61,12 @@ def test_problem_without_partners_has_no_section() -> None:
 def test_roles_are_escaped_on_the_page() -> None:
     html = render_html(with_partners(Partner(role=HARM, brings=HARM)))
     assert 'id="partners"' in html and HARM not in html
+
+
+def test_ministry_of_the_owner_represents_its_services() -> None:
+    report = with_partners(Partner(role="Head", brings="beds"), owner="Director, A publisher")
+    named = {name: source.model_copy(update={"publisher": "A publisher (returns); Other"})
+             for name, source in report.sources.items()}  # fmt: skip
+    listed = list_partners(report._replace(sources=named))
+    assert listed is not None
+    assert [row.body for row in listed.absent] == ["Other"] * 2
