@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
-from checks import POLARS, Runner, load_runner
-from pipelines.app import asset_checks
+from checks import POLARS, load_runner
+from pipelines.app.asset_checks import convert_results, declare_checks
+from pipelines.app.check_results import PLACE_CHECKS, PROBLEM_CHECKS, SOURCE_CHECKS
+from pipelines.app.checked_tables import CheckedTable, check_answer, check_register, check_source
 from pipelines.app.project_resource import ProjectParam
 from pipelines.app.snapshot_assets import (
     describe_source,
@@ -23,23 +24,14 @@ from pipelines.app.snapshot_assets import (
     source_metadata,
 )
 from pipelines.app.steps import prepare_store
-from pipelines.apportionment import problem_residents
 from pipelines.core.errors import CommongroundError
-from pipelines.core.store import hash_file, lock_store, read_table, state_path, table_key
+from pipelines.core.store import hash_file, lock_store
 from pipelines.declarations.catalogue import Catalogue, Problem, load_catalogue
-from pipelines.declarations.fingerprints import compute_table_keys, hash_texts
+from pipelines.declarations.fingerprints import compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.fetch import import_bundled_releases
-from pipelines.gaps import answer_problem, instant_measures, list_outdated_problems, stack_returns, update_ledger
-from pipelines.geography import load_places
-from pipelines.observations import (
-    judge_stored_releases,
-    load_source_tables,
-    reconcile_source,
-    scan_observations,
-    summarise_completeness,
-)
+from pipelines.gaps import list_outdated_problems
 from pipelines.outputs import publish_pages, publish_warehouse, report_problem
 
 PLACES_KEY = dg.AssetKey(["place", "register"])
@@ -99,23 +91,14 @@ def _places_asset(catalogue: Catalogue) -> dg.AssetsDefinition:
         kinds={"polars", "parquet"},
         description="Register of places: area codes, periods of use and code changes.",
         owners=[owner_team(catalogue.sources[names[0]].publisher)] if names else [],
-        check_specs=[
-            dg.AssetCheckSpec(
-                "sound", asset=PLACES_KEY, blocking=True, description="No code has overlapping periods of use."
-            )
-        ],
+        check_specs=declare_checks(PLACES_KEY, PLACE_CHECKS),
     )
     def places_asset(place: ProjectParam) -> AssetResult:
         project = place.open_project(catalogue)
         with lock_store(project.home):
-            if not place.prepared:
-                prepare_store(project)
-            places = load_places(project)
-            keys = compute_table_keys(catalogue, project.home, project.as_of)
-            version = hash_texts(keys.places, keys.boundaries, *keys.apportioning.values())
-        counts = {"codes": places.register.height, "changes": places.changes.height}
-        checks = [asset_checks.register_result(places.register)]
-        yield dg.MaterializeResult(metadata=counts, check_results=checks, data_version=dg.DataVersion(version))
+            prepare_store(project)
+            table = check_register(project)
+        yield _describe_table(PLACES_KEY, table)
 
     return places_asset
 
@@ -129,7 +112,7 @@ def _observation_asset(catalogue: Catalogue, name: str, source: Source) -> dg.As
         automation_condition=ON_NEWS,
         group_name="observations",
         kinds={"polars", "parquet"},
-        check_specs=asset_checks.source_specs(key),
+        check_specs=declare_checks(key, SOURCE_CHECKS),
         description=describe_source(source),
         owners=[owner_team(source.publisher)],
         metadata=source_metadata(source),
@@ -138,18 +121,8 @@ def _observation_asset(catalogue: Catalogue, name: str, source: Source) -> dg.As
         project = place.open_project(catalogue)
         with lock_store(project.home):
             import_bundled_releases(project.home, catalogue, [name])
-            tables = load_source_tables(project, name)
-            observed = scan_observations(project, name).select("place_code", "period_start", "period_end").collect()
-            runner = load_runner(place.runner)
-            contract = tables.contract if runner is POLARS else judge_stored_releases(project, name, tables, runner)
-            apart, due = reconcile_source(project, name), summarise_completeness(stack_returns(project, [name]))
-        results = asset_checks.source_results(key, source, tables, contract, runner, project.as_of)
-        results += [asset_checks.totals_result(key, apart, runner), asset_checks.returns_result(key, due, runner)]
-        yield dg.MaterializeResult(
-            metadata=asset_checks.count_metadata(observed, "place_code"),
-            check_results=results,
-            data_version=stored_version(state_path(project.home, "slice", name)),
-        )
+            table = check_source(project, name, load_runner("great_expectations"))
+        yield _describe_table(key, table)
 
     return observation_asset
 
@@ -168,66 +141,38 @@ def _answer_asset(problem: Problem, catalogue: Catalogue) -> dg.AssetsDefinition
         description=f"{problem.header.question}\n\nDecision: {problem.header.decision}\n\n"
         f"```sql\n{problem.select.sql}\n```",
         metadata={"places": problem.header.geography, "grain": problem.header.grain},
-        check_specs=asset_checks.problem_specs(key),
+        check_specs=declare_checks(key, PROBLEM_CHECKS),
     )
     def answer_asset(place: ProjectParam) -> AssetResult:
         project = place.open_project(catalogue)
         with lock_store(project.home):
-            yield from _answer_results(project, problem.name, key, load_runner(place.runner))
+            table = _answer(project, problem.name)
+        yield _describe_table(key, table)
 
     return answer_asset
 
 
-def _answer_results(project: Project, name: str, key: dg.AssetKey, runner: Runner) -> AssetResult:
-    """Answer a problem. If its SELECT fails, the last good answer stays in place and the check reports the fault."""
+def _answer(project: Project, name: str) -> CheckedTable:
     try:
-        cells, fault = answer_problem(project, name), ""
+        return check_answer(project, name, load_runner("great_expectations"))
     except CommongroundError as error:
-        path = state_path(project.home, "cell", name)
-        if not path.is_file():
-            raise dg.Failure(str(error)) from error
-        cells, fault = read_table(path), str(error)
-    fault = fault or _record_answer(project, name, cells, asset_checks.problem_results(key, cells, fault))
-    metadata = {
-        **asset_checks.count_metadata(cells, "place_code"),
-        "known": cells["value"].count(),
-        "gaps": cells["reason"].count(),
-    }
-    problem = project.catalogue.problems[name]
-    people = problem_residents(project, problem)[0]
-    at_instants = instant_measures(project.catalogue, problem.measures)
-    results = [*asset_checks.problem_results(key, cells, fault),
-               asset_checks.coverage_result(key, cells, people, runner),
-               asset_checks.period_result(key, cells, problem.header.grain, at_instants)]  # fmt: skip
-    version = stored_version(state_path(project.home, "cell", name))
-    yield dg.MaterializeResult(metadata=metadata, check_results=results, data_version=version)
+        raise dg.Failure(str(error)) from error
+
+
+def _describe_table(key: dg.AssetKey, table: CheckedTable) -> dg.MaterializeResult[Any]:
+    """Return a built table with its counts, version and checks, in Dagster's form."""
+    return dg.MaterializeResult(
+        metadata=table.counts,
+        check_results=convert_results(key, table.checks),
+        data_version=dg.DataVersion(table.version),
+    )
 
 
 def _answer_outdated(project: Project) -> None:
     """Answer again the problems that were answered from other data: the analyst's file and the pages show one build."""
     for name in list_outdated_problems(project, compute_table_keys(project.catalogue, project.home, project.as_of)):
-        for result in _answer_results(project, name, answer_key(name), POLARS):
-            broken = [
-                item
-                for item in result.check_results or []
-                if not item.passed and item.severity == dg.AssetCheckSeverity.ERROR
-            ]
-            if broken:
-                raise dg.Failure(f"{name}: check {broken[0].check_name} failed; nothing is published")
-
-
-def _record_answer(project: Project, name: str, cells: pl.DataFrame, results: asset_checks.CheckResults) -> str:
-    """Record an answer in the gap ledger if no check has an ERROR. Return the fault, or an empty text.
-
-    An answer with an ERROR is not published, so it is not recorded either.
-    """
-    if any(not result.passed and result.severity == dg.AssetCheckSeverity.ERROR for result in results):
-        return ""
-    try:
-        update_ledger(project, name, cells)
-    except CommongroundError as error:
-        return str(error)
-    return ""
+        if errors := check_answer(project, name, POLARS).errors:
+            raise dg.Failure(f"{name}: check {errors[0].check} failed; nothing is published")
 
 
 def _report_asset(catalogue: Catalogue, name: str) -> dg.AssetsDefinition:
@@ -283,13 +228,3 @@ def _output_asset(
         )
 
     return output_asset
-
-
-def stored_version(path: Path) -> dg.DataVersion:
-    """Return the version of a state table: what it was built from, so that a build without news changes nothing."""
-    return dg.DataVersion(hash_texts(table_key(path) or ""))
-
-
-def share_of_known_cells(cells: pl.DataFrame) -> float:
-    """Return the share of cells with a value."""
-    return cells["value"].count() / cells.height if cells.height else 0.0

@@ -75,7 +75,7 @@ def build_problems(project: Project, problems: Sequence[str], console: Console) 
     else:
         with worker_processes(project) as workers, report_user_files(project.home, console):
             fewest = _build_ahead(project, current_keys, stale, console, workers)
-            built = _run_dagster(project, every, stale, console)
+            built = _check_stale(project, every, stale, console)
             faults = built.faults + _publish_outputs(project, built, console, workers, fewest)
     with measure_step("printing"):
         print_summary(project, names, console, begun)
@@ -109,14 +109,14 @@ def find_stale_tables(project: Project, current_keys: TableKeys, problems: Seque
 def _build_ahead(
     project: Project, current_keys: TableKeys, stale: StaleTables, console: Console, workers: Workers
 ) -> int:
-    """Build the tables of sources and answers in two processes. Dagster then checks and records them.
+    """Build the tables of sources and answers in two processes, before they are checked.
 
-    A failure here occurs again in Dagster, which reports it. Return the minimum number of names to share from now on:
+    A failure here occurs again in the checks, which report it. Return the minimum number of names to share from now on:
     two if the second process runs.
     """
     home, sources = project.home, stale.sources
     if find_overlapping_codes(load_places(project).register):
-        return MIN_SHARED_NAMES  # Dagster's check of the register reports the overlap and stops the build
+        return MIN_SHARED_NAMES  # the check of the register reports the overlap and stops the build
     unanswered = [name for name in stale.problems if not is_answer_current(home, name, current_keys)]
     with lock_store(home):
         # Without several new releases to read, this process builds the tables of places where it needs them.
@@ -131,21 +131,21 @@ def _build_ahead(
     return 2 if place_tables or len(unanswered) >= MIN_SHARED_NAMES else MIN_SHARED_NAMES
 
 
-def _run_dagster(project: Project, problems: Sequence[str], stale: StaleTables, console: Console) -> BuildOutcome:
-    """Run and check the stale assets in Dagster. Return the outcome; the other problems are answered already."""
+def _check_stale(project: Project, problems: Sequence[str], stale: StaleTables, console: Console) -> BuildOutcome:
+    """Check the stale tables and record them for Dagster's pages. The other problems are answered already."""
     rest = frozenset(problems) - frozenset(stale.problems)
     if not stale.sources and not stale.problems:
         return BuildOutcome([], rest, True)
-    # Dagster is imported only when there is something to build.
-    from pipelines.app.definitions import run_build
+    # The rules are imported only when there is something to check.
+    from pipelines.app.build_checks import check_tables
 
-    with measure_step("checking in Dagster"), progress_bar(console) as bar:
+    with measure_step("checking"), progress_bar(console) as bar:
         task = bar.add_task("checking", total=1 + len(stale.sources) + len(stale.problems))
-        built = run_build(
+        built = check_tables(
             project,
             stale.sources,
             stale.problems,
-            lambda step: bar.update(task, advance=1, description=step.replace("__", " ")),
+            lambda step: bar.update(task, advance=1, description=f"checking {step}"),
         )
     return built._replace(answered=built.answered | rest)
 

@@ -1,14 +1,11 @@
 """The sensor that shows builds and fetches of the command line in Dagster, and the events that it shows."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
-from pipelines.app.build_events import VERSION_TAG, BuildEvent, QueuedEvent, read_events
+from pipelines.app.build_events import QueuedEvent, read_events
 
-_INPUT_VERSIONS = "dagster/input_data_version/"
 MOST_EVENTS = 1_000
 """Most events of one evaluation of the sensor; the next evaluation reads the others."""
 _AssetEvent = dg.AssetMaterialization | dg.AssetObservation | dg.AssetCheckEvaluation
@@ -49,36 +46,3 @@ def _show_event(queued: QueuedEvent) -> _AssetEvent:
     if event.is_new:
         return dg.AssetMaterialization(key, metadata=metadata, tags=event.tags)
     return dg.AssetObservation(key, metadata=metadata)
-
-
-def describe_run(result: dg.ExecuteInProcessResult) -> list[BuildEvent]:
-    """Return what a run in this process built and checked."""
-    built = [
-        event.step_materialization_data.materialization for event in result.all_events if event.is_step_materialization
-    ]
-    materialised = [
-        BuildEvent(list(item.asset_key.path), _plain_metadata(item.metadata), _version_tags(item.tags or {}))
-        for item in built
-    ]
-    checked = [
-        BuildEvent(
-            list(item.asset_key.path),
-            _plain_metadata(item.metadata),
-            check=item.check_name,
-            passed=item.passed,
-            is_error=item.severity is dg.AssetCheckSeverity.ERROR,
-        )
-        for item in result.get_asset_check_evaluations()
-    ]
-    return [*materialised, *checked]
-
-
-def _version_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags with the version of an asset and of what it was built from."""
-    return {name: value for name, value in tags.items() if name == VERSION_TAG or name.startswith(_INPUT_VERSIONS)}
-
-
-def _plain_metadata(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, str | int | float | bool]:
-    """Return metadata as plain values; Dagster's own types become text."""
-    values = {name: value.value for name, value in metadata.items()}
-    return {name: value if isinstance(value, int | float | bool) else str(value) for name, value in values.items()}

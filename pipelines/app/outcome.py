@@ -1,12 +1,12 @@
-"""Outcome of a run, independent of Dagster."""
+"""Outcome of the checks of a build."""
 
 from typing import NamedTuple
 
 
 class BuildOutcome(NamedTuple):
-    """Outcome of a run: one sentence for each fault, and the problems that may have a report.
+    """Outcome of the checks: one sentence for each fault, and the problems that may have a report.
 
-    `sound` is false if any table has an ERROR. In that case the common outputs are not written.
+    `is_sound` is false if any table has an ERROR. In that case the common outputs are not written.
     """
 
     faults: list[str]

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import dagster as dg
 
-from checks import RunnerName
 from pipelines.app.earlier_store import log_renewal, renew_store
 from pipelines.app.withdrawal import withdraw_outputs
 from pipelines.declarations.catalogue import Catalogue
@@ -14,23 +13,16 @@ from pipelines.declarations.project import Project, build_date
 
 
 class ProjectResource(NamedTuple):
-    """Dagster resource: the store path, the as-of day of a build (default: today), and the runner of contracts.
-
-    `prepared` is the project of a run with a prepared store, so that no step prepares it again.
-    """
+    """Dagster resource: the store path, and the as-of day of a build (default: today)."""
 
     home: Path
     as_of: date | None = None
-    runner: RunnerName = "polars"
-    prepared: Project | None = None
 
     def open_project(self, catalogue: Catalogue) -> Project:
         """Return the project of a step: the declarations of the assets, the store and the day.
 
         A store of an earlier version is upgraded first, and outputs that are no longer public are withdrawn.
         """
-        if self.prepared:
-            return self.prepared
         log_renewal(renew_store(self.home))
         withdraw_outputs(catalogue, self.home)
         return Project(catalogue, self.home, self.as_of or build_date())

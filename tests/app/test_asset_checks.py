@@ -1,9 +1,10 @@
-"""Dagster asset checks of totals and returns."""
+"""Checks of totals and returns, and their form in Dagster."""
 
 import dagster as dg
 import polars as pl
 
-from pipelines.app.asset_checks import returns_result, totals_result
+from pipelines.app.asset_checks import convert_results
+from pipelines.app.check_results import returns_result, totals_result
 from pipelines.core.schema import empty_table, table_from_records
 from pipelines.observations.reconciliation import RECONCILIATION
 from pipelines.observations.returns import COMPLETENESS
@@ -23,22 +24,31 @@ def period(year: int, rate: float | None, missing: str | None) -> dict[str, obje
 
 
 def test_total_with_over_one_per_cent_unexplained_warns() -> None:
-    sound = totals_result(KEY, table_from_records([total(1_000, 9), total(-50, 0), total(0, 4)], RECONCILIATION))
-    assert sound.passed and sound.metadata["least share"].value == 0.991
-    open_ = totals_result(KEY, table_from_records([total(1_000, 9), total(1_000, -11)], RECONCILIATION))
-    assert not open_.passed and open_.severity == dg.AssetCheckSeverity.WARN
-    assert "London" in str(open_.metadata["some"].value) and open_.metadata["with a remainder"].value == 2
+    sound = totals_result(table_from_records([total(1_000, 9), total(-50, 0), total(0, 4)], RECONCILIATION))
+    assert sound.passed and sound.metadata["least share"] == 0.991
+    open_ = totals_result(table_from_records([total(1_000, 9), total(1_000, -11)], RECONCILIATION))
+    assert not open_.passed and not open_.is_error
+    assert "London" in str(open_.metadata["some"]) and open_.metadata["with a remainder"] == 2
 
 
 def test_returns_are_checked_by_volume_for_the_latest_period() -> None:
     old, whole = period(2022, 0.2, "RVR Epsom"), period(2023, 0.97, "RA1 Small")
-    sound = returns_result(KEY, table_from_records([old, whole], COMPLETENESS))
-    assert sound.passed and "RA1 Small" in str(sound.metadata["some"].value)
-    low = returns_result(KEY, table_from_records([old, period(2023, 0.94, "RA1 Small")], COMPLETENESS))
-    assert not low.passed and low.metadata["least share"].value == 0.94
+    sound = returns_result(table_from_records([old, whole], COMPLETENESS))
+    assert sound.passed and "RA1 Small" in str(sound.metadata["some"])
+    low = returns_result(table_from_records([old, period(2023, 0.94, "RA1 Small")], COMPLETENESS))
+    assert not low.passed and low.metadata["least share"] == 0.94
 
 
 def test_check_without_data_passes() -> None:
-    assert totals_result(KEY, empty_table(RECONCILIATION)).passed
-    assert returns_result(KEY, empty_table(COMPLETENESS)).passed
-    assert returns_result(KEY, table_from_records([period(2023, None, None)], COMPLETENESS)).passed
+    assert totals_result(empty_table(RECONCILIATION)).passed
+    assert returns_result(empty_table(COMPLETENESS)).passed
+    assert returns_result(table_from_records([period(2023, None, None)], COMPLETENESS)).passed
+
+
+def test_dagster_shows_a_warning_with_its_sample_as_a_list() -> None:
+    open_ = totals_result(table_from_records([total(1_000, 11)], RECONCILIATION))
+    [shown] = convert_results(KEY, [open_])
+    assert (shown.passed, shown.severity, shown.asset_key) == (False, dg.AssetCheckSeverity.WARN, KEY)
+    assert isinstance(shown.metadata["some"], dg.MarkdownMetadataValue)
+    [stopped] = convert_results(KEY, [open_._replace(is_error=True)])
+    assert stopped.severity == dg.AssetCheckSeverity.ERROR

@@ -12,12 +12,15 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipelines.app import asset_checks as told
+from checks import Runner
 from pipelines.app import build as building
-from pipelines.app import definitions
+from pipelines.app import build_checks, check_results
 from pipelines.app.assets import WAREHOUSE_KEY, answer_key, observation_key, snapshot_key
 from pipelines.app.build import build_problems
-from pipelines.app.definitions import StepCallback, define_project, run_build
+from pipelines.app.build_checks import StepCallback, check_tables
+from pipelines.app.check_results import CheckResult
+from pipelines.app.checked_tables import CheckedTable
+from pipelines.app.definitions import define_project
 from pipelines.app.outcome import BuildOutcome
 from pipelines.core.schema import PLACE_COLUMNS, table_from_records
 from pipelines.core.store import read_table
@@ -141,20 +144,45 @@ def test_failing_problem_keeps_its_last_answer_and_others_continue(small: Projec
     assert (home / "out" / "commonground.duckdb").is_file()
 
 
+@pytest.mark.parametrize(
+    ("step", "broken", "answered"),
+    [
+        ("check_source", "hmrc_furlough", set()),
+        ("check_source", "ons_lad_register", {"jobs_recovery", "jobs_south_london"}),
+        ("check_answer", "jobs_recovery", {"jobs_south_london"}),
+    ],
+    ids=str,
+)
+def test_fault_stops_only_what_rests_on_it(
+    small: Project, monkeypatch: pytest.MonkeyPatch, step: str, broken: str, answered: set[str]
+) -> None:
+    check = getattr(build_checks, step)
+
+    def refuse(project: Project, name: str, runner: Runner) -> CheckedTable:
+        if name == broken:
+            raise OSError("the disk is full")
+        return check(project, name, runner)
+
+    monkeypatch.setattr(build_checks, step, refuse)
+    sources = [broken] if step == "check_source" else []
+    outcome = check_tables(small, sources, ["jobs_recovery", "jobs_south_london"], lambda _: None)
+    assert outcome == BuildOutcome([f"{broken}: the disk is full"], frozenset(answered), True)
+
+
 def edit_problems(root: Path) -> None:
     """Change the text of every problem, and not its meaning, so that a build answers them again."""
     for path in (root / "pipelines" / "problems").glob("*.sql"):
         path.write_text(path.read_text() + "\n")
 
 
-def test_only_stale_assets_run(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_stale_tables_are_checked(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[list[str]] = []
 
-    def run_stale(project: Project, sources: list[str], problems: list[str], on_step: StepCallback) -> BuildOutcome:
+    def check_stale(project: Project, sources: list[str], problems: list[str], on_step: StepCallback) -> BuildOutcome:
         ran.append([*sources, *problems])
-        return run_build(project, sources, problems, on_step)
+        return check_tables(project, sources, problems, on_step)
 
-    monkeypatch.setattr(definitions, "run_build", run_stale)
+    monkeypatch.setattr(build_checks, "check_tables", check_stale)
     path = small.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
     path.write_text(path.read_text() + "\n")
     assert build_problems(small._replace(catalogue=load_catalogue(small.catalogue.root)), [], QUIET) == []
@@ -167,12 +195,13 @@ def test_table_with_an_error_is_not_published(small: Project, monkeypatch: pytes
     copy, home = small.catalogue.root, small.home
     edit_problems(copy)
     published = {path: path.read_bytes() for path in (home / "out").rglob("*") if path.is_file()}
-    twice = told.problem_results
+    twice = check_results.problem_results
 
-    def broken(key: dg.AssetKey, cells: pl.DataFrame, fault: str) -> list[dg.AssetCheckResult]:
-        return twice(key, pl.concat([cells, cells.head(1)]) if key.path[-1] == "jobs_recovery" else cells, fault)
+    def broken(cells: pl.DataFrame, fault: str) -> list[CheckResult]:
+        first = cells.head(1).filter(pl.col("problem") == "jobs_recovery")
+        return twice(pl.concat([cells, first]), fault)
 
-    monkeypatch.setattr(told, "problem_results", broken)
+    monkeypatch.setattr(check_results, "problem_results", broken)
     faults = build_problems(Project(load_catalogue(copy), home, date(2026, 12, 24)), [], QUIET)
     assert any("every_cell_once" in fault for fault in faults), faults
     assert read_last_build(home, "jobs_recovery") == (1, AS_OF)
@@ -186,7 +215,7 @@ def test_register_with_duplicates_stops_the_build(small: Project, monkeypatch: p
     edit_problems(copy)
     kept = {path: path.read_bytes() for part in ("out", "ledger") for path in (home / part).rglob("*.*")}
     cells = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
-    for module in (told, building):
+    for module in (check_results, building):
         monkeypatch.setattr(module, "find_overlapping_codes", lambda _: ["E09000024"])
     faults = build_problems(Project(load_catalogue(copy), home, date(2026, 12, 24)), [], QUIET)
     assert any("sound" in fault for fault in faults), faults

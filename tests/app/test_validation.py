@@ -1,14 +1,15 @@
 """Contracts in a build, in the command `validate` and in Dagster: one verdict, and no large import in a build."""
 
 import os
-from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
 
+from checks import POLARS
 from pipelines.app import assets
 from pipelines.app.assets import observation_key
+from pipelines.app.checked_tables import check_source
 from pipelines.app.project_resource import ProjectResource, dagster_resources
 from pipelines.core.errors import CommongroundError, UnknownNameError
 from pipelines.core.store import read_table, state_path, table_key, write_table
@@ -23,16 +24,17 @@ CASE = Case(None, "x", with_peers(f"{MERTON},x,2023,7oops"), source=SOURCE)
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return a project built by the command line where Great Expectations cannot be imported."""
+    """Return a project built by the command line where neither Great Expectations nor Dagster can be imported."""
     folder = tmp_path_factory.mktemp("validated")
     project = project_of(CASE, folder)
-    library = folder / "library" / "great_expectations"
-    library.mkdir(parents=True)
-    (library / "__init__.py").write_text(
-        f"import pathlib\npathlib.Path({str(folder / 'imported')!r}).touch()\nraise ImportError('not in a build')\n"
-    )
+    for name in ("great_expectations", "dagster"):
+        library = folder / "library" / name
+        library.mkdir(parents=True)
+        (library / "__init__.py").write_text(
+            f"import pathlib\npathlib.Path({str(folder / 'imported')!r}).touch()\nraise ImportError('not in a build')\n"
+        )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(library.parent), os.environ.get("PYTHONPATH", "")]))
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(folder / "library"), os.environ.get("PYTHONPATH", "")]))
         done = run_apart("build", store=project.home, project=project.catalogue.root)
     assert done.returncode == 0, done.stderr
     assert not (folder / "imported").exists()
@@ -62,8 +64,8 @@ def test_validate_names_an_unknown_source(built: Project) -> None:
     assert "unknown source 'another'" in done.stderr
 
 
-def contract_check(project: Project, **resource: Any) -> dg.AssetCheckEvaluation:
-    place = ProjectResource(project.home, AS_OF, **resource)
+def contract_check(project: Project) -> dg.AssetCheckEvaluation:
+    place = ProjectResource(project.home, AS_OF)
     done = dg.materialize(assets.answer_assets(project.catalogue, ["a_source"], []), resources=dagster_resources(place))
     key = observation_key("a_source")
     return next(
@@ -71,15 +73,11 @@ def contract_check(project: Project, **resource: Any) -> dg.AssetCheckEvaluation
     )
 
 
-def read_metadata(check: dg.AssetCheckEvaluation) -> dict[str, object]:
-    return {name: entry.value for name, entry in check.metadata.items()}
-
-
-def test_dagster_check_states_its_runner_and_the_same_rows(built: Project) -> None:
-    web = contract_check(built, runner="great_expectations")
-    line = contract_check(built)
+def test_build_and_dagster_state_their_runners_and_the_same_rows(built: Project) -> None:
+    web = contract_check(built)
+    [line] = [item for item in check_source(built, "a_source", POLARS).checks if item.check == "contract"]
     assert (web.passed, line.passed) == (False, False)
-    seen, due = read_metadata(web), read_metadata(line)
+    seen, due = {name: entry.value for name, entry in web.metadata.items()}, dict(line.metadata)
     assert (seen.pop("judged by"), due.pop("judged by")) == ("Great Expectations", "Polars")
     assert seen == due
     assert seen["as in the build"] is True and "7oops" in str(seen["which"])
@@ -90,20 +88,10 @@ def test_verdict_unlike_the_build_is_reported(built: Project) -> None:
     sound, key = path.read_bytes(), table_key(path)
     write_table(path, read_table(path).with_columns(pl.lit(True).alias("met")), key or "")
     try:
-        check = contract_check(built, runner="great_expectations")
+        check = contract_check(built)
         done = run("validate", store=built.home, project=built.catalogue.root)
     finally:
         path.write_bytes(sound)
     assert not check.passed and check.metadata["as in the build"].value is False
     assert done.returncode == CommongroundError.exit_code
     assert "Great Expectations and the build differ" in done.stderr
-
-
-def test_web_pages_judge_with_great_expectations(built: Project) -> None:
-    from pipelines.app.definitions import define_project, define_run
-
-    web = define_project(built.catalogue, built.home, AS_OF).resources
-    line = define_run([], built, print).resources
-    runners = [dg.build_init_resource_context() for _ in range(2)]
-    made = [resources["place"](context) for resources, context in zip((web, line), runners, strict=True)]  # type: ignore[index]
-    assert [place.runner for place in made] == ["great_expectations", "polars"]

@@ -3,12 +3,11 @@
 from datetime import date
 from pathlib import Path
 
-import dagster as dg
 import polars as pl
 import pytest
 
 from checks.periods import find_other_periods
-from pipelines.app.asset_checks import period_result
+from pipelines.app.check_results import period_result
 from pipelines.core.errors import CommongroundError
 from pipelines.core.periods import ReferencePeriod
 from pipelines.core.schema import CELL_COLUMNS, table_from_records
@@ -199,8 +198,8 @@ STORED = [
 def test_figure_for_another_period_is_detected_in_cells(row: dict[str, object], allowed: bool) -> None:
     actual = find_other_periods(table_from_records([row], CELL_COLUMNS), "month", {"stock"})
     assert actual.height == (0 if allowed else 1)
-    result = period_result(dg.AssetKey(["problem", "p"]), table_from_records([row], CELL_COLUMNS), "month", {"stock"})
-    assert (result.passed, result.severity) == (allowed, dg.AssetCheckSeverity.ERROR)
+    result = period_result(table_from_records([row], CELL_COLUMNS), "month", {"stock"})
+    assert (result.passed, result.is_error) == (allowed, True)
 
 
 def test_for_grain_latest_a_figure_only_must_have_ended() -> None:
