@@ -44,7 +44,8 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "none", "No action; its successors are in a geography of the period."),
     Reason("not_loaded", "supply", "Published, but not loaded here",
            "the source is published, and no release is stored here; or the period lies between two stored releases, or "
-           "the files were compiled by another body and omit it; or the file is an extract without the place", "error",
+           "the files were compiled by another body and omit it; or the file is an extract without the place or the period",
+           "error",
            "your Commonground administrator", "Refresh the source, or add its file."),
     Reason("fetch_failed", "supply", "Stored file cannot be read",
            "a release of the source is stored, and it cannot be read", "error",
@@ -106,6 +107,11 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
     Reason("not_returned", "supply", "Missing for this place, published for others",
            "the release has the period for other places and no row for this one", "warn",
            "the publisher, or the provider that makes the return", "Ask why the place is missing."),
+    Reason("none_or_not_reported", "supply", "None, or none reported",
+           "the release has the period for other places and no row for this one, and the source declares that its file "
+           "does not distinguish a figure of 0 from a missing return (absent_row)", "warn",
+           "the publisher, or the provider that makes the return",
+           "Ask whether the place had none or reported none."),
     Reason("before_series", "supply", "Before the series began",
            "the period requested ends before the first figure of the series", "info",
            "the publisher", "Ask whether earlier figures exist; or find the series that this one replaced."),

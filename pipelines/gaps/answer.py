@@ -31,11 +31,12 @@ from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.gaps.cells import build_cells, group_slices
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
+from pipelines.gaps.former_codes import split_by_codes_of_period
 from pipelines.gaps.history import build_history
 from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.proxies import apply_proxies
 from pipelines.gaps.reference_periods import instant_measures
-from pipelines.gaps.refine import mark_places_outside_extracts, refine_gaps, withhold_implausible
+from pipelines.gaps.refine import mark_absent_rows, mark_places_outside_extracts, refine_gaps, withhold_implausible
 from pipelines.gaps.validity import Validity, current_answer_key, find_validity, format_answer_key
 from pipelines.gaps.verdicts import add_verdicts, build_verdicts
 from pipelines.gaps.view import run_problem_select
@@ -157,40 +158,45 @@ def place_observations(
         observed = load_source_tables(project, name)
         current = read_current(project, name, problem.measures)
         current = add_caveats(current, flag_disagreements(project, name, problem.measures))
-        for system_name, mine in _group_by_system(current, source.geography):
+        for system_name, mine, codes in _group_by_places(project, current, source.geography, observed.total, places):
             moved, gone = _place_source(
-                project, problem, name, system_name, mine, places, target, geography_data
+                project, problem, name, system_name, mine, codes, places, target, geography_data
             )  # fmt: skip
             lost.append(gone)
             with_gaps = refine_gaps(conform_table(moved, MAPPED_FIGURE), observed.total, system, system_name)
             if extracts := [PurePath(release.file).name for release in source.releases if release.extract]:
                 with_gaps = mark_places_outside_extracts(with_gaps, extracts)
+            if source.absent_row:
+                with_gaps = mark_absent_rows(with_gaps, source.absent_row)
             placed.append(withhold_implausible(with_gaps, catalogue.measures))
         aside.append(_locate_rows_set_aside(observed, places, target))
     return pl.concat(placed), pl.concat(aside), pl.concat(lost)
 
 
-def _group_by_system(observation: pl.DataFrame, own: str) -> list[tuple[str, pl.DataFrame]]:
-    """Split observations, each slice from one release, by the geography of their codes."""
-    systems = observation["geography"].unique()
-    if len(systems) < 2:
-        return [(str(systems[0]) if len(systems) else own, observation)]
-    parts = observation.partition_by("geography", as_dict=True, maintain_order=True)
-    return [(str(system_name), frame) for (system_name,), frame in parts.items()]
+def _group_by_places(
+    project: Project, observation: pl.DataFrame, own: str, total: pl.DataFrame, places: Places
+) -> list[tuple[str, pl.DataFrame, list[str]]]:
+    """Split observations, each slice from one release, by the geography and the codes of their places."""
+    parts = observation.partition_by("geography", as_dict=True, maintain_order=True) or {(own,): observation}
+    return [
+        (str(system), slices.observation, slices.codes)
+        for (system,), frame in parts.items()
+        for slices in split_by_codes_of_period(
+            frame, total, load_geography(project, str(system)).places["place_code"].to_list(), places
+        )
+    ]
 
 
 def _place_source(
-    project: Project, problem: Problem, name: str, system: str, observation: pl.DataFrame, places: Places,
-    target: set[str], geography_data: PlaceData | None,
+    project: Project, problem: Problem, name: str, system: str, observation: pl.DataFrame, codes: list[str],
+    places: Places, target: set[str], geography_data: PlaceData | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
-    """Map one source's observations in one geography to some places; return MAPPED_FIGURE and RESIDUAL."""
+    """Map one source's observations of places (`codes`) to some places; return MAPPED_FIGURE and RESIDUAL."""
     measures = project.catalogue.measures
     source = project.catalogue.sources[name].model_copy(update={"geography": system})
-    successors = find_successors(
-        places, load_geography(project, source.geography or "").places["place_code"].to_list(), target
-    )
+    successors = find_successors(places, codes, target)
     parts = list_parts(successors)
-    result = _apportion_source(project, problem, source, observation, places, successors, target, geography_data)
+    result = _apportion_source(project, problem, source, observation, codes, places, successors, target, geography_data)
     if result is None:
         moved = place_figures(observation, Crosswalk(parts), measures, read_denominators(project, source))
         result = moved, whole_residuals(observation, set(successors), measures)
@@ -210,7 +216,7 @@ def _mark_withdrawn(project: Project, name: str, placed: pl.DataFrame, parts: pl
 
 
 def _apportion_source(
-    project: Project, problem: Problem, source: Source, observation: pl.DataFrame, places: Places,
+    project: Project, problem: Problem, source: Source, observation: pl.DataFrame, codes: list[str], places: Places,
     successors: dict[str, Successor], target: set[str], geography_data: PlaceData | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame] | None:  # fmt: skip
     """Apportion observations where a boundary cuts areas or code changes alone do not suffice; else return None.
@@ -219,8 +225,7 @@ def _apportion_source(
     """
     system = source.geography or ""
     whole = [code for code, successor in successors.items() if len(successor.codes) == 1]
-    own = load_geography(project, system).places["place_code"]
-    if len(whole) == len(own) or observation.is_empty():
+    if len(whole) == len(codes) or observation.is_empty():
         return None
     geography_data = geography_data or load_place_data(project, places)
     moved, lost = [], []

@@ -178,12 +178,13 @@ def _collect_reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.Da
 
 
 def _drop_redundant_reasons(stacked: pl.DataFrame) -> pl.DataFrame:
-    """Keep `not_returned` only where no other reason applies.
+    """Keep a reason for an absent row only where no other reason applies.
 
     A row set aside has no usable row either, and neither has a nation that the source leaves out.
     """
-    more = stacked.filter(pl.col("reason") != "not_returned")
-    only = stacked.filter(pl.col("reason") == "not_returned").join(more, on=CELL_KEY, how="anti")
+    is_absent = pl.col("reason").is_in(["not_returned", "none_or_not_reported"])
+    more = stacked.filter(~is_absent)
+    only = stacked.filter(is_absent).join(more, on=CELL_KEY, how="anti")
     return pl.concat([more, only])
 
 
@@ -219,7 +220,7 @@ def _find_nation_reasons(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFr
     )
 
 
-NO_ROW_REASONS = ["not_returned", "withdrawn"]
+NO_ROW_REASONS = ["not_returned", "none_or_not_reported", "withdrawn"]
 """Reasons that mean that the file has no row for a place."""
 
 

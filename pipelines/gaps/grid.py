@@ -103,6 +103,11 @@ class MeasureSeries(NamedTuple):
     stored_periods: list[ReferencePeriod]
     release_spans: list[ReferencePeriod]
 
+    @property
+    def has_extracts(self) -> bool:
+        """Return whether a release has only some of the publisher's places or periods."""
+        return any(release.extract for release in self.source.releases)
+
 
 def choose_periods(
     problem: Problem,
@@ -216,7 +221,11 @@ def _explain_absent_figure(series: MeasureSeries, grain: Grain, period: Referenc
             f"{format_period(*nearest_period)}"
         )
         is_part = any(span.start <= period.start and period.end <= span.end for span in stored_periods)
-        reason = COARSER_PERIOD if is_part else "no_figure_for_period"
+        if is_part:
+            return _choice_without_figure(series, period, COARSER_PERIOD, text, nearest_period)
+        if series.has_extracts:
+            text = f"{series.name} is an extract with some of the publisher's periods; {text.partition('; ')[2]}"
+        reason = "not_loaded" if series.has_extracts else "no_figure_for_period"
         return _choice_without_figure(series, period, reason, text, nearest_period)
     reason, text = _explain_missing_period(series, period, as_of)
     return PeriodChoice(series.measure, *period, reason=reason, evidence=text)
@@ -251,6 +260,8 @@ def _explain_missing_period(series: MeasureSeries, period: ReferencePeriod, as_o
         before = max((span for span in stored_periods if span.end <= period.end), default=min(stored_periods))
         after = min(span for span in stored_periods if span.end > period.end)
         omitted = f"no figure between {format_period(*before)} and {format_period(*after)}"
+        if series.has_extracts:
+            return "not_loaded", f"the files are extracts with some of the publisher's periods; they have {omitted}"
         if source.compiled_by:
             return "not_loaded", f"the files, compiled by {source.compiled_by}, have {omitted}"
         spans = series.release_spans

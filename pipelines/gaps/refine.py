@@ -114,6 +114,16 @@ def mark_places_outside_extracts(placed: pl.DataFrame, extracts: Collection[str]
     )
 
 
+def mark_absent_rows(placed: pl.DataFrame, reason: str) -> pl.DataFrame:
+    """Give places without a row the reason that their source declares (absent_row)."""
+    is_absent = pl.col("reason") == NO_ROW_REASON
+    evidence = pl.format("{}; the file has no row for a place with none", "evidence")
+    return placed.with_columns(
+        pl.when(is_absent).then(pl.lit(reason)).otherwise("reason").alias("reason"),
+        pl.when(is_absent).then(evidence).otherwise("evidence").alias("evidence"),
+    )
+
+
 REVIEWED_CAVEATS = ["flagged", "corrected"]
 """Caveats of figures that a person has reviewed and accepted."""
 INCOMPLETE_DOUBTS = ["suspected_zero", "near_zero_leak", "partial_return", "low_reach"]

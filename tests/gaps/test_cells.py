@@ -48,6 +48,7 @@ def with_peers(*rows: str, year: int | str = 2023) -> list[str]:
 OLD = "period_kind: year\ngeography: lad_2019\n"
 MONTH = "period_kind: month\ngeography: lad_2023\ncadence: monthly\nlag: 2 months\n"
 BY_MONTH = "grain: month\nperiods: {start: 2024-03, end: 2024-03}"
+IN_2022 = "grain: year\nperiods: {start: '2022', end: '2022'}"
 PARTS = [f"{code},x,2023,{value}" for code, value in (("E07000026", 10), ("E07000028", 20), ("E07000029", 30))]
 RATE = "kind: rate, denominator: unheld"
 
@@ -58,6 +59,28 @@ CASES = {
         None, MERTON, with_peers(f"{MERTON},x,2023,5"), measure="kind: stock, rounding: 5", value=5.0, bounds=(2.5, 7.5)
     ),
     "merged": Case(None, CUMBERLAND, PARTS, source=OLD, value=60.0, bounds=(60.0, 60.0)),
+    "former councils of the period": Case(
+        None, CUMBERLAND, with_peers(*(row.replace("2023", "2022") for row in PARTS), year=2022), grain=IN_2022,
+        value=60.0, bounds=(60.0, 60.0),
+    ),
+    "former councils of the period, one without a row": Case(
+        "children_incomplete", CUMBERLAND, with_peers(*(row.replace("2023", "2022") for row in PARTS[:2]), year=2022),
+        grain=IN_2022, bounds=(30.0, None),
+    ),
+    "former councils beside a row of their successor without a figure": Case(
+        None, CUMBERLAND, with_peers(*(row.replace("2023", "2022") for row in PARTS), f"{CUMBERLAND},x,2022,z",
+                                     year=2022), grain=IN_2022, value=60.0, bounds=(60.0, 60.0),
+    ),
+    "former councils beside their successor's figure": Case(
+        None, CUMBERLAND, with_peers(*(row.replace("2023", "2022") for row in PARTS), f"{CUMBERLAND},x,2022,61",
+                                     year=2022), grain=IN_2022, value=61.0, bounds=(61.0, 61.0),
+    ),
+    "former councils after their end": Case("retired_code", CUMBERLAND, with_peers(*(
+        row.replace("2023", "2024") for row in PARTS), year=2024), grain=IN_2022.replace("2022", "2024")),
+    "no row where none was": Case(
+        "none_or_not_reported", "E08000035", with_peers(),
+        source="period_kind: year\ngeography: lad_2023\nabsent_row: none_or_not_reported\n",
+    ),
     "suppressed": Case("suppressed", MERTON, with_peers(f"{MERTON},x,2023,c"), bounds=(1.0, 4.0)),
     "blank": Case("not_available", MERTON, with_peers(f"{MERTON},x,2023,")),
     "can't be": Case("not_applicable", MERTON, with_peers(f"{MERTON},x,2023,z")),

@@ -263,3 +263,22 @@ def test_choices_become_a_table_with_a_row_each() -> None:
     assert rows.columns == ["measure", "period_start", "period_end", "reference_start", "reference_end", "time_reason",
                              "time_evidence", "time_caveat", "near_start", "near_end"]  # fmt: skip
     assert tabulate_choices([]).schema == rows.schema
+
+
+def test_period_that_an_extract_leaves_out_is_not_loaded() -> None:
+    extract = [{"file": "a.csv", "released": date(2024, 5, 1), "extract": True}]
+    between = [whole_months(2024, 1, 1), whole_months(2024, 5, 1)]
+    choice = chosen(between, cadence="monthly", releases=extract)
+    assert (choice.reason, choice.evidence) == (
+        "not_loaded",
+        "the files are extracts with some of the publisher's periods; they have no figure between January 2024 and "
+        "May 2024",
+    )
+    assert chosen(between, cadence="monthly").reason == "no_figure_for_period"
+
+
+def test_day_that_an_extract_leaves_out_is_not_loaded_with_the_nearest() -> None:
+    extract = [{"file": "a.csv", "released": date(2024, 5, 1), "extract": True}]
+    choice = chosen([day("2011-06-30"), day("2025-06-30")], cadence="annual", releases=extract)
+    assert (choice.reason, choice.near_end) == ("not_loaded", date(2025, 6, 30))
+    assert "the nearest is for 30 June 2025" in str(choice.evidence)
