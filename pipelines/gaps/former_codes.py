@@ -1,4 +1,4 @@
-"""Figures under the codes of their own period: former places whose successor has no figure in a slice.
+"""Figures under the codes of their own period: former places, where the successor has no figure in a slice.
 
 A file of the newest codes may give an earlier period under the codes of that time. A trust formed in October 2020 has
 no row for the quarter before, and the two trusts that merged have. The slice then has the places of its own period.

@@ -230,7 +230,7 @@ def test_mid_2022_residents_are_carried_forward_with_a_caveat(warehouse: Path) -
         and period_start in (date '2022-05-01', date '2022-06-01', date '2023-12-01') order by 1
     """)  # fmt: skip
     assert [row[1] is None for row in result] == [True, False, False] and result[1][1] == result[2][1]
-    assert [row[2] for row in result] == ["no_figure_for_period", "normal", "carried_forward"]
+    assert [row[2] for row in result] == ["not_loaded", "normal", "carried_forward"]
     assert [row[3] for row in result] == [None, "30 June 2022", "30 June 2022"]
 
 
