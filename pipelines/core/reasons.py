@@ -44,8 +44,8 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "none", "No action; its successors are in a geography of the period."),
     Reason("not_loaded", "supply", "Published, but not loaded here",
            "the source is published, and no release is stored here; or the period lies between two stored releases, or "
-           "the files were compiled by another body and omit it; or the file is an extract without the place or the period",
-           "error",
+           "the files were compiled by another body and omit it; or the file is an extract without the place or the "
+           "period", "error",
            "your Commonground administrator", "Refresh the source, or add its file."),
     Reason("fetch_failed", "supply", "Stored file cannot be read",
            "a release of the source is stored, and it cannot be read", "error",

@@ -66,7 +66,8 @@ class BundledRelease(Declaration):
         None, description="Geography of its codes, where it differs from the source's geography"
     )
     extract: bool = Field(
-        False, description="True for a file with only some of the publisher's places or periods: the others are `not_loaded`"
+        False,
+        description="True for a file with only some of the publisher's places or periods: the others are `not_loaded`",
     )
     withdrawn: Recall | None = Field(None, description="Recall by the publisher")
     known_up_to: Annotated[dict[str, date], BeforeValidator(_expand_day)] = Field(
