@@ -30,7 +30,8 @@ def build_csv_metadata(report: Report) -> str:
         "url": f"{report.problem}.csv",
         "dc:title": report.header.question,
         "dc:description": "Every place, period and measure that the question needs, with a value or a gap reason. "
-        "An empty value is not zero. Text that a spreadsheet could run as a formula begins with '.",
+        "Cells to which no need applies are left out. An empty value is not zero. Text that a spreadsheet could run as "
+        "a formula begins with '.",
         "dc:creator": f"Commonground {report.version}, for the {report.header.owner}",
         **_issue_day(report),
         "dialect": {"encoding": "utf-8", "delimiter": ",", "quoteChar": '"', "header": True},

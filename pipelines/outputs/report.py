@@ -9,6 +9,7 @@ import polars as pl
 
 from pipelines.core.export import escape_formulas
 from pipelines.core.periods import format_period
+from pipelines.gaps import is_needed
 from pipelines.observations import newest_periods
 from pipelines.outputs.answer import PageAnswer, find_answer
 from pipelines.outputs.answer_ranking import rank_answer
@@ -210,8 +211,8 @@ def _met_shapes(report: Report, met: dict[str, tuple[int, int]], names: dict[str
 
 
 def cells_csv(report: Report) -> str:
-    """Return all cells as CSV (`credited_cells`), with text that is safe to open in a spreadsheet."""
-    return escape_formulas(credited_cells(report)).write_csv()
+    """Return the cells within the scope of their need as CSV (`credited_cells`), with text that is safe to open."""
+    return escape_formulas(credited_cells(report).filter(is_needed())).write_csv()
 
 
 def credited_cells(report: Report) -> pl.DataFrame:

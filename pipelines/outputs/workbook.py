@@ -7,7 +7,7 @@ and one table a sheet, which starts in column A. There are no merged cells and n
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -58,6 +58,13 @@ class SheetTable(NamedTuple):
     widths: Sequence[int] = ()
 
 
+class _Column(NamedTuple):
+    """A column of a table: its texts and numbers, and the format of its cells."""
+
+    values: Sequence[Any]
+    cell_format: Any
+
+
 def write_workbook(
     cover: Cover, sheets: Sequence[SheetTable], notes: Sequence[str], title: str, created: datetime
 ) -> bytes:
@@ -76,7 +83,7 @@ def write_workbook(
     _write_contents(_add_sheet(book, "Contents"), sheets, formats)
     numbered = pl.DataFrame({"Note number": range(1, len(notes) + 1), "Note text": notes})
     for sheet in (*([SheetTable("Notes", "Notes", numbered, lines=(ONE_TABLE,))] if notes else ()), *sheets):
-        _write_sheet(_add_sheet(book, sheet.name), sheet, formats)
+        _write_sheet(_add_sheet(book, sheet.name), sheet, formats, _add_rows)
     book.set_properties({"title": title, "author": "Commonground", "created": created})
     book.close()
     return content.getvalue()
@@ -102,12 +109,14 @@ def _write_contents(sheet: Any, sheets: Sequence[SheetTable], formats: Mapping[s
         [(content.name, content.title) for content in sheets], schema=["Sheet name", "Table description"], orient="row"
     )
     contents = SheetTable("Contents", "Table of contents", table, lines=(ONE_TABLE,))
-    first = _write_sheet(sheet, contents, formats)
+    first = _write_sheet(sheet, contents, formats, _write_cells)
     for row, content in enumerate(sheets, first):
         sheet.write_url(row, 0, f"internal:'{content.name}'!A1", formats["link"], content.name)
 
 
-def _write_sheet(sheet: Any, content: SheetTable, formats: Mapping[str, Any]) -> int:
+def _write_sheet(
+    sheet: Any, content: SheetTable, formats: Mapping[str, Any], add_rows: Callable[[Any, int, list[_Column]], None]
+) -> int:
     """Write the title, the lines and the marked table of a sheet. Return the first row below the heading."""
     sheet.write_string(0, 0, content.title, formats["title"])
     for row, line in enumerate(content.lines, 1):
@@ -119,18 +128,21 @@ def _write_sheet(sheet: Any, content: SheetTable, formats: Mapping[str, Any]) ->
     ]
     sides = [_choose_side(number, values) for number, values in enumerate(content.table.iter_columns())]
     for number, values in enumerate(content.table.iter_columns()):
-        _write_column(sheet, head + 1, number, values.to_list(), formats[f"cell {sides[number]}"])
         if content.widths:
             sheet.set_column(number, number, content.widths[number])
         else:
             sheet.set_column_pixels(number, number, _fit_width(headings[number], values.to_list()))
     columns = [
+        _Column(values.to_list(), formats[f"cell {side}"]) for values, side in zip(content.table, sides, strict=True)
+    ]
+    add_rows(sheet, head + 1, columns)
+    marked = [
         {"header": heading, "header_format": formats[f"heading {side}"]}
         for heading, side in zip(headings, sides, strict=True)
     ]
     size = head + content.table.height, content.table.width - 1
     table_name = f"{content.name.lower()}_table"
-    sheet.add_table(head, 0, *size, {"autofilter": False, "style": None, "name": table_name, "columns": columns})
+    sheet.add_table(head, 0, *size, {"autofilter": False, "style": None, "name": table_name, "columns": marked})
     return head + 1
 
 
@@ -143,11 +155,51 @@ def _choose_side(number: int, values: pl.Series) -> str:
     return "right" if figures and all(map(_SHORTHAND.fullmatch, texts)) else "left"
 
 
-def _write_column(sheet: Any, row: int, column: int, values: Iterable[object], cell_format: Any) -> None:
-    write_string, write_number = sheet.write_string, sheet.write_number
-    for number, value in enumerate(values, row):
-        write = write_string if isinstance(value, str) else write_number
-        write(number, column, value, cell_format)
+def _write_cells(sheet: Any, first: int, columns: Sequence[_Column]) -> None:
+    """Write the cells of a table one by one, so that links can replace some."""
+    for number, column in enumerate(columns):
+        for row, value in enumerate(column.values, first):
+            sheet.write_string(row, number, value, column.cell_format)
+
+
+def _add_rows(sheet: Any, first: int, columns: Sequence[_Column]) -> None:
+    """Add the rows of a table as text by column.
+
+    XlsxWriter keeps an object for each cell and writes it by itself, which takes ten times as long.
+    """
+    indices = [_index_texts(column.values, sheet.str_table) for column in columns]
+    write_headings = sheet._write_rows
+
+    def write_rows() -> None:
+        write_headings()
+        cells = [
+            _format_column(column, number, first, texts)
+            for number, (column, texts) in enumerate(zip(columns, indices, strict=True))
+        ]
+        rows = enumerate(zip(*cells, strict=True), first + 1)
+        sheet.fh.writelines(f'<row r="{number}">{"".join(row)}</row>' for number, row in rows)
+
+    sheet._write_rows = write_rows
+
+
+def _index_texts(values: Sequence[object], strings: Any) -> dict[str, int]:
+    """Return the index of each distinct text in the workbook's table of strings, which gets the new ones."""
+    texts = [value for value in values if isinstance(value, str)]
+    indices = {text: strings._get_shared_string_index(text) for text in dict.fromkeys(texts)}
+    strings.count += len(texts) - len(indices)
+    return indices
+
+
+def _format_column(column: _Column, number: int, first: int, indices: Mapping[str, int]) -> list[str]:
+    """Return the cells of a column as XML."""
+    from xlsxwriter.utility import xl_col_to_name
+
+    letters, style = xl_col_to_name(number), f'" s="{column.cell_format._get_xf_index()}"'
+    texts = {text: f'{style} t="s"><v>{index}</v></c>' for text, index in indices.items()}
+    return [
+        f'<c r="{letters}{row}{texts[value] if isinstance(value, str) else f"{style}><v>{value:.16G}</v></c>"}'
+        for row, value in enumerate(column.values, first + 1)
+    ]
 
 
 def _fit_width(heading: str, values: Iterable[object]) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.core.schema import CELL_COLUMNS, table_from_records
+from pipelines.core.schema import CELL_COLUMNS, NOT_NEEDED, table_from_records
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import Need
 from pipelines.gaps.discontinuities import BOUNDARY_DISCONTINUITY
@@ -382,6 +382,16 @@ def test_shades_cover_every_share_of_needs_met(met: int, name: str) -> None:
 )
 def test_percentage_never_rounds_to_zero_or_a_hundred(met: int, asked: int, text: str) -> None:
     assert format_percent(met, asked) == text
+
+
+def test_csv_leaves_out_cells_that_no_need_asks_for_and_parquet_has_them() -> None:
+    report = sample()
+    need = pl.when(pl.col("place_code") == "W06000001").then(pl.lit(NOT_NEEDED)).otherwise("need").alias("need")
+    scoped = report._replace(cells=report.cells.with_columns(need))
+    rows = list(csv.DictReader(io.StringIO(cells_csv(scoped))))
+    kept = {(row["place_code"], row["measure"]) for row in rows}
+    assert kept == set(scoped.asked_cells.select("place_code", "measure").iter_rows())
+    assert len(rows) < credited_cells(scoped).height == report.cells.height
 
 
 def test_csv_defuses_formulas_and_keeps_numbers() -> None:

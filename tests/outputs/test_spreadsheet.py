@@ -94,6 +94,21 @@ def test_figures_stay_numeric_in_columns_with_shorthand() -> None:
     assert re.search(r"<c r=\"C\d+\"[^>]*><v>2\.5</v>", figures)
 
 
+def test_each_sheet_has_each_cell_once_and_counts_its_texts(content: bytes) -> None:
+    files = parts(content)
+    sheets = {name: text for name, text in files.items() if "worksheets/sheet" in name and not name.endswith(".rels")}
+    texts = 0
+    for name, text in sheets.items():
+        cells = re.findall(r'<c r="([A-Z]+)(\d+)"', text)
+        assert len(cells) == len(set(cells)), name
+        rows = [int(number) for number in re.findall(r'<row r="(\d+)"', text)]
+        assert rows == sorted(set(rows)) and {int(number) for _, number in cells} == set(rows), name
+        texts += text.count(' t="s">')
+    count, distinct = map(int, re.findall(r'ount="(\d+)"', files["xl/sharedStrings.xml"]))
+    # The library counts a text again that a link replaced: one on the contents for each sheet with figures.
+    assert (count, distinct) == (texts + len(SHEETS[3:]), files["xl/sharedStrings.xml"].count("<si>"))
+
+
 def test_same_report_gives_the_same_bytes() -> None:
     assert build_spreadsheet(sample()) == build_spreadsheet(sample())
 
