@@ -23,7 +23,7 @@ WIDTH = 200
 Done = subprocess.CompletedProcess[str]
 
 
-def run(*words: str, store: Path, project: Path = ROOT) -> Done:
+def run(*words: str, store: Path | str, project: Path = ROOT) -> Done:
     """Run a command in this process, with modules already imported; return its exit code and output."""
     out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with (
@@ -62,7 +62,7 @@ def run_apart(*words: str, store: Path, project: Path = ROOT) -> Done:
     )
 
 
-def surroundings(store: Path, project: Path) -> dict[str, str]:
+def surroundings(store: Path | str, project: Path) -> dict[str, str]:
     """Return the environment of a command."""
     return {
         **os.environ,

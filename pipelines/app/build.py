@@ -10,6 +10,7 @@ from pipelines.app.build_events import BuildEvent, queue_events, version_tags
 from pipelines.app.outcome import BuildOutcome
 from pipelines.app.parallel import Workers, WorkFunction, call_in_worker, share_work, worker_processes
 from pipelines.app.steps import prepare_store, readable_sources
+from pipelines.app.store_access import describe_output
 from pipelines.app.summary import print_summary
 from pipelines.app.work import answer_question, build_place_tables, read_source, write_output
 from pipelines.core.export import format_csv, format_table, progress_bar
@@ -226,7 +227,8 @@ def report_scenario(project: Project, name: str, problems: Sequence[str], consol
         for sentence in format_requests(lost):
             console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     for out in outs:
-        console.print(f"wrote {output_path(project.home, out)}", soft_wrap=True, highlight=False, markup=False)
+        path = describe_output(project.home, output_path(project.home, out))
+        console.print(f"wrote {path}", soft_wrap=True, highlight=False, markup=False)
 
 
 def format_requests(lost: pl.DataFrame) -> list[str]:

@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.app.store_access import describe_output
 from pipelines.core.output_files import write_outputs
 from pipelines.core.step_costs import list_step_costs, peak_memory_mb
 from pipelines.core.store import output_path
@@ -27,4 +28,4 @@ def print_profile(home: Path, console: Console) -> None:
     write_outputs(home, "profile", [], [(PROFILE_NAME, content.encode())], staying=())
     if memory is not None:
         console.print(f"Memory   {memory:,.0f} MB at most, without worker processes", highlight=False)
-    console.print(f"Profile  {output_path(home, PROFILE_NAME)}", soft_wrap=True, highlight=False)
+    console.print(f"Profile  {describe_output(home, output_path(home, PROFILE_NAME))}", soft_wrap=True, highlight=False)

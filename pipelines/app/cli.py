@@ -21,9 +21,12 @@ from pipelines.app.console import (
     escape_markup,
     open_checked_store,
     open_command_project,
+    print_publication,
     print_table,
     send_notices,
 )
+from pipelines.app.store_access import closing_stores, refuse_bucket
+from pipelines.core.bucket_view import TABLE_FILES
 from pipelines.core.errors import CommongroundError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -73,7 +76,8 @@ def main() -> None:
     if sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     try:
-        app()
+        with closing_stores(print_publication):
+            app()
     except CommongroundError as error:
         error_console.print(f"[bold red]error:[/] {escape_markup(str(error))}", soft_wrap=True, highlight=False)
         raise SystemExit(error.exit_code) from None
@@ -103,7 +107,7 @@ def build(
     from pipelines.app.build import build_problems
     from pipelines.app.build_profile import print_profile
 
-    project = open_command_project(store, as_of)
+    project = open_command_project(store, as_of, publishes=True)
     _print_unfinished(project)
     left_out = [] if problem else list(project.catalogue.excluded_problems.values())
     faults = [*left_out, *build_problems(project, problem or [], console)]
@@ -131,10 +135,10 @@ def refresh(
     if check:
         from pipelines.app.source_status import check_roads
 
-        checks = check_roads(open_command_project(store, None), source or [])
+        checks = check_roads(open_command_project(store, None, publishes=True), source or [])
         print_table(checks, OutputFormat.table)
         raise typer.Exit(5 if "fails" in checks["result"] or "no_road" in checks["result"] else 0)
-    project = open_command_project(store, None)
+    project = open_command_project(store, None, publishes=True)
     failed = refresh_sources(project, source or [], console)
     send_notices(project)
     if failed:
@@ -157,9 +161,11 @@ def add(
     from pipelines.app.acquire import add_folder, add_release
 
     if folder and not source:
-        add_folder(open_command_project(store, None), folder, released.date() if released else None, console, accept)
+        project = open_command_project(store, None, publishes=True)
+        add_folder(project, folder, released.date() if released else None, console, accept)
     elif source and file and released and not folder:
-        add_release(open_command_project(store, None), source, file, released.date(), console, accept)
+        project = open_command_project(store, None, publishes=True)
+        add_release(project, source, file, released.date(), console, accept)
     else:
         raise typer.BadParameter("expected SOURCE, FILE and --released, or --from FOLDER")
 
@@ -174,7 +180,7 @@ def gaps(
     """List gaps with reason, evidence, data owner and remedy."""
     from pipelines.app.gap_list import list_gaps, select_gap_columns
 
-    table = list_gaps(open_command_project(store, None), problem, place)
+    table = list_gaps(open_command_project(store, None, TABLE_FILES), problem, place)
     print_table(select_gap_columns(table) if form is OutputFormat.table else table, form)
 
 
@@ -218,7 +224,7 @@ def explain(
     """Show the provenance of one cell: file, row, release, licence, crosswalk and checks."""
     from pipelines.app.query import explain_cell
 
-    for heading, text in explain_cell(open_command_project(store, None), problem, place, measure, period):
+    for heading, text in explain_cell(open_command_project(store, None, TABLE_FILES), problem, place, measure, period):
         console.print(f"[bold]{heading:<10}[/] {escape_markup(text)}", soft_wrap=True, highlight=False)
 
 
@@ -277,7 +283,7 @@ def scenario_(
     """Compare answers for planned councils with answers for today's districts, and list requests."""
     from pipelines.app.build import report_scenario
 
-    report_scenario(open_command_project(store, as_of), scenario, problem or [], console)
+    report_scenario(open_command_project(store, as_of, publishes=True), scenario, problem or [], console)
 
 
 @app.command("rehearse", hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -295,7 +301,7 @@ def list_(
     """List sources, measures, problems or places."""
     from pipelines.app.lists import list_items
 
-    project = open_command_project(store, None)
+    project = open_command_project(store, None, TABLE_FILES)
     _print_unfinished(project)
     print_table(list_items(project, what.value), form)
 
@@ -308,6 +314,7 @@ def ui(
     """Start the Dagster web UI and its schedules. Press Ctrl+C to stop."""
     from pipelines.app.ui import serve_ui
 
+    refuse_bucket(store)
     raise typer.Exit(serve_ui(open_command_project(store, None), port))
 
 

@@ -23,7 +23,7 @@ def ledger_(
     """List the builds in the gap ledger, or remove builds from it."""
     from pipelines.app.ledger_repair import list_builds, remove_recorded_builds
 
-    project = open_command_project(store, None)
+    project = open_command_project(store, None, publishes=yes)
     if remove_build:
         remove_recorded_builds(project, problem, remove_build, console, yes)
     elif yes:

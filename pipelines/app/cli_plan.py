@@ -31,7 +31,7 @@ def plan_(
     from pipelines.gaps import describe_plan, flatten_plan, plan_requests, summarise_plan
     from pipelines.outputs import write_letters
 
-    project = open_command_project(store, None)
+    project = open_command_project(store, None, publishes=bool(letters))
     request_plan = plan_requests(project, problem, budget, costs, choose or [])
     print_table(summarise_plan(request_plan) if form is OutputFormat.table else flatten_plan(request_plan), form)
     if form is OutputFormat.table:

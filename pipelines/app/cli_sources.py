@@ -14,6 +14,7 @@ from pipelines.app.console import (
     open_command_project,
     print_table,
 )
+from pipelines.core.bucket_view import TABLE_FILES
 
 source_commands = typer.Typer()
 new_commands = typer.Typer(help="Draft a declaration for a person to complete.", no_args_is_help=True)
@@ -58,7 +59,7 @@ def status(
     """Show how current each source is: newest period, next due, overdue, last attempt."""
     from pipelines.app.source_status import report_status
 
-    print_table(report_status(open_command_project(store, as_of), source or []), form)
+    print_table(report_status(open_command_project(store, as_of, TABLE_FILES), source or []), form)
 
 
 @source_commands.command()
@@ -74,7 +75,7 @@ def notices(
     from pipelines.core.errors import FetchError
 
     if not test:
-        rows = [notice[:3] for notice in read_notices(open_command_project(store, None).home)]
+        rows = [notice[:3] for notice in read_notices(open_command_project(store, None, TABLE_FILES).home)]
         print_table(pl.DataFrame(rows, schema=list(Notice._fields[:3]), orient="row"), form)
     elif faults := send_test_message():
         raise FetchError("\n".join(faults))
@@ -121,7 +122,7 @@ def revisions(
     from pipelines.app.query import summarise_revisions
     from pipelines.observations import readable_summary
 
-    summary = summarise_revisions(open_command_project(store, None), source)
+    summary = summarise_revisions(open_command_project(store, None, TABLE_FILES), source)
     print_table(readable_summary(summary) if form is OutputFormat.table else summary, form)
 
 

@@ -1,6 +1,7 @@
 """Shared parts of the commands: consoles, common options and the project."""
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from pipelines.app.store_access import open_home, publish_store
+from pipelines.core.bucket_view import EVERYTHING, QUERY_FILES
 from pipelines.core.visible import escape_invisible, escape_invisible_frame
 
 if TYPE_CHECKING:
@@ -37,7 +40,9 @@ class OutputFormat(StrEnum):
     json = "json"
 
 
-StoreOption = Annotated[Path | None, typer.Option(help="Store directory (default: data/ in the project).")]
+StoreOption = Annotated[
+    str | None, typer.Option(help="Store: a directory, or s3://bucket/prefix (default: data/ in the project).")
+]
 AsOfOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Use only data released by this day.")]
 FormatOption = Annotated[OutputFormat, typer.Option("--format", help="Output format.")]
 
@@ -47,55 +52,76 @@ def escape_markup(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-def open_command_project(store: Path | None, as_of: datetime | None) -> "Project":
+def open_command_project(
+    store: str | None, as_of: datetime | None, needs: Sequence[str] = EVERYTHING, *, publishes: bool = False
+) -> "Project":
     """Read the declarations, withdraw outputs that are no longer public, and return the project of a command.
 
+    Of a store in a bucket, the command needs the files whose paths start with `needs`, and `publishes` what it changes.
     A store of an earlier version is upgraded first. A store of a later version raises an error. Imports are late, so
     that --help is fast.
     """
-    from pipelines.app.earlier_store import renew_store
-    from pipelines.app.withdrawal import withdraw_outputs
-    from pipelines.core.checked_store import record_check
-    from pipelines.core.paths import project_directory, store_directory
+    from pipelines.core.paths import project_directory
     from pipelines.declarations.catalogue import load_catalogue
     from pipelines.declarations.project import Project, build_date, refuse_future_date
 
     day = refuse_future_date(as_of.date(), "--as-of") if as_of else build_date()
-    home = store.resolve() if store else store_directory()
+    home = open_home(store, needs, publishes)
     project = Project(load_catalogue(project_directory(), home), home, day)
+    renew_command_store(project)
+    return project
+
+
+def renew_command_store(project: "Project") -> None:
+    """Upgrade a store of an earlier version, and withdraw outputs that are no longer public; report both."""
+    from pipelines.app.earlier_store import renew_store
+    from pipelines.app.withdrawal import withdraw_outputs
+    from pipelines.core.checked_store import record_check
+
     if notice := renew_store(project.home):
         error_console.print(notice, soft_wrap=True, highlight=False, markup=False)
     for line in withdraw_outputs(project.catalogue, project.home):
         error_console.print(f"[yellow]withdrawn:[/] {escape_markup(line)}", soft_wrap=True, highlight=False)
     record_check(project.home, project.catalogue.contents)
-    return project
 
 
-def open_checked_store(store: Path | None) -> Path:
+def open_checked_store(store: str | None) -> Path:
     """Return the store of a command that reads only outputs, without outputs that are no longer public.
 
     The declarations are read only where they or the store have changed since the last check.
     """
     from pipelines.core.checked_store import is_checked
-    from pipelines.core.paths import project_directory, store_directory
+    from pipelines.core.paths import project_directory
+    from pipelines.declarations.catalogue import load_catalogue
     from pipelines.declarations.contents import hash_declarations
+    from pipelines.declarations.project import Project, build_date
 
-    home = store.resolve() if store else store_directory()
+    home = open_home(store, QUERY_FILES)
     if not is_checked(home, hash_declarations(project_directory())):
-        open_command_project(store, None)
+        renew_command_store(Project(load_catalogue(project_directory(), home), home, build_date()))
     return home
 
 
 def send_notices(project: "Project") -> None:
-    """Send the notices of a store by the channels that a user has configured, and print the faults of channels."""
+    """Send the notices of a store by the channels that a user has configured, and print the faults of channels.
+
+    What they report is published first.
+    """
     from pipelines.fetch import list_channels
 
+    print_publication(publish_store(project.home))
     if not list_channels():
         return
     from pipelines.app.notices import notify
 
     for fault in notify(project):
         error_console.print(f"[yellow]notice:[/] {escape_markup(fault)}", soft_wrap=True, highlight=False)
+
+
+def print_publication(sentence: str) -> None:
+    """Print what was published in a bucket, on standard error: a command's own output stays as it is."""
+    if sentence:
+        error_console.print(escape_markup(sentence), soft_wrap=True, highlight=False)
 
 
 def print_table(frame: "pl.DataFrame", form: OutputFormat) -> None:

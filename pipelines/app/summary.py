@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.app.store_access import describe_output
 from pipelines.core.store import output_path, read_table, state_path
 from pipelines.declarations.acceptances import add_acceptances, list_obsolete_acceptances
 from pipelines.declarations.project import Project
@@ -33,10 +34,14 @@ def print_summary(project: Project, names: Sequence[str], console: Console, begu
     for line in _change_lines(project, built_names, begun):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     reports = [report_files(project, name)[0] for name in built_names]
-    report_text = str(reports[0]) if len(reports) == 1 else f"{len(reports)} reports in the same folder"
-    console.print(f"Index    {output_path(project.home, INDEX)}", soft_wrap=True, highlight=False)
+    report_text = (
+        describe_output(project.home, reports[0]) if len(reports) == 1 else f"{len(reports)} reports in the same folder"
+    )
+    out = output_path(project.home, "")
+    console.print(f"Index    {describe_output(project.home, out / INDEX)}", soft_wrap=True, highlight=False)
     console.print(f"Reports  {report_text}", soft_wrap=True, highlight=False)
-    console.print(f"SQL      {newest_warehouse(output_path(project.home, ''))}", soft_wrap=True, highlight=False)
+    warehouse = describe_output(project.home, newest_warehouse(out))
+    console.print(f"SQL      {warehouse}", soft_wrap=True, highlight=False)
 
 
 def _answers_table(project: Project, cells: dict[str, pl.DataFrame]) -> Table:

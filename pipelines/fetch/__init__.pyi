@@ -1,4 +1,5 @@
 # Public names of this room; each module is loaded when a name of it is first used.
+from .buckets import open_bucket as open_bucket
 from .bundled import import_bundled_releases as import_bundled_releases
 from .channels import list_channels as list_channels
 from .check import RoadCheck as RoadCheck

@@ -1,0 +1,113 @@
+"""Commands on a store in a bucket: the same outputs as in a directory, and one sentence where nothing is published."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from pipelines.core.bucket_catalogue import read_edition
+from pipelines.core.bucket_view import open_view, publish_view
+from pipelines.core.store import hash_file
+from pipelines.fetch import open_bucket
+from tests.bucket import loopback_bucket
+from tests.command import Done, run, surroundings
+from tests.small import ROOT
+
+pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
+pytest.importorskip("moto.server", reason="moto, the loopback server of buckets, is not installed")
+FIXED = ("*.html", "*.csv", "*.json", "*.parquet", "*.xlsx")
+"""Outputs whose bytes are the same in each build of the same figures."""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with loopback_bucket() as address, patch.dict(os.environ, COMMONGROUND_CACHE=str(tmp_path_factory.mktemp("cache"))):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def published(address: str, built_small: Path) -> str:
+    """The address of a store that the command line built in the bucket."""
+    done = run("build", store=address, project=built_small / "project")
+    assert done.returncode == 0, done.stderr
+    assert f"Index    {address}/out/index.html" in done.stdout
+    assert f"Published {address} (build 1)" in done.stderr
+    return address
+
+
+def ask(*words: str, store: str, small: Path) -> Done:
+    done = run(*words, store=store, project=small / "project")
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_outputs_equal_those_of_a_directory(published: str, built_small: Path, tmp_path: Path) -> None:
+    bucket, out = open_bucket(published), built_small / "store" / "out"
+    local = {path.relative_to(out.parent).as_posix(): path for pattern in FIXED for path in out.rglob(pattern)}
+    assert len(local) > 20
+    edition = read_edition(bucket)
+    assert {name: edition.files[name].sha256 for name in local} == {name: hash_file(p) for name, p in local.items()}
+    copies = {name: tmp_path / str(number) for number, name in enumerate(local)}
+    bucket.download(copies)
+    assert {name: hash_file(path) for name, path in copies.items()} == {name: hash_file(p) for name, p in local.items()}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("sql", "select * from problem.jobs_recovery order by all", "--format", "csv"),
+        ("gaps", "jobs_recovery", "--format", "csv"),
+        ("list", "sources", "--format", "csv"),
+        ("explain", "jobs_recovery", "Merton", "claimant_rate"),
+    ],
+)
+def test_commands_read_the_same_from_a_bucket(published: str, built_small: Path, words: tuple[str, ...]) -> None:
+    here = ask(*words, store=str(built_small / "store"), small=built_small)
+    assert ask(*words, store=published, small=built_small).stdout == here.stdout
+
+
+def test_second_build_publishes_nothing(published: str, built_small: Path) -> None:
+    before = read_edition(open_bucket(published))
+    done = ask("build", store=published, small=built_small)
+    assert "Nothing has changed" in done.stdout
+    assert read_edition(open_bucket(published)).files == before.files
+
+
+def test_build_is_refused_where_another_was_published_meanwhile(
+    published: str, built_small: Path, tmp_path: Path
+) -> None:
+    bucket = open_bucket(f"{published}2")
+    with open_view(bucket, tmp_path) as view:
+        (view.home / "snapshots").mkdir()
+        (view.home / "snapshots" / "note").write_bytes(b"of the other build")
+
+        def publish_first(*_: object) -> str:
+            publish_view(view)
+            return ""
+
+        with patch("pipelines.app.console.publish_store", publish_first):
+            done = run("build", "jobs_recovery", store=f"{published}2", project=built_small / "project")
+    assert done.returncode == 1
+    assert "another build was published while this one ran; nothing of this one was published" in done.stderr
+    assert set(read_edition(bucket).files) == {"snapshots/note"}
+
+
+def test_killed_build_publishes_nothing(published: str, built_small: Path) -> None:
+    address = f"{published}3"
+    command = [sys.executable, "-m", "pipelines.app.cli", "build"]
+    where = {**surroundings(Path("x"), built_small / "project"), "COMMONGROUND_STORE": address}
+    with subprocess.Popen(command, env=where, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout and process.stdout.read(1)
+        process.send_signal(signal.SIGKILL)
+    assert read_edition(open_bucket(address)).build == 0
+
+
+def test_dagster_refuses_a_bucket_with_one_sentence(published: str, built_small: Path) -> None:
+    done = run("ui", store=published, project=built_small / "project")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1 and "need a directory" in done.stderr
