@@ -227,8 +227,8 @@ def report_scenario(project: Project, name: str, problems: Sequence[str], consol
         for sentence in format_requests(lost):
             console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     for out in outs:
-        path = describe_output(project.home, output_path(project.home, out))
-        console.print(f"wrote {path}", soft_wrap=True, highlight=False, markup=False)
+        where = describe_output(project.home, output_path(project.home, out))
+        console.print(f"wrote {where}", soft_wrap=True, highlight=False, markup=False)
 
 
 def format_requests(lost: pl.DataFrame) -> list[str]:

@@ -388,7 +388,7 @@ def test_last_file_by_name_in_a_folder_is_read(tmp_path: Path) -> None:
     [
         ("{here}/none.csv", "does not exist"),
         ("{here}", "found no file"),
-        ("s3://bucket/a.csv", "need s3fs, which is not installed"),
+        ("gs://bucket/a.csv", "need gcsfs, which is not installed"),
         ("sftp://host/a.csv", "need paramiko, which is not installed"),
         ("file://{here}/a.zip::x", "nested addresses"),
     ],
