@@ -38,8 +38,8 @@ class MemoryBucket:
         self.times[key] = self.now
 
     def write_if_unchanged(self, key: str, content: bytes, tag: str | None) -> bool:
-        found = self.objects.get(key)
-        if self.has_conditions and (found.tag if found else None) != tag:
+        stored = self.objects.get(key)
+        if self.has_conditions and (stored.tag if stored else None) != tag:
             return False
         self.write(key, content)
         return True

@@ -26,8 +26,8 @@ from pipelines.app.console import (
     send_notices,
 )
 from pipelines.app.store_access import closing_stores, refuse_bucket
-from pipelines.core.bucket_view import TABLE_FILES
 from pipelines.core.errors import CommongroundError, UnknownNameError
+from pipelines.core.object_store import TABLE_FILES
 
 if TYPE_CHECKING:
     from pipelines.declarations.project import Project

@@ -14,7 +14,7 @@ from pipelines.app.console import (
     open_command_project,
     print_table,
 )
-from pipelines.core.bucket_view import TABLE_FILES
+from pipelines.core.object_store import TABLE_FILES
 
 source_commands = typer.Typer()
 new_commands = typer.Typer(help="Draft a declaration for a person to complete.", no_args_is_help=True)

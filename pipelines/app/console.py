@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from pipelines.app.store_access import open_home, publish_store
-from pipelines.core.bucket_view import EVERYTHING, QUERY_FILES
+from pipelines.core.object_store import EVERYTHING, QUERY_FILES
 from pipelines.core.visible import escape_invisible, escape_invisible_frame
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def open_command_project(
 ) -> "Project":
     """Read the declarations, withdraw outputs that are no longer public, and return the project of a command.
 
-    Of a store in a bucket, the command needs the files whose paths start with `needs`, and `publishes` what it changes.
+    `needs` has the starts of the paths that the command reads in a bucket; with `publishes`, its changes are published.
     A store of an earlier version is upgraded first. A store of a later version raises an error. Imports are late, so
     that --help is fast.
     """
@@ -92,12 +92,13 @@ def open_checked_store(store: str | None) -> Path:
     """
     from pipelines.core.checked_store import is_checked
     from pipelines.core.paths import project_directory
-    from pipelines.declarations.catalogue import load_catalogue
     from pipelines.declarations.contents import hash_declarations
-    from pipelines.declarations.project import Project, build_date
 
     home = open_home(store, QUERY_FILES)
     if not is_checked(home, hash_declarations(project_directory())):
+        from pipelines.declarations.catalogue import load_catalogue
+        from pipelines.declarations.project import Project, build_date
+
         renew_command_store(Project(load_catalogue(project_directory(), home), home, build_date()))
     return home
 
@@ -119,7 +120,7 @@ def send_notices(project: "Project") -> None:
 
 
 def print_publication(sentence: str) -> None:
-    """Print what was published in a bucket, on standard error: a command's own output stays as it is."""
+    """Print what was published in a bucket, on standard error, apart from the output of the command."""
     if sentence:
         error_console.print(escape_markup(sentence), soft_wrap=True, highlight=False)
 

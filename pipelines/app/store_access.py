@@ -1,18 +1,20 @@
-"""Open the store of a command: a directory, or a bucket whose published files are placed in a private view.
+"""Open the store of a command: a directory, or a private view of a bucket.
 
-A directory is used as it is. A bucket is read once, when the command opens it. What a command changed is published when
-the command has ended without an error; otherwise the view is removed and nothing is published.
+A directory is used directly. A bucket is read once, when the command opens it. The changes of a command are published
+when it ends without an error. Otherwise the view is removed and nothing is published.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipelines.core.bucket_view import EVERYTHING, StoreView, finish_publication, open_view, publish_view
 from pipelines.core.errors import CommongroundError
-from pipelines.core.object_store import is_bucket_address
+from pipelines.core.object_store import EVERYTHING, is_bucket_address
 from pipelines.core.paths import cache_directory, store_directory, store_setting
-from pipelines.core.store import hash_bytes, output_path
+
+if TYPE_CHECKING:
+    from pipelines.core.bucket_view import StoreView
 
 PUBLISHED_CODES = (None, 0, 5, 6)
 """Exit codes of a command that did its work: without faults, with failed fetches, or with unusable files."""
@@ -35,6 +37,8 @@ def open_home(setting: str | None, needs: Sequence[str] = EVERYTHING, publishes:
     address = setting or store_setting()
     if not is_bucket_address(address):
         return Path(setting).resolve() if setting else store_directory()
+    from pipelines.core.bucket_view import open_view
+    from pipelines.core.store import hash_bytes
     from pipelines.fetch import open_bucket
 
     bucket = open_bucket(address)
@@ -63,6 +67,8 @@ def publish_store(home: Path) -> str:
     """
     if home not in _OPEN.published:
         return ""
+    from pipelines.core.bucket_view import finish_publication, publish_view
+
     before = _OPEN.views[home]
     now = _OPEN.views[home] = publish_view(before)
     is_new = now.edition.build > before.edition.build
@@ -79,7 +85,7 @@ def describe_output(home: Path, path: Path) -> str:
     view = _OPEN.views.get(home)
     if view is None:
         return str(path)
-    return f"{view.bucket.address}/out/{path.relative_to(output_path(home, '')).as_posix()}"
+    return f"{view.bucket.address}/out/{path.relative_to(home / 'out').as_posix()}"
 
 
 @contextmanager

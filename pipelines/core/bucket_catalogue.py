@@ -1,6 +1,6 @@
 """The catalogue of a store in a bucket: one small object that names everything current.
 
-    catalogue.json            {"format": 1, "build": 12, "manifest": sha256, "token": ..., "previous": sha256}
+    catalogue.json            the number of the current build, and the hash of its manifest
     manifests/<sha256>.json   every file of the store: path, sha256, size and modification time
     objects/<sha256>          the bytes of a file, never changed
     out/                      copies of the current output files, for programs that do not read the catalogue
@@ -61,12 +61,12 @@ def object_key(sha256: str) -> str:
 
 
 def read_edition(bucket: ObjectStore) -> Edition:
-    """Read what is published now. Raises UnreadableError for a catalogue of a later version or without its manifest."""
-    found = bucket.read(CATALOGUE)
-    if found is None:
+    """Read the current build. Raises UnreadableError for a catalogue of a later version or without its manifest."""
+    stored = bucket.read(CATALOGUE)
+    if stored is None:
         return NOTHING
-    catalogue = _parse_catalogue(bucket, found.content)
-    return Edition(catalogue["build"], read_files(bucket, catalogue["manifest"]), catalogue["manifest"], found.tag)
+    catalogue = _parse_catalogue(bucket, stored.content)
+    return Edition(catalogue["build"], read_files(bucket, catalogue["manifest"]), catalogue["manifest"], stored.tag)
 
 
 def _parse_catalogue(bucket: ObjectStore, content: bytes) -> dict[str, Any]:
@@ -87,16 +87,16 @@ def _parse_catalogue(bucket: ObjectStore, content: bytes) -> dict[str, Any]:
 def read_files(bucket: ObjectStore, manifest: str) -> Files:
     """Read the files that a manifest names."""
     key = f"manifests/{manifest}.json"
-    found = bucket.read(key)
-    if found is None or hash_bytes(found.content) != manifest:
+    stored = bucket.read(key)
+    if stored is None or hash_bytes(stored.content) != manifest:
         raise UnreadableError(
             f"{bucket.address}/{key}: missing or damaged; restore an earlier version of {CATALOGUE}, or of this object"
         )
-    return {path: StoredFile(*entry) for path, entry in json.loads(found.content)["files"].items()}
+    return {path: StoredFile(*entry) for path, entry in json.loads(stored.content)["files"].items()}
 
 
 def publish_edition(bucket: ObjectStore, base: Edition, files: Files) -> Edition:
-    """Publish the files of a store, whose objects are written, by one conditional write; return what is published.
+    """Publish the files of a store by one conditional write, after their objects; return the new state.
 
     Raises CommongroundError, and publishes nothing, where another build was published since `base` was read.
     """
@@ -154,8 +154,8 @@ def _select_outputs(files: Files) -> dict[str, str]:
 
 def _read_copies(bucket: ObjectStore) -> str:
     """Return the manifest that the copies under out/ follow; blank where the last copying did not end."""
-    found = bucket.read(COPIES)
-    state = json.loads(found.content) if found else {"is_whole": False}
+    stored = bucket.read(COPIES)
+    state = json.loads(stored.content) if stored else {"is_whole": False}
     return str(state["manifest"]) if state["is_whole"] else ""
 
 

@@ -1,6 +1,8 @@
 """A private view of a store in a bucket: a directory in which a command reads or builds as in a local store.
 
-    objects/<sha256>        in the cache: the bytes of published files, never changed
+The cache of a bucket has two folders:
+
+    objects/<sha256>        the bytes of published files, never changed
     views/<id>/             the directory of one command, removed when it ends
     views/<id>.lock         locked by that command, so that a later one removes what a killed one left
 
@@ -32,13 +34,9 @@ from pipelines.core.bucket_catalogue import (
     refuse_without_conditions,
 )
 from pipelines.core.errors import UnreadableError
-from pipelines.core.object_store import ObjectStore
+from pipelines.core.object_store import EVERYTHING, ObjectStore
 from pipelines.core.store import TEMPORARY_PREFIX, hash_file
 
-EVERYTHING = ("",)
-QUERY_FILES = ("layout.json", "out/commonground.", "outputs.json")
-TABLE_FILES = (*QUERY_FILES, "ledger/", "notices/", "parsed.txt", "snapshots/log.jsonl", "state/")
-"""Starts of the paths that a command needs: one that queries the analyst's file, and one that reads tables."""
 STORED_NAMES = ("layout.json", "ledger", "notices", "out", "outputs.json", "parsed.txt", "snapshots", "state")
 """Files and folders of a store that are published. Locks, temporary files and records of one machine are not."""
 _LOCAL_ENDINGS = (".lock", ".part", ".tmp", ".wal")
@@ -56,7 +54,7 @@ class StoreView(NamedTuple):
 
 @contextmanager
 def open_view(bucket: ObjectStore, cache: Path, needs: Sequence[str] = EVERYTHING) -> Iterator[StoreView]:
-    """Provide a view of what is published now, with the files that are needed, and remove it at the end."""
+    """Provide a view of the current build, with the needed files, and remove it after the block."""
     (cache / "views").mkdir(parents=True, exist_ok=True, mode=0o700)
     (cache / "objects").mkdir(exist_ok=True, mode=0o700)
     _remove_abandoned_views(cache)
@@ -82,7 +80,7 @@ def _lock_path(home: Path) -> Path:
 
 
 def _remove_abandoned_views(cache: Path) -> None:
-    """Remove the views of commands that were killed: nobody has their locks."""
+    """Remove the views of killed commands: their locks are free."""
     for home in (cache / "views").iterdir():
         if home.is_dir():
             with suppress(Timeout), FileLock(_lock_path(home), timeout=0):

@@ -10,6 +10,11 @@ from typing import NamedTuple, Protocol
 
 BUCKET_PREFIX = "s3://"
 
+EVERYTHING = ("",)
+QUERY_FILES = ("layout.json", "out/commonground.", "outputs.json")
+TABLE_FILES = (*QUERY_FILES, "ledger/", "notices/", "parsed.txt", "snapshots/log.jsonl", "state/")
+"""Starts of the paths of files that a command needs: all; for a query; or for tables."""
+
 
 class StoredObject(NamedTuple):
     """An object as read: its bytes, and the tag that a conditional write compares."""

@@ -15,7 +15,7 @@ from pipelines.core.errors import FetchError
 from pipelines.core.object_store import BUCKET_PREFIX, ObjectStore, StoredObject
 
 _REFUSALS = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
-"""Answers to a conditional write whose condition fails: the object changed, is being changed, or does not exist."""
+"""Answers to a conditional write where the condition fails: the object changed, is being changed, or does not exist."""
 _REQUESTS = 16
 """Number of requests at a time."""
 _KEYS_PER_REMOVAL = 1000
@@ -96,9 +96,9 @@ class _Bucket:
     def list_keys(self, prefix: str) -> dict[str, datetime]:
         """List keys with the time of their last write."""
         with self._one_sentence(prefix):
-            found: dict[str, dict[str, Any]] = self._system.find(self._full(prefix), detail=True)
+            entries: dict[str, dict[str, Any]] = self._system.find(self._full(prefix), detail=True)
         start = len(self._full(""))
-        return {path[start:]: entry["LastModified"] for path, entry in found.items()}
+        return {path[start:]: entry["LastModified"] for path, entry in entries.items()}
 
     def remove(self, keys: Collection[str]) -> None:
         """Remove objects."""
@@ -142,8 +142,8 @@ def _read_object(system: Any, bucket: str, key: str) -> tuple[bytes, str]:
         async with answer["Body"] as body:
             return await body.read(), answer["ETag"]
 
-    found: tuple[bytes, str] = sync(system.loop, read)
-    return found
+    stored: tuple[bytes, str] = sync(system.loop, read)
+    return stored
 
 
 def _error_code(error: OSError) -> str:

@@ -21,7 +21,7 @@ from tests.small import ROOT
 pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
 pytest.importorskip("moto.server", reason="moto, the loopback server of buckets, is not installed")
 FIXED = ("*.html", "*.csv", "*.json", "*.parquet", "*.xlsx")
-"""Outputs whose bytes are the same in each build of the same figures."""
+"""Outputs with the same bytes in each build of the same figures."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A store in a bucket: what is published is whole, whatever ends a build and whoever else builds."""
+"""A store in a bucket: each published build is whole, whatever ends a build and whoever else builds."""
 
 import json
 from collections.abc import Callable
@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.bucket_catalogue import CATALOGUE, KEPT_AFTER, object_key, read_edition
-from pipelines.core.bucket_view import QUERY_FILES, StoreView, finish_publication, open_view, publish_view
+from pipelines.core.bucket_view import StoreView, finish_publication, open_view, publish_view
 from pipelines.core.errors import CommongroundError
+from pipelines.core.object_store import QUERY_FILES
 from pipelines.core.store import hash_bytes
 from tests.bucket import Killed, MemoryBucket
 

@@ -29,10 +29,10 @@ def test_conditional_write_needs_the_tag_that_was_read(bucket: ObjectStore) -> N
     assert not bucket.write_if_unchanged("a", b"0", '"no such tag"')
     assert bucket.write_if_unchanged("a", b"1", None)
     assert not bucket.write_if_unchanged("a", b"2", None)
-    found = bucket.read("a")
-    assert found and found.content == b"1"
-    assert bucket.write_if_unchanged("a", b"2", found.tag)
-    assert not bucket.write_if_unchanged("a", b"3", found.tag)
+    stored = bucket.read("a")
+    assert stored and stored.content == b"1"
+    assert bucket.write_if_unchanged("a", b"2", stored.tag)
+    assert not bucket.write_if_unchanged("a", b"3", stored.tag)
     now = bucket.read("a")
     assert now and now.content == b"2"
 
