@@ -89,7 +89,7 @@ def indicator_yaml(indicator: Indicator, places: str) -> str:
     return (
         f"title: {indicator.title!r}\npublisher: Office for National Statistics\nlicence: Open Government "
         f"Licence v3.0\n"
-        "page: https://www.ons.gov.uk/explore-local-statistics\ncadence: annual\nlag: 36 months\n"
+        "page: https://www.ons.gov.uk/explore-local-statistics\ncadence: annual, 36 months later\n"
         f"geography: {places}\ncolumns: {{place: areacd, label: areanm, period: period, status: status}}\n"
         f"period_kind: {'span' if interval else 'day'}\nmarkers: {markers}\n"
         f"measures: {{{indicator.name}: {{title: {indicator.title!r}, unit: see title, kind: index, column: "

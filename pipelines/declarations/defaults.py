@@ -13,8 +13,6 @@ from pipelines.core.errors import DeclarationError, file_location, suggest_names
 from pipelines.core.vocabulary import PeriodKind
 from pipelines.declarations.base import (
     NATIONS,
-    Age,
-    Cadence,
     Declaration,
     GeographyName,
     ListAsTuple,
@@ -26,6 +24,7 @@ from pipelines.declarations.base import (
 )
 from pipelines.declarations.file_format import FileColumns, FileFormat
 from pipelines.declarations.measure import Uncertainty
+from pipelines.declarations.release_schedule import ScheduleOrText, declared_frequency
 from pipelines.declarations.road import Road
 from pipelines.declarations.yaml_lines import LineNumbers, read_yaml, validate_declaration
 
@@ -33,6 +32,8 @@ SHARED_FOLDER = "shared"
 """Folder of shared declarations, beside the source declarations."""
 NO_LICENCE = "none, as nothing is published"
 """Default licence of a source that is not open or not collected."""
+COMPILED_TABLE = "A compiled table."
+"""Default reason for having no address, of a source with `compiled_by`."""
 _PERIOD_KIND_BY_CADENCE = {
     "daily": "day",
     "weekly": "week",
@@ -40,6 +41,7 @@ _PERIOD_KIND_BY_CADENCE = {
     "quarterly": "quarter",
     "annual": "year",
 }
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 PUBLISHERS, FAMILIES = "publishers.yaml", "families.yaml"
 SharedEntries = dict[str, dict[str, Any]]
 
@@ -93,7 +95,8 @@ def apply_defaults(data: Any, lines: LineNumbers, path: Path, shared_defaults: S
     publisher = publisher_defaults(
         path.stem, _parse_entries(shared_defaults.publishers, shared_defaults.folder / PUBLISHERS)
     )
-    whole = {**publisher, **_default_licence(data), **family, **data}
+    shared_releases = family.pop("releases", None)
+    whole = {**publisher, **_default_licence(data), **_default_road(data), **family, **data}
     whole = {**_default_coverage(whole), **_default_period_kind(whole), **_default_provides(whole), **whole}
     if isinstance(data.get("elsewhere"), dict):
         publishers = _parse_entries(shared_defaults.publishers, shared_defaults.folder / PUBLISHERS)
@@ -107,12 +110,31 @@ def apply_defaults(data: Any, lines: LineNumbers, path: Path, shared_defaults: S
             name: {**measure_defaults, **own} if isinstance(own, dict) else own
             for name, own in data["measures"].items()
         }
-    if isinstance(data.get("releases"), list):
+    releases = whole.get("releases", _default_releases(whole, path.stem, shared_defaults.files, shared_releases))
+    if isinstance(releases, list):
         whole["releases"] = [
-            _find_release_file(release, lines.get(("releases", n)), path, data["releases"], shared_defaults.files)
-            for n, release in enumerate(data["releases"])
+            _find_release_file(release, lines.get(("releases", n)), path, releases, shared_defaults.files)
+            for n, release in enumerate(releases)
         ]
     return whole
+
+
+def _default_releases(data: dict[str, Any], source: str, files: dict[str, tuple[str, ...]], shared: Any) -> list[Any]:
+    """Return the releases of a source that can be stored: its family's for its one file, else those its files name."""
+    if data.get("access", "open") not in ("open", "private"):
+        return []
+    if shared and source in files:
+        return list(shared)
+    texts = (name.removeprefix(f"{source}_") for name in files if name.startswith(f"{source}_"))
+    return sorted(day for text in texts if (day := _parse_day(text)))
+
+
+def _parse_day(text: str) -> date | None:
+    """Return the day of a text such as 2026-06-26; None for any other text."""
+    try:
+        return date.fromisoformat(text) if _DAY.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 def publisher_defaults(name: str, publishers: SharedEntries) -> dict[str, Any]:
@@ -121,7 +143,7 @@ def publisher_defaults(name: str, publishers: SharedEntries) -> dict[str, Any]:
     return publishers[max(fitting, key=len)] if fitting else {}
 
 
-_KEYS_FROM_FILE = ("geography", "coverage", "period_kind", "lag", "format", "measure_defaults")
+_KEYS_FROM_FILE = ("geography", "coverage", "period_kind", "format", "measure_defaults")
 """Keys that a draft declares from the file itself, whatever a publisher or family declares."""
 
 
@@ -191,6 +213,12 @@ def _default_licence(data: dict[str, Any]) -> dict[str, Any]:
     return {"licence": NO_LICENCE} if data.get("access") in ("not_open", "not_collected") else {}
 
 
+def _default_road(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the default reason for having no address of a file that others compiled."""
+    compiled = "compiled_by" in data and not data.keys() & {"url", "fetch"}
+    return {"road": {"unknown": COMPILED_TABLE}} if compiled else {}
+
+
 def _default_coverage(data: dict[str, Any]) -> dict[str, Any]:
     """Return the default coverage: all nations except those under `elsewhere`."""
     elsewhere = data.get("elsewhere")
@@ -219,7 +247,7 @@ def _default_provides(data: dict[str, Any]) -> dict[str, Any]:
 
 def _default_period_kind(data: dict[str, Any]) -> dict[str, Any]:
     """Return the default kind of period for the cadence: months for a monthly source, and so on."""
-    kind = _PERIOD_KIND_BY_CADENCE.get(str(data.get("cadence")))
+    kind = _PERIOD_KIND_BY_CADENCE.get(declared_frequency(data.get("cadence")))
     return {"period_kind": kind} if kind else {}
 
 
@@ -280,13 +308,17 @@ class SharedDeclaration(Declaration):
     url: str | None = Field(None, description="Address of the file; in a family, `{set}` is the dataset's name")
     road: Road | None = Field(None, description="Evidence for the addresses of the files")
     coverage: Annotated[tuple[Nation, ...], ListAsTuple] = Field((), description="Nations covered")
-    cadence: Cadence | None = Field(None, description="Publication frequency")
-    lag: Age | None = Field(None, description="Usual time from the end of a period to the release of its figures")
+    schedule: ScheduleOrText | None = Field(
+        None, alias="cadence", description="Publication frequency and usual lag, such as `monthly, 2 months later`"
+    )
     geography: GeographyName | None = Field(None, description="Geography of the codes or names")
     format: FileFormat | None = Field(None, description="Format of the files")
     columns: FileColumns | None = Field(None, description="Role of each column")
     period_kind: Annotated[tuple[PeriodKind, ...], ValueOrList] = Field((), description="Kind of period in the files")
     measure_defaults: MeasureDefaults | None = Field(None, description="Default keys of their measures")
+    releases: Annotated[tuple[date, ...], ListAsTuple] = Field(
+        (), description="In a family: days of the bundled files of each source that has one"
+    )
 
 
 def _expand_family_name(value: Any) -> Any:

@@ -48,10 +48,12 @@ REPLACED_KEYS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "at_most": ("count_rows", "write it as count_rows: at most 697"),
         "best_fit": ("nested_in", "mark the geography in nested_in, as in nested_in: [lad_2024, pcon_2024: best_fit]"),
+        "calendar": ("cadence", "write its keys under cadence, with every and lag"),
         "delimiter": ("headings", "delete it: the headings decide what separates the fields"),
         "encoding": ("headings", "delete it: a text file is read as UTF-8, UTF-16 or Windows-1252 by its bytes"),
         "estimate": ("uncertainty", "write it as uncertainty: estimate"),
         "interval": ("uncertainty", "write its keys under uncertainty"),
+        "lag": ("cadence", "write it in cadence, as in cadence: monthly, 2 months later"),
         "layout": ("columns", "delete it: columns, heading_pattern and the measures decide"),
         "link": ("fetch", "write it under fetch"),
         "period_ends": ("period_format", "delete it: write 'week to', 'week ending' or 'w/e' in period_format"),

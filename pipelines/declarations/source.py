@@ -13,7 +13,7 @@ from pipelines.declarations.defaults import FamilyReference, MeasureDefaults
 from pipelines.declarations.endpoint import STATXPLORE_KEY, Api
 from pipelines.declarations.file_format import FileColumns, FileLayout
 from pipelines.declarations.measure import ADDITIVE_KINDS, Marker, Measure
-from pipelines.declarations.release_calendar import ReleaseCalendar, expected_release_day
+from pipelines.declarations.release_schedule import ReleaseSchedule, ScheduleOrText, expected_release_day
 from pipelines.declarations.road import Road
 from pipelines.declarations.source_parts import (
     OTHER_KINDS,
@@ -90,9 +90,12 @@ class Source(FileLayout):
         description="Conformed table that the source provides. Default: `areas` with `nested_in`, `shares` "
         "with `shares`, else `observation`",
     )
-    cadence: Cadence = Field("annual", description="Publication frequency")
-    lag: Age | None = Field(None, description="Usual time from the end of a period to the release of its figures")
-    calendar: ReleaseCalendar | None = Field(None, description="The publisher's calendar of releases, if any")
+    schedule: ScheduleOrText = Field(
+        default_factory=ReleaseSchedule,
+        alias="cadence",
+        description="Publication frequency and usual lag, such as `monthly, 2 months later`; a mapping also has the "
+        "publisher's calendar; if not said, `annual`",
+    )
     geography: GeographyName | None = Field(None, description="Geography of the codes or names")
     place: str | None = Field(None, description="Code of the only place of all figures, where no column has it")
     coverage: Annotated[tuple[Nation, ...], ListAsTuple] = Field(
@@ -136,7 +139,9 @@ class Source(FileLayout):
     additivity: Additivity | None = Field(None, description="Sums that hold in the file")
     notes: Annotated[tuple[PlaceNote, ...], ListAsTuple] = Field((), description="Notes about places")
     releases: Annotated[tuple[BundledRelease, ...], ListAsTuple] = Field(
-        (), description="Files bundled with the project, oldest first; a day alone means `released`"
+        (),
+        description="Files bundled with the project, oldest first; a day alone means `released`. Default: the files "
+        "`starter/<source>_<released>.*`",
     )
     not_comparable: dict[Nation, str] = Field(
         default_factory=dict,
@@ -187,7 +192,17 @@ class Source(FileLayout):
 
     def next_release_day(self, newest: date | None) -> date | None:
         """Return the day on which the period after the newest stored one is due; None where none is expected."""
-        return expected_release_day(newest, self.cadence, self.lag, self.calendar) if newest else None
+        return expected_release_day(newest, self.schedule) if newest else None
+
+    @property
+    def cadence(self) -> Cadence:
+        """Return the publication frequency."""
+        return self.schedule.every
+
+    @property
+    def lag(self) -> Age | None:
+        """Return the usual time from the end of a period to the release of its figures."""
+        return self.schedule.lag
 
     @property
     def is_available(self) -> bool:

@@ -33,8 +33,7 @@ licence: TODO terms of use
 page: TODO web page that describes the data
 # Figures stay out of every output until the data owner releases them: then write access: open.
 access: private
-cadence: {cadence}
-lag: 1 month
+cadence: {cadence}, 1 month later
 geography: {places}
 columns: {{place: place_code, label: place_name, period: period}}
 period_kind: {kind}

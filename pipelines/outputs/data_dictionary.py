@@ -18,7 +18,7 @@ from pipelines.declarations.endpoint import Api, ArcGis, Ckan, GovUk, JsonHop, L
 from pipelines.declarations.file_format import FileColumns, FileLayout
 from pipelines.declarations.measure import Marker, Measure
 from pipelines.declarations.problem import Answer, Need, Partner, PeriodRange, ProblemHeader
-from pipelines.declarations.release_calendar import ReleaseCalendar
+from pipelines.declarations.release_schedule import ReleaseSchedule
 from pipelines.declarations.road import Road
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import (
@@ -44,7 +44,7 @@ from pipelines.outputs.warehouse_observations import STORED_TABLES
 
 GENERATED_NOTE = "<!-- Made by `python -m pipelines.outputs.data_dictionary docs`; edit the model, not this page. -->"
 GLOSSARY_LINK = "The [glossary](../GLOSSARY.md) defines the terms."
-ENDPOINT_MODELS = (ReleaseCalendar, Road, Link, Api, Nomis, StatXplore, ArcGis, Ckan, GovUk, JsonHop, PagedRows)
+ENDPOINT_MODELS = (ReleaseSchedule, Road, Link, Api, Nomis, StatXplore, ArcGis, Ckan, GovUk, JsonHop, PagedRows)
 AREA_MODELS = (WeightDeclaration, ShareTable, ShareColumns)
 SOURCE_MODELS = (
     Source,
@@ -71,7 +71,8 @@ A publisher can set keys for all of its sources. Its short name is the prefix of
 A family sets keys for sources with the same file layout: `family: NAME`. If the addresses of the family contain
 `{set}`, write `family: {NAME: dataset}`, where `dataset` is the publisher's name for the dataset. The keys of a source
 take precedence, then those of its family, then those of its publisher. `measure_defaults` is merged key by key. The
-default licence of a source that is not open or not collected is `none, as nothing is published`."""
+default licence of a source that is not open or not collected is `none, as nothing is published`. The default `road` of
+a source with `compiled_by`, and without an address, is `{unknown: A compiled table.}`."""
 
 
 def declarations_page() -> str:

@@ -109,10 +109,8 @@ def declared_sources(catalogue: Catalogue) -> pl.DataFrame:
 
 def describe_calendar(source: Source) -> str | None:
     """Describe the publisher's calendar of a source in a few words."""
-    if not source.calendar:
-        return None
-    days = [str(day) for day in source.calendar.days]
-    return ", ".join([*days, *([source.calendar.weekday] if source.calendar.weekday else [])])
+    schedule = source.schedule
+    return ", ".join([*map(str, schedule.days), *([schedule.weekday] if schedule.weekday else [])]) or None
 
 
 def publisher_attribution(publisher: str, licence: str) -> str:

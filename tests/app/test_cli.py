@@ -122,7 +122,7 @@ def test_each_list_prints_its_items(ask: Ask, what: str) -> None:
 
 def test_wrong_declaration_fails_with_its_line_and_keeps_outputs(small: Project) -> None:
     path = small.catalogue.root / "sources" / "ons_claimant_rate.yaml"
-    path.write_text(path.read_text().replace("lag: 3 months", "cadense: annual"))
+    path.write_text(path.read_text().replace("cadence:", "cadense:"))
     done = run("build", store=small.home, project=small.catalogue.root)
     assert done.returncode == 3
     line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "cadense" in text)

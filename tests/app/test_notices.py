@@ -166,7 +166,7 @@ def test_wrong_setting_is_explained(
 
 @pytest.mark.usefixtures("office")
 def test_silence_has_one_notice_for_each_period(tmp_path: Path) -> None:
-    stored = failing(tmp_path, good="url: https://a.org/good.csv\ncadence: monthly\nlag: 1 month")
+    stored = failing(tmp_path, good="url: https://a.org/good.csv\ncadence: monthly, 1 month later")
     append_log(stored.home, entry("2026-10-24T09:45", source="good"))
     slices = table_from_records([{"period_end": date(2026, 8, 31), "known": 1}], SLICE_COLUMNS)
     write_table(state_path(stored.home, "slice", "good"), slices, "key")

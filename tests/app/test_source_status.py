@@ -41,8 +41,8 @@ def source(**changes: object) -> Source:
 @pytest.mark.parametrize(
     ("changes", "newest", "due"),
     [
-        ({"cadence": "monthly", "lag": "1 month"}, date(2026, 9, 30), date(2026, 11, 30)),
-        ({"cadence": "quarterly", "lag": "4 months"}, date(2026, 6, 30), date(2027, 1, 31)),
+        ({"cadence": "monthly, 1 month later"}, date(2026, 9, 30), date(2026, 11, 30)),
+        ({"cadence": "quarterly, 4 months later"}, date(2026, 6, 30), date(2027, 1, 31)),
         ({"cadence": "annual"}, date(2025, 12, 31), date(2026, 12, 31)),
         ({"cadence": "weekly"}, date(2026, 11, 1), date(2026, 11, 8)),
         ({"cadence": "once"}, date(2020, 1, 1), None),
@@ -72,14 +72,28 @@ CITED = {"citation": "https://example.org/calendar"}
     ids=str,
 )
 def test_publisher_calendar_moves_the_day_due(calendar: dict[str, object], due: date) -> None:
-    declared = source(cadence="monthly", lag="1 month", calendar={**calendar, **CITED})
+    declared = source(cadence={"every": "monthly", "lag": "1 month", **calendar, **CITED})
     assert declared.next_release_day(date(2026, 9, 30)) == due
 
 
 def test_calendar_without_a_rule_or_a_citation_is_refused() -> None:
     for calendar in (CITED, {"weekday": "Friday"}, {"weekday": "Sunday", **CITED}):
-        with pytest.raises(ValueError, match="calendar"):
-            source(calendar=calendar)
+        with pytest.raises(ValueError, match="cadence"):
+            source(cadence=calendar)
+
+
+@pytest.mark.parametrize(
+    "text", ["monthly, 2 months", "monthly, soon later", "now", "monthly, ", ", 2 months later", ""]
+)
+def test_cadence_in_another_form_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="cadence"):
+        source(cadence=text)
+
+
+def test_cadence_as_text_equals_its_mapping() -> None:
+    assert source(cadence="weekly, 9 days later") == source(cadence={"every": "weekly", "lag": "9 days"})
+    assert (source(cadence="weekly, 9 days later").cadence, source().cadence) == ("weekly", "annual")
+    assert (source(cadence="weekly, 9 days later").lag, source(cadence="once").lag) == ("9 days", None)
 
 
 def test_file_states_days_and_a_view_the_age_on_the_day_of_the_query(small: Project) -> None:

@@ -30,8 +30,7 @@ publisher: Office
 licence: OGL 3.0
 page: https://example.org/claims
 url: {url}
-cadence: monthly
-lag: 1 month
+cadence: monthly, 1 month later
 geography: lad_2023
 coverage: [England]
 columns: {{place: code, period: month}}

@@ -22,7 +22,8 @@ listed:
   url: "https://example.org/{set}/{set}.csv"
   columns: {place: [code, CODE], period: year}
   measure_defaults: {column: figure, rounding: 5}
-plain: {compiled_by: A laboratory, lag: 3 months}
+plain: {compiled_by: A laboratory, cadence: "quarterly, 3 months later"}
+taken: {releases: [2026-06-26], cadence: monthly}
 """
 HEAD = "title: t\npage: https://example.org\ngeography: lad_2023\n"
 BODY = HEAD + "columns: {place: code, period: year}\nmeasures: {beds: {title: b, unit: beds, kind: stock, column: b}}\n"
@@ -161,6 +162,40 @@ def test_release_declared_by_day_uses_the_file_with_that_day(root: Path) -> None
     assert [(item.file, item.label) for item in source.releases] == [
         ("starter/nhs_beds_2024-11-15.csv.gz", ""), ("starter/nhs_beds_2025-01-24.xlsx", "revised")
     ]  # fmt: skip
+
+
+def test_bundled_files_with_a_day_are_releases_unless_declared(root: Path) -> None:
+    files = (
+        "nhs_beds_2025-01-24.csv",
+        "nhs_beds_2024-11-15.csv",
+        "nhs_beds_2024-02-30.csv",
+        "nhs_beds_open_2020-01-01.csv",
+    )
+    assert [str(item.released) for item in declared(root, BODY, files=files).releases] == ["2024-11-15", "2025-01-24"]
+    assert not declared(root, BODY + "releases: []\n").releases
+    assert not declared(root, BODY + "access: not_held\nrequest: Ask.\n").releases
+
+
+def test_family_states_the_release_day_of_its_bundled_files_only(root: Path) -> None:
+    assert not declared(root, BODY + "family: taken\n").releases
+    source = declared(root, BODY + "family: taken\n", files=("nhs_beds.csv",))
+    assert [(item.file, str(item.released)) for item in source.releases] == [("starter/nhs_beds.csv", "2026-06-26")]
+    own = declared(root, BODY + "family: taken\nreleases: [2026-01-31]\n")
+    assert [str(item.released) for item in own.releases] == ["2026-01-31"]
+
+
+def test_compiled_table_without_an_address_has_a_default_road(root: Path) -> None:
+    compiled = declared(root, BODY + "compiled_by: A charity\n").road
+    assert compiled is not None and compiled.unknown == "A compiled table."
+    assert declared(root, BODY + "compiled_by: A charity\nurl: https://example.org/a.csv\n").road is None
+    own = declared(root, BODY + "compiled_by: A charity\nroad: {unknown: One day.}\n").road
+    assert own is not None and own.unknown == "One day."
+
+
+def test_frequency_in_a_text_or_a_mapping_decides_the_kind_of_period(root: Path) -> None:
+    for cadence in ("monthly", "monthly, 2 months later", "{every: monthly, lag: 2 months}"):
+        assert declared(root, BODY + f"cadence: {cadence}\n").period_kind == ("month",)
+    assert declared(root, BODY + "family: plain\n").lag == "3 months"
 
 
 def test_file_of_a_single_release_needs_no_day_in_its_name(root: Path) -> None:

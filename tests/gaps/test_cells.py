@@ -46,7 +46,7 @@ def with_peers(*rows: str, year: int | str = 2023) -> list[str]:
 
 
 OLD = "period_kind: year\ngeography: lad_2019\n"
-MONTH = "period_kind: month\ngeography: lad_2023\ncadence: monthly\nlag: 2 months\n"
+MONTH = "period_kind: month\ngeography: lad_2023\ncadence: monthly, 2 months later\n"
 BY_MONTH = "grain: month\nperiods: {start: 2024-03, end: 2024-03}"
 IN_2022 = "grain: year\nperiods: {start: '2022', end: '2022'}"
 PARTS = [f"{code},x,2023,{value}" for code, value in (("E07000026", 10), ("E07000028", 20), ("E07000029", 30))]

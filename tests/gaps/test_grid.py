@@ -147,12 +147,12 @@ def test_figures_that_all_end_later_answer_no_day_before() -> None:
     ("need", "source", "most", "allowed"),
     [
         ({"max_age": "10 days"}, {}, 10, "10 days"),
-        ({"max_age": "1 year"}, {"lag": "3 months", "cadence": "monthly"}, 365, "1 year"),
+        ({"max_age": "1 year"}, {"cadence": "monthly, 3 months later"}, 365, "1 year"),
         ({}, {}, 2 * 366, "two years"),
         ({}, {"cadence": "once"}, 2 * 366, "two years"),
         ({}, {"cadence": "daily"}, 2, "two days"),
         ({}, {"cadence": "weekly"}, 14, "two weeks"),
-        ({}, {"cadence": "monthly", "lag": "2 weeks"}, 62 + 14, "two months plus the usual lag of 2 weeks"),
+        ({}, {"cadence": "monthly, 2 weeks later"}, 62 + 14, "two months plus the usual lag of 2 weeks"),
         ({}, {"cadence": "quarterly"}, 184, "two quarters"),
     ],
 )
@@ -238,12 +238,13 @@ def test_skipped_month_names_the_months_around_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lag", "said", "due"), [(None, "immediately", "2024-03-31"), ("2 weeks", "2 weeks", "2024-04-14")]
+    ("cadence", "lag", "due"),
+    [("annual", "immediately", "2024-03-31"), ("annual, 2 weeks later", "2 weeks", "2024-04-14")],
 )
-def test_period_is_late_from_its_due_day(lag: str | None, said: str, due: str) -> None:
+def test_period_is_late_from_its_due_day(cadence: str, lag: str, due: str) -> None:
     available, on = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)], date.fromisoformat(due)
-    result = f"expected {said} after the period, on {due}"
-    assert answer(chosen(available, as_of=on - timedelta(days=1), lag=lag)) == (
+    result = f"expected {lag} after the period, on {due}"
+    assert answer(chosen(available, as_of=on - timedelta(days=1), cadence=cadence)) == (
         *NOTHING,
         "not_due",
         result,
@@ -252,7 +253,7 @@ def test_period_is_late_from_its_due_day(lag: str | None, said: str, due: str) -
     )
     result = f"due on {due}; the newest stored figure is for February 2024"
     for order in (available, available[::-1]):
-        assert answer(chosen(order, as_of=on, lag=lag)) == (*NOTHING, "late", result, None, *NOTHING)
+        assert answer(chosen(order, as_of=on, cadence=cadence)) == (*NOTHING, "late", result, None, *NOTHING)
 
 
 def test_choices_become_a_table_with_a_row_each() -> None:

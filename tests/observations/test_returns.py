@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NOBODY = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
 SOURCE = Source.model_validate(
     {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "pfa_2023",
-     "cadence": "monthly", "lag": "1 month", "coverage": ["England"],
+     "cadence": "monthly, 1 month later", "coverage": ["England"],
      "columns": {"place": "c", "period": "m"}, "returns": {"providers": "forces"},
      "measures": {"crimes": {"title": "c", "unit": "crimes", "kind": "count", "column": "n"}}},
     strict=False,

@@ -26,7 +26,7 @@ def declared(names: tuple[str, ...] = ("m",), measure: Row | None = None, roll: 
     one = {"title": "c", "unit": "crimes", "kind": "count", "column": "n", **(measure or {})}
     return Source.model_validate(
         {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "pfa_2023",
-         "cadence": "monthly", "lag": "1 month", "coverage": ["England"], "columns": {"place": "c", "period": "d"},
+         "cadence": "monthly, 1 month later", "coverage": ["England"], "columns": {"place": "c", "period": "d"},
          "returns": {"providers": "forces", "expected": roll}, "measures": dict.fromkeys(names, one), **given},
         strict=False,
     )  # fmt: skip
@@ -186,7 +186,7 @@ def test_return_is_in_time_by_its_due_day_or_timeliness_is_unknown(day: date, in
     actual = told([row(A, 1, 900.0, released_at=day), row(B, 1, 9.0, released_at=day)])
     assert of(actual, "on_time", 1) == {A: in_time, B: in_time, C: False}
     assert of(actual, "due_on", 1)[A] == date(2023, 3, 2)
-    unknown = told([row(A, 1, 900.0, released_at=day)], source=declared(lag=None))
+    unknown = told([row(A, 1, 900.0, released_at=day)], source=declared(cadence="monthly"))
     assert of(unknown, "on_time", 1) == {A: None, B: False, C: False}
     assert unknown["due_on"].to_list() == [None] * 3
 

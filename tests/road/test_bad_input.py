@@ -246,19 +246,27 @@ def test_unused_name_in_the_table_of_names_is_reported(small: Project) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ("lag: 3", "cadense: annual\nlag: 3", r"ons_claimant_rate.yaml:3: cadense: unknown key; did you mean cadence"),
+        ("cadence: annual", "cadense: annual", r"ons_claimant_rate.yaml:3: cadense: unknown key; did you mean cadence"),
         (" denominator: residents_16_64,", "", "a rate must declare its denominator"),
         ("denominator: residents_16_64", "denominator: residents_16_65", "did you mean residents_16_64"),
         ("kind: rate", "kind: ratio", "'count', 'stock', 'rate'"),
         ("kind: rate", "kind: stock", "only a rate has a numerator or denominator"),
         ("rounding: 0.1", 'rounding: "0.1"', "valid number, found '0.1'"),
-        ("lag: 3", "geography: districts\nlag: 3", "as in lad_2023, found 'districts'"),
-        ("lag: 3 months", "lag: soon", "an age, which is a number of days"),
+        ("cadence: ", "geography: districts\ncadence: ", "as in lad_2023, found 'districts'"),
+        ("3 months later", "soon later", "an age, which is a number of days"),
         ("  claimant_rate:\n", "  claimant_rate: {title: t}\n  claimant_rate:\n", "claimant_rate is declared twice"),
         ("  claimant_rate:\n", "  residents_16_64:\n", "measure residents_16_64 is already declared"),
         ("title:", "\ttitle:", "not YAML"),
-        ("[2024-11-15,", "[{file: ../claimants.csv, released: 2024-11-15},", "expected a path under sources/"),
-        ("[2024-11-15,", "[2024-11-16,", r"yaml:11: releases: found ons_claimant_rate_2024-11-15.csv.gz, ons_claimant"),
+        (
+            "title:",
+            "releases: [{file: ../claimants.csv, released: 2024-11-15}]\ntitle:",
+            "expected a path under sources/",
+        ),
+        (
+            "title:",
+            "releases: [2024-11-16]\ntitle:",
+            r"yaml:1: releases: found ons_claimant_rate_2024-11-15.csv.gz, ons_claimant",
+        ),
         ("claimant-count", "''", r"yaml:2: family: found .*, expected {explore_local_statistics: its name there}"),
     ],
 )

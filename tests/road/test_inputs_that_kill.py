@@ -60,10 +60,10 @@ KILLING_YAML = {
     "a merge with itself": ("measures: &m\n  <<: *m\n", "killing.yaml:2: *m is inside &m itself"),
     "a list of itself": ("a: &a [1, *a]", "*a is inside &a itself"),
     "a long text": ("title: " + "x" * 1_000_000, "expected at most 200,000"),
-    "a long number": ("lag: " + ":".join(["1"] * 80_000), "found a number of 159,999 digits"),
-    "a number too large": ("lag: " + ":".join(["1"] * 190) + ".5", "not YAML: int too large"),
+    "a long number": ("title: " + ":".join(["1"] * 80_000), "found a number of 159,999 digits"),
+    "a number too large": ("title: " + ":".join(["1"] * 190) + ".5", "not YAML: int too large"),
     "a key of many": ("? [a]\n: b", "found a key that is a list or a mapping"),
-    "an escape": ("title: a\nlag: \x1b[31mred", "killing.yaml:2: not YAML: control characters are not allowed"),
+    "an escape": ("title: a\npage: \x1b[31mred", "killing.yaml:2: not YAML: control characters are not allowed"),
 }
 
 
