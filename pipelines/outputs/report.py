@@ -275,7 +275,7 @@ def _encode_lines(content: dict[str, Any]) -> str:
 
 
 def _source_object(row: dict[str, Any]) -> dict[str, Any]:
-    fields = row["source"].model_dump(include=set(_SOURCE_FIELDS))
+    fields = {name: getattr(row["source"], name) for name in _SOURCE_FIELDS}
     return {"source": row["name"], **fields, "attribution": row["attribution"], "releases": row["releases"]}
 
 

@@ -70,6 +70,9 @@ SOURCE_MEANING = {
     "attribution": "Attribution required by the licence",
     "known_up_to": "Of places: last day for which the newest release is complete, and each kind with another day",
     "expected_places": "Of places: expected number of each kind, geography or set of weights",
+    "cadence": "Publication frequency",
+    "lag": "Usual time from the end of a period to the release of its figures",
+    "calendar": "The publisher's announced release days, and the weekday of its releases, if declared",
 }
 REASON_MEANING = {
     "reason": "Code of the reason",
