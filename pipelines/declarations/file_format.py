@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal, Self
 
 import polars as pl
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from pipelines.core.periods import ReferencePeriod as ReferencePeriod
 from pipelines.core.periods import is_usable_format, parse_period
@@ -31,6 +31,10 @@ def _validate_pattern(value: str) -> str:
 
 
 TextPattern = Annotated[str, AfterValidator(_validate_pattern)]
+PeriodOrPattern = Annotated[
+    Annotated[Period, Tag("days")] | Annotated[TextPattern, Tag("pattern")],
+    Discriminator(lambda value: "pattern" if isinstance(value, str) else "days"),
+]
 RowFilter = dict[str, Names]
 """Headings, each with the texts of which a row must have one; * matches any text."""
 
@@ -110,15 +114,25 @@ class FileLayout(Declaration):
     period_format: Names = Field(
         (), description="Format of the dates, such as `%d/%m/%Y`, or several formats; an ambiguous date is refused"
     )
-    period: Period | None = Field(None, description="Period of all figures, where the file does not state it")
-    period_pattern: TextPattern | None = Field(
+    file_period: PeriodOrPattern | None = Field(
         None,
-        description="Regular expression with `(?P<period>...)`, searched for in the rows above the headings, then in "
-        "the name of the file, member or sheet",
+        alias="period",
+        description="Period of all figures, where no column has it: first and last day; or a regular expression with "
+        "`(?P<period>...)`, searched for in the rows above the headings, then in the name of the file, member or sheet",
     )
     skip_rows: Annotated[tuple[str, ...], ListAsTuple] = Field(
         (), description="Labels or codes of rows that are headings or footnotes, not data; * matches any text"
     )
+
+    @property
+    def period(self) -> Period | None:
+        """Return the declared period of all figures, if any."""
+        return self.file_period if isinstance(self.file_period, Period) else None
+
+    @property
+    def period_pattern(self) -> str | None:
+        """Return the pattern of the period in the rows above the headings or in a name, if any."""
+        return self.file_period if isinstance(self.file_period, str) else None
 
     @property
     def period_ends(self) -> bool:
@@ -156,10 +170,8 @@ def _check_headings(shape: FileLayout) -> None:
 
 def _check_period_keys(shape: FileLayout) -> None:
     """Raise ValueError for contradictory keys about periods, and for invalid date formats."""
-    if shape.period and shape.period_pattern:
-        raise ValueError("period and period_pattern each declare the period; keep one")
     if shape.period_pattern and "(?P<period>" not in shape.period_pattern:
-        raise ValueError("period_pattern: expected a group (?P<period>...)")
+        raise ValueError("period: expected a group (?P<period>...)")
     if shape.period_format and shape.period_kind == ("span",):
         raise ValueError("period_format is for one date; period_kind: span has two months")
     if shape.period_format and len(shape.period_kind) > 1:

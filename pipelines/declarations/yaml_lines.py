@@ -1,7 +1,7 @@
 """Read YAML declarations with line numbers, so that every error names the file and the line."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -144,9 +144,7 @@ def _instead(model: type[BaseModel], problem: Any) -> str | None:
 
 
 def _format_complaint(model: type[BaseModel], problem: Any, lines: LineNumbers, path: Path) -> str:
-    where: tuple[str | int, ...] = tuple(problem["loc"])
-    while where not in lines:
-        where = where[:-1]
+    where = _locate(problem["loc"], lines)
     key = ".".join(str(part) for part in where) or "the file"
     if instead := _instead(model, problem):
         message = instead
@@ -160,6 +158,14 @@ def _format_complaint(model: type[BaseModel], problem: Any, lines: LineNumbers, 
         value = f", found {problem['input']!r}" if not isinstance(problem["input"], dict) else ""
         message = problem["msg"].removeprefix("Value error, ") + value
     return f"{file_location(path, lines[where])}: {key}: {message}"
+
+
+def _locate(parts: Iterable[str | int], lines: LineNumbers) -> tuple[str | int, ...]:
+    """Return the part of a position that a file has; pydantic adds the name of a form of a key that has several."""
+    where: tuple[str | int, ...] = ()
+    for part in parts:
+        where = (*where, part) if (*where, part) in lines else where
+    return where
 
 
 def field_names(model: type[BaseModel], where: tuple[str | int, ...]) -> list[str]:

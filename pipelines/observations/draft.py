@@ -167,7 +167,7 @@ def _period_lines(
         yield "period: {start: TODO, end: TODO}"
         return
     if not period:
-        yield "# TODO no column has a period: give the first and last day, or set period_pattern"
+        yield "# TODO no column has a period: give the first and last day, or a pattern"
         yield "# if the file name or the rows above the headings state it."
         yield "period: {start: TODO, end: TODO}"
         return

@@ -70,7 +70,7 @@ def test_an_old_key_is_refused_with_its_new_name(
 
 GONE: list[tuple[tuple[str | int, ...], tuple[str, ...]]] = [
     ((), ("best_fit", "delimiter", "encoding", "layout", "link", "period_ends", "private", "records", "released")),
-    ((), ("calendar", "lag", "unallocated")),
+    ((), ("calendar", "lag", "period_pattern", "unallocated")),
     (("measures", "m"), ("at_most", "estimate", "interval", "perturbed", "population")),
 ]
 

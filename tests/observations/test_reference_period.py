@@ -123,11 +123,11 @@ IN_PREAMBLE = r"year (?P<period>\w+)"
 
 @pytest.mark.parametrize("file", ["whole_2023.csv", "a.xlsx", "a_2023.xlsx", "a_2023_2023.xlsx"])
 def test_period_comes_from_the_sheet_or_file_name(file: str) -> None:
-    assert found(declared(LABELLED, period_pattern=IN_NAME), ["x"], file) == [(*CALENDAR[2023], None, None)]
+    assert found(declared(LABELLED, period=IN_NAME), ["x"], file) == [(*CALENDAR[2023], None, None)]
 
 
 def test_period_comes_from_the_rows_above_the_headings() -> None:
-    source = declared(LABELLED, period_pattern=IN_PREAMBLE)
+    source = declared(LABELLED, period=IN_PREAMBLE)
     rows = ("A table", "of the year 2022", "", "again: year 2022 and year soon")
     assert found(source, ["x"], "a_2023.csv", *rows) == [(*CALENDAR[2022], None, None)]
 
@@ -135,13 +135,13 @@ def test_period_comes_from_the_rows_above_the_headings() -> None:
 @pytest.mark.parametrize(
     ("given", "file", "preamble", "message"),
     [
-        ({"period_pattern": IN_NAME}, "a_2022.csv", (),
+        ({"period": IN_NAME}, "a_2022.csv", (),
          rf"a_2022.csv: found '2022', '2023' in the file name a_2022.csv by {IN_NAME}; expected one year"),
-        ({"period_pattern": IN_PREAMBLE}, "a.csv", ("year 2022", "year 2023", "year 2022"),
+        ({"period": IN_PREAMBLE}, "a.csv", ("year 2022", "year 2023", "year 2022"),
          f"a.csv: found '2022', '2023' in the rows above its headings by {IN_PREAMBLE}; expected one year"),
-        ({"period_pattern": IN_PREAMBLE}, "a.csv", ("year soon",),
+        ({"period": IN_PREAMBLE}, "a.csv", ("year soon",),
          f"a.csv: found 'soon' in the rows above its headings by {IN_PREAMBLE}; expected one year"),
-        ({"period_pattern": IN_PREAMBLE, "period_kind": "mid_year"}, "a_2022.csv", (),
+        ({"period": IN_PREAMBLE, "period_kind": "mid_year"}, "a_2022.csv", (),
          f"a_2022.csv: found nothing in the file name a_2022.csv by {IN_PREAMBLE}; expected one mid year"),
     ],
 )  # fmt: skip

@@ -237,8 +237,8 @@ UNDATED = "columns: {place: code}\nmeasures: {stock: {title: s, unit: i, kind: s
 @pytest.mark.parametrize(
     ("text", "file"),
     [
-        ("period_kind: month\nperiod_pattern: '(?P<period>[A-Z][a-z]+-\\d{4})'\n", "MSitRep-January-2020-x.csv"),
-        ("period_kind: month\nperiod_pattern: '^Period: (?P<period>.*)'\n", "a.csv"),
+        ("period_kind: month\nperiod: '(?P<period>[A-Z][a-z]+-\\d{4})'\n", "MSitRep-January-2020-x.csv"),
+        ("period_kind: month\nperiod: '^Period: (?P<period>.*)'\n", "a.csv"),
         (
             "period: {start: 1999-01-01, end: 1999-12-31}\n"
             "releases: [{file: starter/b.csv, released: 2024-01-01, period: {start: 2020-01-01, end: 2020-01-31}}]\n",
@@ -255,7 +255,7 @@ def test_period_of_a_file_comes_from_its_name_preamble_or_declaration(text: str,
 
 @pytest.mark.parametrize("file", ["stock.csv", "January-2020-February-2020.csv", "Smarch-2020.csv"])
 def test_file_name_without_exactly_one_period_is_refused(file: str) -> None:
-    declared = source("period_kind: month\nperiod_pattern: '(?P<period>[A-Z][a-z]+-\\d{4})'\n", UNDATED)
+    declared = source("period_kind: month\nperiod: '(?P<period>[A-Z][a-z]+-\\d{4})'\n", UNDATED)
     with pytest.raises(UnreadableError, match=r"in the file name .*; expected one month"):
         cells(declared, LINES.encode(), file)
 
@@ -358,8 +358,11 @@ def test_declared_footnotes_are_excluded_and_counted() -> None:
         ("footnotes: '['\n", "footnotes: expected a regular expression"),
         ("footnotes: '(?=x)'\n", "footnotes: expected a regular expression"),
         ("skip_columns: [x]\n", "skip_columns is for a column for each period or place"),
-        ("period_pattern: '(?P<period>x)'\nperiod: {start: 2020-01-01, end: 2020-01-01}\n", "each declare the period"),
-        ("period_pattern: x\n", "period_pattern: expected a group"),
+        ("period: x\n", "period: expected a group"),
+        ("period: '['\n", "period: expected a regular expression"),
+        ("period: {start: 2020-01-01}\n", "period: end is missing; Last day"),
+        ("period: {start: 2020-01-01, end: 2020-01-31, last: x}\n", "period.last: unknown key"),
+        ("period: 7\n", "period: Input should be a valid dictionary or instance of Period"),
         ("period_format: soon\n", "expected a format such as"),
         ("period_kind: week\nperiod_format: '%Y-W%W'\n", "'%Y-W%W' cannot state a week"),
         ("period_kind: [year, month]\nperiod_format: '%Y'\n", "period_format is for one kind of period"),
