@@ -339,8 +339,8 @@ def _validate_places(source: "Source") -> None:
 def _validate_periods(source: "Source") -> None:
     if source.layout != "wide" and not (source.has_one_period or (source.columns and source.columns.period)):
         raise ValueError(
-            "declare the period: columns.period; or for the whole file period, which is days or a pattern; or that of each "
-            "release; in a file with a column for each period the measure has no column"
+            "declare the period: columns.period; period for the whole file, as two days or a pattern; or the period of "
+            "each release; in a file with a column for each period the measure has no column"
         )
 
 
