@@ -19,6 +19,7 @@ from .periods import COARSER_PERIOD as COARSER_PERIOD
 from .periods import find_other_periods as find_other_periods
 from .periods import is_carried_forward as is_carried_forward
 from .periods import is_of_longer_period as is_of_longer_period
+from .providers import find_provider_shortfalls as find_provider_shortfalls
 from .registry import check_source as check_source
 from .rules import CELL_TOLERANCE as CELL_TOLERANCE
 from .runners import POLARS as POLARS

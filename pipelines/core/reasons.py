@@ -180,6 +180,11 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "error",
            "the publisher, or the provider that makes the return",
            "Ask for the rest of the return; a correction that flags the figure retains it."),
+    Reason("provider_shortfall", "supply", "Its provider's return seems incomplete",
+           "the figures of the places of one provider, such as a police force, add to under 85 % of the sum expected "
+           "from the periods beside it. Also more than 4.5 robust standard deviations below it. Used, with a caveat; "
+           "where under half came, the places have `partial_return`", "warn",
+           "the provider that makes the return", "Ask the provider for the rest of the return."),
     Reason("implausible", "values", "Outside its valid range, or far from comparable figures",
            "outside the range declared for the measure: not used. Or more than 4.5 robust standard deviations and a "
            "factor of 1.6 from its own history and from its peers: used, with a caveat", "warn",

@@ -107,13 +107,18 @@ class Additivity(Declaration):
 
 
 class ProviderReturns(Declaration):
-    """Declaration that each place of the source makes its own return, which may be missing."""
+    """Declaration that each place, or a provider of several places, makes a return that may be missing."""
 
     providers: str = Field(description="Providers, in the plural: NHS trusts, councils, police forces")
     expected: Literal["every", "seen"] = Field(
         "every",
         description="Providers expected: every place of the source's geography in the nations covered, or "
         "those seen to make returns, each from its first period",
+    )
+    geography: GeographyName | None = Field(
+        None,
+        description="Geography of the providers, where each returns the figures of several places: `pfa_2023` for "
+        "police forces. A shortfall of a provider's sum is then a caveat on all its places",
     )
 
 

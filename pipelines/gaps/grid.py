@@ -202,9 +202,7 @@ def _explain_absent_figure(series: MeasureSeries, grain: Grain, period: Referenc
     if period.end < min(stored_periods).start:
         return _choice_before_series(series, period)
     if period.start > last.end and series.source.cadence == "once":
-        return _choice_without_figure(
-            series, period, "after_series", f"published once, for {format_period(*last)}", last
-        )
+        return _choice_after_series(series, period, last)
     accept = series.need.accept
     if (
         accept
@@ -247,6 +245,16 @@ def _choice_without_figure(
 def _choice_before_series(series: MeasureSeries, period: ReferencePeriod) -> PeriodChoice:
     text = f"the first stored figure is for {format_period(*min(series.stored_periods))}"
     return PeriodChoice(series.measure, *period, reason="before_series", evidence=text)
+
+
+def _choice_after_series(series: MeasureSeries, period: ReferencePeriod, last: ReferencePeriod) -> PeriodChoice:
+    """Choose no figure after the last of a series that has no further release, or of which extracts are stored."""
+    if series.has_extracts:
+        text = f"the stored file is an extract with some of the publisher's periods, to {format_period(*last)}"
+        return _choice_without_figure(series, period, "not_loaded", text, last)
+    only = len(series.stored_periods) == 1
+    text = f"{'published once, for' if only else 'the last figure of the series is for'} {format_period(*last)}"
+    return _choice_without_figure(series, period, "after_series", text, last)
 
 
 def _explain_missing_period(series: MeasureSeries, period: ReferencePeriod, as_of: date) -> tuple[str, str]:

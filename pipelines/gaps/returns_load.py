@@ -46,7 +46,9 @@ def load_returns(project: Project, name: str) -> pl.DataFrame:
 
 def stack_returns(project: Project, only: Collection[str] | None = None) -> pl.DataFrame:
     """Stack the returns of some sources, or of all sources with declared returns and stored observations."""
-    declaring = [name for name, source in project.catalogue.observation_sources().items() if source.returns]
+    sources = project.catalogue.observation_sources()
+    # A provider of several places has no row of its own, so its returns are judged by their sum (checks.providers).
+    declaring = [name for name, source in sources.items() if source.returns and not source.returns.geography]
     chosen = [name for name in declaring if only is None or name in only]
     available = [name for name in chosen if has_observations(project.home, name)]
     return pl.concat([empty_table(PROVIDER_RETURN), *(load_returns(project, name) for name in available)])

@@ -8,19 +8,20 @@ from checks import PLAUSIBILITY_FLAG, find_conflicts, find_inconsistent_rates, f
 from pipelines.core.schema import OBSERVATION_COLUMNS, empty_table
 from pipelines.declarations.project import Project
 from pipelines.observations.access import has_observations, read_current
+from pipelines.observations.providers import flag_provider_shortfalls
 
 
 def flag_disagreements(project: Project, name: str, measures: Collection[str] | None = None) -> pl.DataFrame:
     """Return plausibility flags (checks.doubt.PLAUSIBILITY_FLAG) where a source's figures disagree with other sources.
 
     `measures` selects some of the source's measures; by default all are compared. Only figures in the same geography
-    are compared, each from its newest release.
+    are compared, each from its newest release. Also flags places of which the provider's sum falls short.
     """
     catalogue = project.catalogue
     compared = catalogue.comparable_measures[name]
     others = _other_observations(project, name, compared) if compared else empty_table(OBSERVATION_COLUMNS)
     current = read_current(project, name, measures) if compared else empty_table(OBSERVATION_COLUMNS)
-    tables = [empty_table(PLAUSIBILITY_FLAG)]
+    tables = [flag_provider_shortfalls(project, name, measures)]
     for measure, definition in catalogue.sources[name].measures.items():
         mine = current.filter(pl.col("measure") == measure, pl.col("value").is_not_null())
         same = [
@@ -56,10 +57,15 @@ def all_disagreement_flags(project: Project, selection: Collection[str] | None =
     """Return the disagreement flags of the selected sources, or of all, that have stored observations."""
     selected = [name for name in project.catalogue.observation_sources() if selection is None or name in selection]
     available = (name for name in selected if has_observations(project.home, name))
-    names = [name for name in available if project.catalogue.comparable_measures[name]]
+    names = [name for name in available if _is_compared(project, name)]
     return pl.concat(
         [
             empty_table(PLAUSIBILITY_FLAG),
             *(flag_disagreements(project, name) for name in names),
         ]
     )
+
+
+def _is_compared(project: Project, name: str) -> bool:
+    returns = project.catalogue.sources[name].returns
+    return bool(project.catalogue.comparable_measures[name] or (returns and returns.geography))

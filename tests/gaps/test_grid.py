@@ -283,3 +283,13 @@ def test_day_that_an_extract_leaves_out_is_not_loaded_with_the_nearest() -> None
     choice = chosen([day("2011-06-30"), day("2025-06-30")], cadence="annual", releases=extract)
     assert (choice.reason, choice.near_end) == ("not_loaded", date(2025, 6, 30))
     assert "the nearest is for 30 June 2025" in str(choice.evidence)
+
+
+def test_period_after_an_extract_of_a_finished_series_is_not_loaded() -> None:
+    extract = [{"file": "a.csv", "released": date(2024, 5, 1), "extract": True}]
+    before = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)]
+    assert chosen(before, cadence="once", releases=extract).reason == "not_loaded"
+    finished = chosen(before, cadence="once")
+    assert (finished.reason, finished.evidence) == (
+        "after_series", "the last figure of the series is for February 2024",
+    )  # fmt: skip

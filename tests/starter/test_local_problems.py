@@ -9,6 +9,7 @@ import pytest
 from pipelines.app.gap_list import list_gaps
 from pipelines.core.store import read_table, state_path
 from pipelines.declarations.project import Project
+from pipelines.observations.providers import load_providers
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -135,3 +136,27 @@ def test_proxy_is_in_no_column_of_another_measure_and_its_gap_is_open(starter: P
     assert proxied.height == 41 and proxied["proxy_measure"].unique().to_list() == ["recorded_crimes"]
     open_gaps = list_gaps(starter, "crime", None).filter(pl.col("measure") == "police_recorded_crimes")
     assert open_gaps.height == 43 and open_gaps["reason"].unique().to_list() == ["not_loaded"]
+
+
+@pytest.mark.parametrize(
+    ("measure", "year", "force", "least"),
+    [
+        ("recorded_crimes", 2023, "Devon & Cornwall", 18),
+        ("recorded_crimes", 2021, "West Midlands", 26),
+        ("recorded_anti_social_behaviour", 2018, "Hampshire", 18),
+    ],
+)
+def test_constituencies_of_a_force_that_sent_too_little_have_the_doubt(
+    starter: Project, measure: str, year: int, force: str, least: int
+) -> None:
+    year_cells = cells(starter, "crime_constituencies", measure, year)
+    providers = load_providers(starter, "pcon_2024", "pfa_2023")
+    own = year_cells.join(providers.filter(pl.col("name") == force), on="place_code", how="semi")
+    assert own.height >= least
+    marked = pl.col("caveats").fill_null("").str.contains("provider_shortfall")
+    # A figure that is withheld on its own has its reason.
+    assert own.filter(~marked, pl.col("value").is_not_null()).is_empty()
+    assert own.filter(marked).height >= 0.75 * own.height
+    assert own.filter(marked)["evidence"].str.contains(f"{force}: ", literal=True).all()
+    elsewhere = year_cells.filter(marked).join(own, on="place_code", how="anti")
+    assert not elsewhere["evidence"].str.contains(f"{force}: ", literal=True).any()
