@@ -38,7 +38,8 @@ def find_missing_places(release: CheckInput) -> pl.DataFrame:
     with_evidence = pl.concat([pl.DataFrame(schema=_ABSENCE), *missing]).with_columns(
         pl.format("no row in {} periods that have rows for other places", "rows").alias("evidence")
     )
-    reason = release.source.absent_row or "not_returned"
+    returns = release.source.returns
+    reason = (returns.absent_row if returns else None) or "not_returned"
     return build_findings(release, "missing_places", reason, with_evidence)
 
 

@@ -95,9 +95,9 @@ def _compare_periods(numbered: pl.DataFrame, periods: pl.DataFrame, providers: i
             continue
         beside = [n - 1, n + 1] if has_later else [n - 1]
         known = np.isfinite(value[:, [n, *beside]]).all(axis=1)
-        total, *others = (np.bincount(provider[known], value[known, m], providers) for m in (n, *beside))
+        sums = [np.bincount(provider[known], value[known, m], providers).astype(float) for m in (n, *beside)]
         places = np.bincount(provider[known], minlength=providers).astype(float)
-        yield _Period(n, has_later, total, np.array(others), places)
+        yield _Period(n, has_later, sums[0], np.array(sums[1:]), places)
 
 
 def _flag_period(period: _Period, figures: pl.DataFrame, names: pl.DataFrame, noun: str) -> list[pl.DataFrame]:

@@ -128,11 +128,6 @@ class Source(FileLayout):
         default_factory=dict,
         description="Labels of rows that are not places of the geography: the code of a total, or `unallocated`",
     )
-    absent_row: Literal["none_or_not_reported"] | None = Field(
-        None,
-        description="Meaning of a place without a row in a period: `none_or_not_reported` where the file has only "
-        "places with a figure above 0. Default: the place is missing",
-    )
     returns: ProviderReturns | None = Field(
         None, description="Returns: declared where each place makes its own return, with the expected providers"
     )

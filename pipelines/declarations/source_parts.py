@@ -120,6 +120,11 @@ class ProviderReturns(Declaration):
         description="Geography of the providers, where each returns the figures of several places: `pfa_2023` for "
         "police forces. A shortfall of a provider's sum is then a caveat on all its places",
     )
+    absent_row: Literal["none_or_not_reported"] | None = Field(
+        None,
+        description="Meaning of a place without a row in a period: `none_or_not_reported` where the file has only "
+        "places with a figure above 0. Default: the return is missing",
+    )
 
 
 class IntervalColumns(Declaration):

@@ -166,8 +166,8 @@ def place_observations(
             with_gaps = refine_gaps(conform_table(moved, MAPPED_FIGURE), observed.total, system, system_name)
             if extracts := [PurePath(release.file).name for release in source.releases if release.extract]:
                 with_gaps = mark_places_outside_extracts(with_gaps, extracts)
-            if source.absent_row:
-                with_gaps = mark_absent_rows(with_gaps, source.absent_row)
+            if source.returns and source.returns.absent_row:
+                with_gaps = mark_absent_rows(with_gaps, source.returns.absent_row)
             placed.append(withhold_implausible(with_gaps, catalogue.measures))
         aside.append(_locate_rows_set_aside(observed, places, target))
     return pl.concat(placed), pl.concat(aside), pl.concat(lost)

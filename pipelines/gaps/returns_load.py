@@ -47,8 +47,13 @@ def load_returns(project: Project, name: str) -> pl.DataFrame:
 def stack_returns(project: Project, only: Collection[str] | None = None) -> pl.DataFrame:
     """Stack the returns of some sources, or of all sources with declared returns and stored observations."""
     sources = project.catalogue.observation_sources()
-    # A provider of several places has no row of its own, so its returns are judged by their sum (checks.providers).
-    declaring = [name for name, source in sources.items() if source.returns and not source.returns.geography]
+    # A provider of several places has no row of its own, so its returns are judged by their sum (checks.providers). A
+    # row that is absent where there was nothing to report is no missing return.
+    declaring = [
+        name
+        for name, source in sources.items()
+        if source.returns and not source.returns.geography and not source.returns.absent_row
+    ]
     chosen = [name for name in declaring if only is None or name in only]
     available = [name for name in chosen if has_observations(project.home, name)]
     return pl.concat([empty_table(PROVIDER_RETURN), *(load_returns(project, name) for name in available)])
