@@ -17,7 +17,7 @@ from pipelines.declarations.source import Source
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MOST_OF_A_SOURCE, MOST_OF_A_MEASURE, MOST_LINES = 50, 15, 12
-MOST_NESTED = 192
+MOST_NESTED = 194
 """Keys of a source and of all mappings within it, those of a measure among them."""
 FILES = [path for path in sorted((ROOT / "sources").glob("*.yaml")) if not path.name.endswith(CORRECTIONS_SUFFIX)]
 UNUSED = re.compile(r"`(\w+\.\w+)`(?=[^|\n]*\|)")

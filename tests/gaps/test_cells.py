@@ -79,7 +79,8 @@ CASES = {
         row.replace("2023", "2024") for row in PARTS), year=2024), grain=IN_2022.replace("2022", "2024")),
     "no row where none was": Case(
         "none_or_not_reported", "E08000035", with_peers(),
-        source="period_kind: year\ngeography: lad_2023\nreturns: {providers: councils, absent_row: none_or_not_reported}\n",
+        source="period_kind: year\ngeography: lad_2023\n"
+        "returns: {providers: councils, absent_row: none_or_not_reported}\n",
     ),
     "suppressed": Case("suppressed", MERTON, with_peers(f"{MERTON},x,2023,c"), bounds=(1.0, 4.0)),
     "blank": Case("not_available", MERTON, with_peers(f"{MERTON},x,2023,")),
@@ -311,6 +312,7 @@ def test_every_gap_reason_is_produced_by_some_test() -> None:
         "extent_changed",
         "recalled",
         "boundary_cliff",
+        "provider_shortfall",
         "corrected",
         "flagged",
         "limits_contradict",
