@@ -100,7 +100,7 @@ def _printed(now: pl.DataFrame, source: Source) -> float | None:
     return sum(float(totals[code]) for code in nations) if all(totals.get(code) for code in nations) else None
 
 
-def held() -> list[Row]:
+def read_reviewed() -> list[Row]:
     """Read the reviewed table."""
     with GOLDEN.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -108,7 +108,7 @@ def held() -> list[Row]:
 
 def main() -> None:
     """Write the table again, and keep the reviewers' explanations."""
-    known = {(row["source"], row["file"]): row["explained"] for row in held()} if GOLDEN.is_file() else {}
+    known = {(row["source"], row["file"]): row["explained"] for row in read_reviewed()} if GOLDEN.is_file() else {}
     summaries = rows()
     GOLDEN.parent.mkdir(exist_ok=True)
     with GOLDEN.open("w", encoding="utf-8", newline="") as file:

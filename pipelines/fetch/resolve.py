@@ -152,11 +152,11 @@ def fetch_result(end: FileAddress | AssembledFile, start: str, request: Request,
     return FetchedFile(answer, end.label, end.released)
 
 
-def _refuse_other_host(start: str, url: str, hosts: tuple[str, ...], found: str) -> None:
+def _refuse_other_host(start: str, url: str, hosts: tuple[str, ...], location: str) -> None:
     """Raise FetchError where an address that a publisher's answer names is not the publisher's."""
     if not start or start == url:
         return
     here, there = httpx.URL(start), httpx.URL(url)
     fault = find_redirect_fault(here, here, there, hosts)
     if fault:
-        raise FetchError(f"{redact_address(start)}: found {found} on {there.host or 'no host'}: {fault}")
+        raise FetchError(f"{redact_address(start)}: found {location} on {there.host or 'no host'}: {fault}")

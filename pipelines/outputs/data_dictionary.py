@@ -117,7 +117,7 @@ def _describe_model(model: type[BaseModel]) -> str:
     head = f"### {model.__name__}\n\n{(model.__doc__ or '').strip()}\n\n"
     table = ["| key | type | default | meaning |", "|---|---|---|---|"]
     # Keys about the source come before keys about the layout of its file.
-    own = sorted(model.model_fields.items(), key=lambda each: model is Source and each[0] in FileLayout.model_fields)
+    own = sorted(model.model_fields.items(), key=lambda item: model is Source and item[0] in FileLayout.model_fields)
     return head + "\n".join([*table, *(_field_row(field.alias or name, field) for name, field in own)])
 
 

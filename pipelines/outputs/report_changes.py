@@ -109,8 +109,8 @@ def describe_changes(history: BuildHistory, measures: dict[str, Measure]) -> dic
 def write_days(text: str) -> str:
     """Write the days of a text in words: 2026-10-25 as 25 October 2026."""
 
-    def write_day(found: re.Match[str]) -> str:
-        day = date.fromisoformat(found[0])
+    def write_day(match: re.Match[str]) -> str:
+        day = date.fromisoformat(match[0])
         return format_period(day, day)
 
     return re.sub(r"\d{4}-\d{2}-\d{2}", write_day, text)

@@ -101,12 +101,12 @@ def _kind(old: str, new: str, met: int) -> str:
     return "merged" if met > 1 else "moved_land" if old[:3] == new[:3] else "recoded"
 
 
-def _going_on(places: list[Row], told: set[str], since: str) -> Iterator[tuple[str, str, str, str]]:
+def _going_on(places: list[Row], listed_before: set[str], since: str) -> Iterator[tuple[str, str, str, str]]:
     """Return the code under which the name of an ended code continues the next day, and the authority."""
     listed = {(row["oldcd"], row["newcd"]) for row in rows_of(since)}
     opened = {(row["GEOGNM"], row["OPER_DATE"]): row["GEOGCD"] for row in places}
     for row in places:
-        if row["ENTITYCD"] in DISTRICTS and row["TERM_DATE"] and (old := row["GEOGCD"]) not in told:
+        if row["ENTITYCD"] in DISTRICTS and row["TERM_DATE"] and (old := row["GEOGCD"]) not in listed_before:
             day = day_after(row["TERM_DATE"])
             if (new := opened.get((row["GEOGNM"], day), old)) != old:
                 yield old, new, day, "ONS: local authority changes 2018 to 2025" if (old, new) in listed else BY_NAME

@@ -68,8 +68,8 @@ def _parts(sheets: Sheets) -> Iterator[tuple[str, str]]:
         yield f"xl/worksheets/sheet{n}.xml", f'<worksheet xmlns="{_MAIN}"><sheetData>{cells}</sheetData></worksheet>'
 
 
-def _links(found: list[tuple[str, str, str]]) -> str:
-    result = "".join(f'<Relationship Id="{key}" Type="{_OFFICE}/{kind}" Target="{to}"/>' for key, kind, to in found)
+def _links(relations: list[tuple[str, str, str]]) -> str:
+    result = "".join(f'<Relationship Id="{key}" Type="{_OFFICE}/{kind}" Target="{to}"/>' for key, kind, to in relations)
     return f'<Relationships xmlns="{_PACKAGE}/relationships">{result}</Relationships>'
 
 

@@ -33,7 +33,7 @@ from pipelines.gaps.ledger_load import ledger_path, read_ledger, update_ledger, 
 from pipelines.observations.access import load_source_tables
 from tests.command import run
 from tests.gaps.test_cells import MERTON, Case, project_of, with_peers
-from tests.gaps.test_ledger import DAY, cells, story, told
+from tests.gaps.test_ledger import DAY, cells, ledger_by_place, story
 from tests.small import small_project
 
 AHEAD = date(9998, 1, 1)
@@ -66,8 +66,8 @@ def test_ledger_without_a_build_equals_a_ledger_never_built(gone: set[int]) -> N
 
 def test_removing_a_build_removes_its_openings_and_undoes_its_closings() -> None:
     ledger = remove_builds(story(cells(a="late", b=None), cells(a=None, b="late")), {2})
-    assert {place: gap["state"] for place, gap in told(ledger).items()} == {"a": "open"}
-    assert told(ledger)["a"]["last_seen"] == DAY[0]
+    assert {place: gap["state"] for place, gap in ledger_by_place(ledger).items()} == {"a": "open"}
+    assert ledger_by_place(ledger)["a"]["last_seen"] == DAY[0]
     assert describe_last_build(ledger) == f"recorded since the build of {DAY[0]}: 1 open"
 
 
@@ -85,7 +85,7 @@ def drafted(*builds: tuple[pl.DataFrame, dict[str, tuple[str, str]]]) -> Ledger:
 def test_errors_of_a_first_draft_leave_no_trace() -> None:
     wrong, right = cells(a="unreadable", b="unreadable"), cells(a=None, b="suppressed")
     ledger = drafted((wrong, build_of("1")), (wrong, build_of("1")), (right, build_of("2")))
-    gaps = told(ledger)
+    gaps = ledger_by_place(ledger)
     assert set(gaps) == {"b"}
     assert [gaps["b"][name] for name in ("reason", "previous_reason", "first_seen")] == ["suppressed", None, DAY[0]]
     assert ledger.builds["open"].to_list() == [1, 1, 1] and ledger.builds["closed"].sum() == 0
@@ -95,33 +95,37 @@ def test_errors_of_a_first_draft_leave_no_trace() -> None:
 def test_corrected_declaration_leaves_no_trace_of_the_error() -> None:
     right, wrong = cells(a=None, b="late", c="stale"), cells(a="unreadable", b="unreadable", c="stale")
     ledger = drafted((right, build_of("1")), (wrong, build_of("2")), (right, build_of("1")))
-    assert {place: gap["reason"] for place, gap in told(ledger).items()} == {"b": "late", "c": "stale"}
+    assert {place: gap["reason"] for place, gap in ledger_by_place(ledger).items()} == {"b": "late", "c": "stale"}
     assert ledger.sightings.height > ledger.sightings_without_drafts.height
-    assert told(ledger)["b"]["previous_reason"] is None and told(ledger)["b"]["first_seen"] == DAY[0]
+    assert (
+        ledger_by_place(ledger)["b"]["previous_reason"] is None and ledger_by_place(ledger)["b"]["first_seen"] == DAY[0]
+    )
     assert ledger.builds.select("opened", "closed", "changed").rows() == [(2, 0, 0), (0, 0, 0), (0, 0, 0)]
 
 
 def test_gap_from_a_file_stays_when_a_declaration_closes_it() -> None:
     sound, broken = cells(a=None), cells(a="unreadable")
     ledger = drafted((sound, build_of("1")), (broken, build_of("1", "g")), (sound, build_of("2", "g")))
-    gap = told(ledger)["a"]
+    gap = ledger_by_place(ledger)["a"]
     assert [gap[name] for name in ("state", "closure_reason", "first_seen")] == ["closed", "declared_otherwise", DAY[1]]
 
 
 def test_gap_from_a_day_stays_when_a_declaration_closes_it() -> None:
     ledger = drafted((cells(a=None), build_of("1")), (cells(a="late"), build_of("1")), (cells(a=None), build_of("2")))
-    assert told(ledger)["a"]["closure_reason"] == "declared_otherwise"
+    assert ledger_by_place(ledger)["a"]["closure_reason"] == "declared_otherwise"
 
 
 def test_file_that_closes_a_gap_is_the_recorded_cause() -> None:
     ledger = drafted((cells(a="late"), build_of("1")), (cells(a=None), build_of("2", "g")))
-    assert told(ledger)["a"]["closure_reason"] == "answered"
+    assert ledger_by_place(ledger)["a"]["closure_reason"] == "answered"
 
 
 def test_request_of_a_single_day_is_a_draft() -> None:
     ledger = add_build(story(cells(a="late")), cells(a="late", b="late"), DAY[1], "x")
     same_day = add_build(ledger, cells(c=None), DAY[1], "y")
-    assert {place: gap["closure_reason"] for place, gap in told(same_day).items()} == {"a": "no_longer_asked"}
+    assert {place: gap["closure_reason"] for place, gap in ledger_by_place(same_day).items()} == {
+        "a": "no_longer_asked"
+    }
 
 
 def test_ledger_without_a_version_is_read_and_continued(tmp_path: Path) -> None:
@@ -146,8 +150,8 @@ def test_ledger_without_a_version_is_read_and_continued(tmp_path: Path) -> None:
     ledger = read_ledger(tmp_path, "p")
     assert ledger.spells.equals(before)
     write_ledger(tmp_path, "p", add_build(ledger, cells(a=None, b="stale"), DAY[3], "d"), "k")
-    assert told(read_ledger(tmp_path, "p"))["a"]["closed"] == DAY[3]
-    assert told(read_ledger(tmp_path, "p"))["b"]["reopened"] == 1
+    assert ledger_by_place(read_ledger(tmp_path, "p"))["a"]["closed"] == DAY[3]
+    assert ledger_by_place(read_ledger(tmp_path, "p"))["b"]["reopened"] == 1
 
 
 @pytest.mark.parametrize("change", ["figures", "builds", "version"])

@@ -26,12 +26,12 @@ def project(edition: Project) -> Project:
     return edition
 
 
-def told(project: Project, *names: str) -> list[str]:
+def list_lines(project: Project, *names: str) -> list[str]:
     return [f"{heading}: {text}" for heading, text in describe_places(project, list(names))]
 
 
 def test_district_shows_predecessors_small_areas_and_overlaps(project: Project) -> None:
-    lines = told(project, "Cumberland")
+    lines = list_lines(project, "Cumberland")
     assert any(line.startswith("was: E07000026 Allerdale, E07000028 Carlisle, E07000029 Copeland") for line in lines)
     assert "contains: lsoa_2021: 177 areas" in lines
     assert "contains: lad_2021: E07000028 Carlisle 40.3%, E07000026 Allerdale 35.2%, E07000029 Copeland 24.5%" in lines
@@ -41,13 +41,13 @@ def test_district_shows_predecessors_small_areas_and_overlaps(project: Project) 
 
 
 def test_place_outside_the_register_is_described_by_small_areas(project: Project) -> None:
-    lines = told(project, "e01003371")
+    lines = list_lines(project, "e01003371")
     assert lines[0] == "geographies: lsoa_2011, lsoa_2021 (ons_small_areas)"
     assert "within: lad_2024: E09000024 Merton" in lines
 
 
 def test_trust_shows_the_distribution_of_its_patients(project: Project) -> None:
-    lines = told(project, "RVR")
+    lines = list_lines(project, "RVR")
     assert lines[0].startswith("place: RVR Epsom And St Helier University Hospitals NHS Trust (trust)")
     (line,) = [line for line in lines if line.startswith("shares")]
     assert (
@@ -57,11 +57,11 @@ def test_trust_shows_the_distribution_of_its_patients(project: Project) -> None:
 
 def test_unknown_place_fails_with_similar_names(project: Project) -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean .*Cheshire"):
-        told(project, "Nowhereshire")
+        list_lines(project, "Nowhereshire")
 
 
 def test_postcode_outside_all_tables_is_unknown(project: Project) -> None:
-    first, second = told(project, "M33")
+    first, second = list_lines(project, "M33")
     assert first == "postcode: M33 is unknown; stored tables: nhs_border_postcodes"
     assert second.startswith("not stored: a postcode directory of the whole country")
 
@@ -70,19 +70,19 @@ def test_postcodes_are_described_by_added_tables(project: Project, tmp_path: Pat
     mine, file = project._replace(home=tmp_path / "store"), tmp_path / "postcodes.csv"
     file.write_text(POSTCODES)
     add_release(mine, "ons_postcodes_trafford", file, date(2025, 2, 1), Console())
-    lines = told(mine, "M33")
+    lines = list_lines(mine, "M33")
     assert lines[0] == "postcode: M33: 3 rows of ons_postcodes_trafford, 2025-02-01"
     assert "within: lad_2024: E08000009 Trafford" in lines
     assert "within: lsoa_2021: E01006160 66.7%, E01006161 33.3%" in lines
     assert lines[-1].startswith("not stored: a postcode directory of the whole country")
     for start, rows in {"M": 4, "M3": 1, "M33 2": 2, "m33 2ab": 1, "M332AB": 1}.items():
-        assert told(mine, start)[0] == f"postcode: {start}: {rows} rows of ons_postcodes_trafford, 2025-02-01"
+        assert list_lines(mine, start)[0] == f"postcode: {start}: {rows} rows of ons_postcodes_trafford, 2025-02-01"
     assert (
-        told(mine, "SW1A")[0]
+        list_lines(mine, "SW1A")[0]
         == "postcode: SW1A is unknown; stored tables: nhs_border_postcodes, ons_postcodes_trafford"
     )
     # Postcodes do not affect apportionment: the parents of a place stay the same.
-    assert told(mine, "Merton") == told(project, "Merton")
+    assert list_lines(mine, "Merton") == list_lines(project, "Merton")
 
 
 def test_postcode_table_with_a_code_of_another_day_is_refused(project: Project, tmp_path: Path) -> None:

@@ -94,15 +94,15 @@ def test_pair_with_few_places_pools_similar_pairs_first() -> None:
     assert pool_of_trial(board, fewer).height == 150 + MIN_PLACES_CUT - 1
 
 
-@pytest.mark.parametrize(("places", "told"), [(MIN_SPREAD_PLACES - 1, False), (MIN_SPREAD_PLACES, True)])
-def test_unevenness_needs_a_minimum_number_of_places(places: int, told: bool) -> None:
+@pytest.mark.parametrize(("places", "expected"), [(MIN_SPREAD_PLACES - 1, False), (MIN_SPREAD_PLACES, True)])
+def test_unevenness_needs_a_minimum_number_of_places(places: int, expected: bool) -> None:
     """One place alone would seem perfectly even, and its interval would be the figure itself."""
     codes = [f"P{n}" for n in range(places)]
     figures = pl.DataFrame({"place_code": codes, "value": [float(n + 1) for n in range(places)]}).with_columns(
         pl.lit("a").alias("measure"), pl.lit(DAY).alias("period_start"), pl.lit(DAY).alias("period_end")
     )
     crosswalk = pl.DataFrame({"from_code": codes, "weight_population": [10.0] * places})
-    assert slice_unevenness(figures, crosswalk)["unevenness"].is_not_null().all() is told
+    assert slice_unevenness(figures, crosswalk)["unevenness"].is_not_null().all() is expected
 
 
 def test_places_without_a_boundary_are_not_trials() -> None:
@@ -173,12 +173,12 @@ def test_interval_with_low_coverage_is_rejected_given_enough_places() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "touched", "some"), [(MIN_PLACES_CUT, 500, True), (5, 10, True), (5, 11, False), (0, 0, False)]
+    ("expected", "touched", "some"), [(MIN_PLACES_CUT, 500, True), (5, 10, True), (5, 11, False), (0, 0, False)]
 )
-def test_trial_with_few_true_figures_at_crossed_places_is_rejected(told: int, touched: int, some: bool) -> None:
+def test_trial_with_few_true_figures_at_crossed_places_is_rejected(expected: int, touched: int, some: bool) -> None:
     drawn = pl.DataFrame({"to_code": [f"X{n}" for n in range(touched)], "kind": ["apportioned"] * touched},
                          schema={"to_code": pl.String, "kind": pl.String})  # fmt: skip
-    assert (require_enough_places(trials(told, {"a": 0.1}), drawn).height > 0) is some
+    assert (require_enough_places(trials(expected, {"a": 0.1}), drawn).height > 0) is some
 
 
 def test_small_area_crossed_by_a_border_is_a_truth_only_by_parts() -> None:

@@ -42,15 +42,15 @@ def places(count: int) -> list[str]:
     return [f"E{n:02}" for n in range(count)]
 
 
-def spots(found: pl.DataFrame) -> list[tuple[str, date]]:
+def spots(actual: pl.DataFrame) -> list[tuple[str, date]]:
     """Give place and first day of what was found, sorted."""
-    return sorted(found.select("place_code", "period_start").rows())
+    return sorted(actual.select("place_code", "period_start").rows())
 
 
-def assert_doubts(found: pl.DataFrame, rows: list[dict[str, Any]], **same: Any) -> None:
+def assert_doubts(actual: pl.DataFrame, rows: list[dict[str, Any]], **same: Any) -> None:
     """Assert that the flags are exactly these rows, in any order; other columns are as in USUAL, or null."""
     named = {name: USUAL[name] for name in USUAL if name in PLAUSIBILITY_FLAG and name != "peers"}
     due = pl.DataFrame([{**named, **same, **row} for row in rows], infer_schema_length=None)
     if "period_end" not in due.columns:
         due = due.with_columns(pl.col("period_start").dt.month_end().alias("period_end"))
-    assert_frame_equal(found.sort(FIGURE_KEY), conform_table(due, PLAUSIBILITY_FLAG).sort(FIGURE_KEY))
+    assert_frame_equal(actual.sort(FIGURE_KEY), conform_table(due, PLAUSIBILITY_FLAG).sort(FIGURE_KEY))

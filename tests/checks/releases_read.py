@@ -49,7 +49,7 @@ def read_of(
     )
 
 
-def findings_of(check: str, reason: str, found: list[dict[str, Any]], **same: Any) -> pl.DataFrame:
+def findings_of(check: str, reason: str, actual: list[dict[str, Any]], **same: Any) -> pl.DataFrame:
     """Build the expected findings: columns not named come from the reason, or are null."""
     result = REASONS[reason]
     fixed = {
@@ -58,5 +58,5 @@ def findings_of(check: str, reason: str, found: list[dict[str, Any]], **same: An
         "file": "f.csv",
     }  # fmt: skip
     return conform_table(
-        table_from_records([{**fixed, **same, **row} for row in found], FINDING_COLUMNS), FINDING_COLUMNS
+        table_from_records([{**fixed, **same, **row} for row in actual], FINDING_COLUMNS), FINDING_COLUMNS
     )

@@ -188,18 +188,18 @@ def test_rates_over_another_period_name_the_nearest_fitting_denominator() -> Non
 
 
 @pytest.mark.parametrize(
-    ("fitting", "told"),
+    ("fitting", "expected"),
     [
         (5, {"denominator_mismatch": 5}),
         (4, {"denominator_mismatch": 4, "inconsistent_rate": 1}),
         (3, {"inconsistent_rate": 5}),
     ],
 )
-def test_another_denominator_must_give_most_rates_of_the_period(fitting: int, told: dict[str, int]) -> None:
+def test_another_denominator_must_give_most_rates_of_the_period(fitting: int, expected: dict[str, int]) -> None:
     rates = shares(CLAIMANTS, EARLIER)[:fitting] + shares(CLAIMANTS, [11 * item for item in PEOPLE])[fitting:]
     below = mixed(BELOW, observed("people", list(EARLIER), 2018))
     actual = find_inconsistent_rates(observed("rate", rates), TOP, below)
-    assert dict(actual.group_by("reason").len().iter_rows()) == told
+    assert dict(actual.group_by("reason").len().iter_rows()) == expected
 
 
 @pytest.mark.parametrize(
@@ -225,14 +225,14 @@ def test_low_reach_is_measured_against_the_nearest_residents() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "people", "told"),
+    ("seen", "people", "expected"),
     [
         (50.0, 100.0, False), (49.9, 100.0, True), (0.0, 1.0, True), (0.0, 0.0, False), (1.0, 0.0, False),
         (None, 100.0, False), (10.0, None, False), (float("nan"), 100.0, False), (-1.0, 0.0, False),
     ],
 )  # fmt: skip
-def test_source_must_cover_half_of_the_residents(seen: Figure, people: Figure, told: bool) -> None:
-    assert find_low_reach(observed("m", [seen]), observed("residents", [people])).height == told
+def test_source_must_cover_half_of_the_residents(seen: Figure, people: Figure, expected: bool) -> None:
+    assert find_low_reach(observed("m", [seen]), observed("residents", [people])).height == expected
 
 
 def test_no_figures_give_no_flags() -> None:

@@ -93,7 +93,7 @@ def test_coverage_is_of_people_and_not_of_places(known: set[str], share: float) 
     assert problem_shares(*cells(known))["coverage_by_population"].item() == pytest.approx(share)
 
 
-def test_the_expectations_about_places_serve_in_anyones_suite() -> None:
+def test_expectations_about_places_serve_in_anyones_suite() -> None:
     import great_expectations as gx
 
     from checks.expectations import ExpectCoverageByPopulation, ExpectPlacesComplete, judge_shares

@@ -118,23 +118,23 @@ def _around(
     return result
 
 
-def _add_spreads(told: dict[Spot, dict[str, Any]], step: float, *, counted: bool) -> None:
+def _add_spreads(expected: dict[Spot, dict[str, Any]], step: float, *, counted: bool) -> None:
     for name, part in (("own_spread", 0), ("peer_spread", 1)):
-        for spot, row in told.items():
+        for spot, row in expected.items():
             row[name] = 1.4826 * median(
-                abs(other["apart"]) for at, other in told.items() if at[part] == spot[part] and other["normal"]
+                abs(other["apart"]) for at, other in expected.items() if at[part] == spot[part] and other["normal"]
             )
-    for row in told.values():
+    for row in expected.values():
         row["noise"] = 1.5 / max(row["usual"], 0.5) if counted else (step / row["usual"]) ** 2 / 12
 
 
-def _odd(fits: list[Fit], told: dict[Spot, dict[str, Any]]) -> set[Spot]:
+def _odd(fits: list[Fit], expected: dict[Spot, dict[str, Any]]) -> set[Spot]:
     """Give the figures that are far from both, and further than those before and after."""
     actual = set()
     for spots in (fit.spots for fit in fits):
-        apart = [abs(told[spot]["apart"]) for spot in spots]
+        apart = [abs(expected[spot]["apart"]) for spot in spots]
         for n, spot in enumerate(spots):
-            row = told[spot]
+            row = expected[spot]
             far = all(apart[n] / sqrt(row[name] ** 2 + row["noise"]) > 3 for name in ("own_spread", "peer_spread"))
             beside = apart[max(n - 1, 0) : n] + apart[n + 1 : n + 2]
             if far and apart[n] > log(1.6) and apart[n] >= max(beside, default=0.0):

@@ -59,7 +59,7 @@ def test_figure_is_for_the_requested_period_or_marked_as_older(given: dict[str, 
         (span(None, None), True), (span(AFTER, AFTER, value=None), False), (span(AFTER, AFTER, **CARRIED), True),
     ],
 )  # fmt: skip
-def test_the_latest_figure_must_have_ended_by_the_end_of_the_period(given: dict[str, Any], other: bool) -> None:
+def test_latest_figure_must_have_ended_by_the_end_of_the_period(given: dict[str, Any], other: bool) -> None:
     asked = cell(**given)
     assert find_other_periods(asked, "latest", set()).equals(asked if other else asked.clear())
 

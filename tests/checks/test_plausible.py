@@ -67,14 +67,14 @@ def test_zero_count_is_flagged_below_one_in_a_million(spread: float, least: floa
 
 
 @pytest.mark.parametrize(
-    ("above", "peers", "told"), [(4, 10, 0), (5, 10, 1), (5, 11, 0), (6, 11, 1), (8, 9, 0), (10, 11, 1)]
+    ("above", "peers", "expected"), [(4, 10, 0), (5, 10, 1), (5, 11, 0), (6, 11, 1), (8, 9, 0), (10, 11, 1)]
 )
-def test_zero_is_flagged_only_if_most_peers_have_a_figure(above: int, peers: int, told: int) -> None:
-    assert zeros(period({}, above, peers)).height == told
+def test_zero_is_flagged_only_if_most_peers_have_a_figure(above: int, peers: int, expected: int) -> None:
+    assert zeros(period({}, above, peers)).height == expected
 
 
 @pytest.mark.parametrize(
-    ("nought", "told"),
+    ("nought", "expected"),
     [
         ({"apart": -4.5, "own_spread": 1.0}, 0), ({"apart": -4.51, "own_spread": 1.0}, 1),
         ({"apart": -4.5, "peer_spread": 1.0}, 0), ({"apart": -4.51, "peer_spread": 1.0}, 1),
@@ -82,9 +82,9 @@ def test_zero_is_flagged_only_if_most_peers_have_a_figure(above: int, peers: int
         ({"apart": -4.51, "value": None}, 0), ({"apart": None}, 0),
     ],
 )  # fmt: skip
-def test_zero_rate_is_flagged_only_far_below_history_and_peers(nought: dict[str, Any], told: int) -> None:
+def test_zero_rate_is_flagged_only_far_below_history_and_peers(nought: dict[str, Any], expected: int) -> None:
     frame = period({"usual": 5.0, "long_run": 5.0, **nought})
-    assert zero_rates(frame).height == told
+    assert zero_rates(frame).height == expected
     assert zeros(frame).is_empty()
 
 
@@ -140,9 +140,11 @@ CASES: list[tuple[Rule, dict[str, Any], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "figure", "told"), CASES)
-def test_figure_is_flagged_only_if_far_by_spreads_and_by_factor(rule: Rule, figure: dict[str, Any], told: bool) -> None:
-    assert rule(low(**figure)).height == told
+@pytest.mark.parametrize(("rule", "figure", "expected"), CASES)
+def test_figure_is_flagged_only_if_far_by_spreads_and_by_factor(
+    rule: Rule, figure: dict[str, Any], expected: bool
+) -> None:
+    assert rule(low(**figure)).height == expected
 
 
 FIGURE = {"value": 65.0, "apart": -3.0, "apart_before": -3.0, "own_spread": 0.3, "noise": 0.16, "peer_spread": 0.6,

@@ -16,11 +16,11 @@ RECALLED, ANOTHER = "abc" + "0" * 61, "abd" + "0" * 61
 SAID = "f.csv, recalled by its publisher on 2024-06-01: wrong (https://example.org/recall)"
 
 
-@pytest.mark.parametrize(("sha256", "told"), [(RECALLED, [{"rows": 3, "evidence": SAID}]), (ANOTHER, [])])
-def test_only_a_recalled_release_is_a_finding(sha256: str, told: list[dict[str, Any]]) -> None:
+@pytest.mark.parametrize(("sha256", "expected"), [(RECALLED, [{"rows": 3, "evidence": SAID}]), (ANOTHER, [])])
+def test_only_a_recalled_release_is_a_finding(sha256: str, expected: list[dict[str, Any]]) -> None:
     read = read_of([{}, {"place_code": "E02"}, {"fault": "unreadable"}], withdrawn={RECALLED: RECALL})
     read = read._replace(snapshot=read.snapshot._replace(sha256=sha256))
-    due = findings_of("recalled_release", "recalled", told, release=sha256)
+    due = findings_of("recalled_release", "recalled", expected, release=sha256)
     assert_frame_equal(find_recalled_release(read), due)
 
 

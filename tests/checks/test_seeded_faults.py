@@ -38,7 +38,7 @@ def series_of(project: Project, name: str) -> Series:
 
 
 @pytest.fixture(scope="module")
-def found(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> list[Score]:
+def scores(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> list[Score]:
     tables = []
     for name, every, seed in RUNS:
         series = series_of(starter, name)
@@ -48,23 +48,23 @@ def found(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> list[Sc
     return sum_scores(tables)
 
 
-def test_each_reason_is_given_only_where_it_is_due(found: list[Score]) -> None:
-    short = [score for score in found if score.precision < PRECISION or score.recall < RECALL]
+def test_each_reason_is_given_only_where_it_is_due(scores: list[Score]) -> None:
+    short = [score for score in scores if score.precision < PRECISION or score.recall < RECALL]
     assert not short, short
 
 
-def test_all_cells_have_the_expected_reason(found: list[Score]) -> None:
-    whole = found[-1]
+def test_all_cells_have_the_expected_reason(scores: list[Score]) -> None:
+    whole = scores[-1]
     assert whole.reason == "all" and whole.due > 5_000
     assert whole.precision >= OVERALL and whole.recall >= OVERALL, whole
 
 
-def test_every_fault_is_reported_with_its_reason(found: list[Score]) -> None:
-    assert {score.reason for score in found} >= {
+def test_every_fault_is_reported_with_its_reason(scores: list[Score]) -> None:
+    assert {score.reason for score in scores} >= {
         "not_returned", "withdrawn", "suspected_zero", "near_zero_leak", "partial_return", "implausible", "unit_change",
         "repeated_value", "combined_area", "duplicate", "suppressed", "unreadable", "rounded", "no_figure_for_period",
     }  # fmt: skip
-    assert all(score.due >= 20 for score in found), found
+    assert all(score.due >= 20 for score in scores), scores
 
 
 def test_sound_figures_of_the_starter_edition_are_not_flagged(starter: Project, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ WIDE = pl.DataFrame(
 )
 
 
-def told(frame: pl.DataFrame, width: int) -> str:
+def print_table(frame: pl.DataFrame, width: int) -> str:
     out = io.StringIO()
     Console(width=width, file=out, color_system=None).print(format_table(frame, width))
     return out.getvalue()
@@ -28,21 +28,21 @@ def told(frame: pl.DataFrame, width: int) -> str:
 
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_table_does_not_break_words_at_any_width(width: int) -> None:
-    text = told(WIDE, width)
+    text = print_table(WIDE, width)
     for word in ("ons_homicide", "cigarette_smokers_share", "W15000001,", "places_most_affected", "[bold]none[/bold]"):
         assert word in text
     assert max(map(len, text.splitlines())) <= width
 
 
 def test_wide_rows_are_printed_as_lists() -> None:
-    lines = [line.strip("\u2502 ") for line in told(WIDE, 60).splitlines()]
+    lines = [line.strip("\u2502 ") for line in print_table(WIDE, 60).splitlines()]
     assert [line.split()[0] for line in lines if "ons_" in line] == ["source", "source"]
     assert any(line.split("\u2502")[-1].strip() == "1" for line in lines if line.startswith("ratio"))
     assert lines[-1] == "2 rows"
 
 
 def test_narrow_rows_are_printed_as_one_line_each() -> None:
-    text = told(WIDE.select("source", "ratio").head(1), 80)
+    text = print_table(WIDE.select("source", "ratio").head(1), 80)
     assert [line.split()[1::2] for line in text.splitlines() if "ons_" in line] == [["ons_homicide", "1"]]
     assert "1 row" in text and "1 rows" not in text
 
@@ -52,7 +52,7 @@ def test_narrow_rows_are_printed_as_one_line_each() -> None:
     [(0.0028, "0.0028"), (0.2773, "0.277"), (0.0, "0"), (-0.004, "-0.004"), (1234.5678, "1,234.57")],
 )
 def test_small_figure_is_never_printed_as_zero(figure: float, shown: str) -> None:
-    assert told(pl.DataFrame({"weight": [figure]}), 80).splitlines()[-3].strip("\u2502 ") == shown
+    assert print_table(pl.DataFrame({"weight": [figure]}), 80).splitlines()[-3].strip("\u2502 ") == shown
 
 
 @pytest.mark.parametrize("text", ["=cmd()", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])

@@ -34,7 +34,7 @@ def cell(project: Project, place: str = MERTON) -> dict[str, Any]:
     return answering.answer_problem(project, "a_problem").filter(pl.col("place_code") == place).row(0, named=True)
 
 
-def found(project: Project, check: str) -> list[tuple[Any, ...]]:
+def collect_findings(project: Project, check: str) -> list[tuple[Any, ...]]:
     steps.prepare_store(project)
     seen = load_source_tables(project, "a_source").finding.filter(pl.col("check") == check)
     return seen.select("reason", "severity", "place_code", "evidence").rows()
@@ -50,8 +50,10 @@ def test_override_replaces_the_figure_and_is_recorded(tmp_path: Path) -> None:
         "corrected",
     )
     assert result["evidence"] == f"override of 700 to 70 {SAID}"
-    assert found(project, "corrected_cells") == [("corrected", "warn", MERTON, f"override of 700 to 70 {SAID}")]
-    assert found(project, "expired_corrections") == []
+    assert collect_findings(project, "corrected_cells") == [
+        ("corrected", "warn", MERTON, f"override of 700 to 70 {SAID}")
+    ]
+    assert collect_findings(project, "expired_corrections") == []
 
 
 def test_correction_leaves_other_cells_unchanged(tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ def test_drop_gives_a_gap_with_its_reason(tmp_path: Path, older: list[str] | Non
         "dropped",
         f"drop of 700 to no figure {SAID}",
     )
-    assert [row[0] for row in found(project, "dropped_cells")] == ["dropped"]
+    assert [row[0] for row in collect_findings(project, "dropped_cells")] == ["dropped"]
 
 
 def test_marker_may_be_expected_and_overridden(tmp_path: Path) -> None:
@@ -98,14 +100,14 @@ def test_correction_expires_with_a_finding_when_the_published_value_changes(tmp_
     result = cell(project)
     assert (result["value"], result["caveats"]) == (71.0, None)
     said = f"71 found, 700 expected: the override {SAID} no longer applies"
-    assert found(project, "expired_corrections") == [("correction_expired", "warn", MERTON, said)]
+    assert collect_findings(project, "expired_corrections") == [("correction_expired", "warn", MERTON, said)]
 
 
 def test_correction_does_not_expire_because_of_an_older_release(tmp_path: Path) -> None:
     case = Case(None, MERTON, ROWS, older=with_peers(f"{MERTON},x,2023,70"))
     project = correcting(tmp_path, case, OVERRIDE)
     assert cell(project)["value"] == 70.0
-    assert found(project, "expired_corrections") == []
+    assert collect_findings(project, "expired_corrections") == []
 
 
 def test_correction_of_a_part_is_a_caveat_of_the_sum(tmp_path: Path) -> None:
@@ -117,7 +119,7 @@ def test_correction_of_a_part_is_a_caveat_of_the_sum(tmp_path: Path) -> None:
 
 def test_correction_of_a_cell_in_no_release_is_reported(tmp_path: Path) -> None:
     project = correcting(tmp_path, Case(None, MERTON, ROWS), "action: flag, period: 2022, expected: {E09000024: 1}")
-    assert found(project, "expired_corrections") == [
+    assert collect_findings(project, "expired_corrections") == [
         ("correction_expired", "info", None, "figure for E09000024 in 2022: corrected, but in no stored release")
     ]
 

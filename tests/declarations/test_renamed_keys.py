@@ -91,12 +91,12 @@ def test_every_renamed_key_has_a_case() -> None:
     assert met == {(old, new) for old, names in RENAMED_KEYS.items() for new in names}
 
 
-def test_the_query_of_an_arcgis_service_keeps_its_own_key() -> None:
+def test_query_of_an_arcgis_service_keeps_its_own_key() -> None:
     data, lines = read_yaml("{layer: https://example.org/0, where: 1=1}", Path("a.yaml"))
     assert validate_declaration(ArcGis, data, lines, Path("a.yaml")).where == "1=1"
 
 
-def test_the_page_on_upgrading_lists_every_renamed_key() -> None:
+def test_page_on_upgrading_lists_every_renamed_key() -> None:
     page = (ROOT / "docs" / "upgrading.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `(\w+)` \| `(\w+)`", page, flags=re.M))
     assert {(old, new) for old, names in RENAMED_KEYS.items() for new in names} <= listed

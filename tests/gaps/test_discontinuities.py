@@ -63,26 +63,26 @@ def board(values: dict[int, float | None], measure: str = "rate", **more: Any) -
     )
 
 
-def found(cells: pl.DataFrame) -> list[tuple[str, str, str | None]]:
+def list_jumps(cells: pl.DataFrame) -> list[tuple[str, str, str | None]]:
     result = find_discontinuities(cells, find_neighbours(BOARD), MEASURES)
     assert result.columns == list(BOUNDARY_DISCONTINUITY)
     return result.select("kind", "place_a", "place_b").rows()
 
 
 def test_even_figures_have_no_jump() -> None:
-    assert found(board({})) == []
+    assert list_jumps(board({})) == []
 
 
 def test_place_without_a_figure_is_listed_at_each_border() -> None:
     # The corner has two neighbours; the known place comes first.
-    assert found(board({0: None})) == [
+    assert list_jumps(board({0: None})) == [
         ("known_unknown", "E00000001", "E00000000"),
         ("known_unknown", "E00000006", "E00000000"),
     ]
 
 
 def test_two_unknown_neighbours_are_not_listed() -> None:
-    result = found(board(dict.fromkeys(range(SIDE * SIDE), None)))
+    result = list_jumps(board(dict.fromkeys(range(SIDE * SIDE), None)))
     assert result == []
 
 
@@ -90,7 +90,7 @@ def test_series_that_stops_at_a_national_border_is_distinguished() -> None:
     cells = board({0: None}).with_columns(
         pl.when(pl.col("place_code") == "E00000000").then(pl.lit("Wales")).otherwise("nation").alias("nation")
     )
-    assert {kind for kind, *_ in found(cells)} == {"nation_edge"}
+    assert {kind for kind, *_ in list_jumps(cells)} == {"nation_edge"}
 
 
 def test_figure_far_from_its_neighbours_is_a_jump_with_evidence() -> None:
@@ -104,8 +104,8 @@ def test_figure_far_from_its_neighbours_is_a_jump_with_evidence() -> None:
 def test_counts_are_compared_by_ratio_so_large_towns_are_no_jump() -> None:
     """Every second place is three times its neighbours: usual here, though the largest are thousands apart."""
     values = {n: 1000.0 * (3 if (n + n // SIDE) % 2 else 1) * (1 + n / 100) for n in range(SIDE * SIDE)}
-    assert found(board(values, "people")) == []
-    assert {kind for kind, *_ in found(board({**values, 14: 1.0}, "people"))} == {"jump"}
+    assert list_jumps(board(values, "people")) == []
+    assert {kind for kind, *_ in list_jumps(board({**values, 14: 1.0}, "people"))} == {"jump"}
 
 
 def test_few_pairs_give_no_usual_difference() -> None:
@@ -178,7 +178,7 @@ def project(edition: Project) -> Project:
     return edition
 
 
-def test_the_furlough_table_breaks_around_the_districts_that_it_leaves_out(project: Project) -> None:
+def test_furlough_table_breaks_around_the_districts_that_it_leaves_out(project: Project) -> None:
     cells = answering.answer_problem(project, "jobs_recovery")
     result = find_discontinuities(cells, load_neighbours(project, "lad_2023"), project.catalogue.measures)
     # HMRC's table has no row for Buckinghamshire, which is seen from each of its neighbours.

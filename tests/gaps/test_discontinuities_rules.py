@@ -29,7 +29,7 @@ def beside(*pairs: tuple[str, str]) -> pl.DataFrame:
     return pl.DataFrame(both, schema={"place_code": pl.String, "neighbour_code": pl.String}, orient="row")
 
 
-def found(cells: list[dict[str, Any]], neighbours: pl.DataFrame) -> pl.DataFrame:
+def find_jumps(cells: list[dict[str, Any]], neighbours: pl.DataFrame) -> pl.DataFrame:
     """Find the cliffs; the order of cells and neighbours changes none."""
     cliff = find_discontinuities(table_from_records(cells, CELL_COLUMNS), neighbours, MEASURES)
     assert cliff.columns == list(BOUNDARY_DISCONTINUITY)
@@ -46,7 +46,7 @@ def row(kind: str, place_a: str, place_b: str | None, value_a: float | None, val
 
 def test_border_with_one_figure_is_listed_once_with_the_known_side_first() -> None:
     cells = [cell("B", 1.256), cell("A", None), cell("C", None), cell("D", -2.0)]
-    assert found(cells, beside(("A", "B"), ("A", "C"), ("C", "D"))).rows() == [
+    assert find_jumps(cells, beside(("A", "B"), ("A", "C"), ("C", "D"))).rows() == [
         row("known_unknown", "B", "A", 1.256, None, "suppressed", "Place B has 1.26; Place A has none (suppressed)"),
         row("known_unknown", "D", "C", -2.0, None, "suppressed", "Place D has -2; Place C has none (suppressed)"),
     ]
@@ -54,16 +54,16 @@ def test_border_with_one_figure_is_listed_once_with_the_known_side_first() -> No
 
 def test_national_border_gives_nation_edge_only_there() -> None:
     cells = [cell("A", 5.0), cell("W", None, nation="Wales", reason="nation_not_covered"), cell("B", None, nation=None)]
-    assert found(cells, beside(("A", "W"), ("A", "B"))).select("kind", "place_b", "reason_b").rows() == [
+    assert find_jumps(cells, beside(("A", "W"), ("A", "B"))).select("kind", "place_b", "reason_b").rows() == [
         ("known_unknown", "B", "suppressed"), ("nation_edge", "W", "nation_not_covered"),
     ]  # fmt: skip
 
 
 def test_only_neighbours_of_one_measure_and_period_are_compared() -> None:
     cells = [cell("A", 5.0), cell("B", None, "count"), cell("B", None, of=Y24), cell("C", None), cell("B", 5.0)]
-    assert found(cells, beside(("A", "B"))).is_empty()
-    assert found([cell("A", 5.0)], beside(("A", "B"), ("A", "A"))).is_empty()
-    assert found([], beside(("A", "B"))).is_empty()
+    assert find_jumps(cells, beside(("A", "B"))).is_empty()
+    assert find_jumps([cell("A", 5.0)], beside(("A", "B"), ("A", "A"))).is_empty()
+    assert find_jumps([], beside(("A", "B"))).is_empty()
 
 
 APART = [1.0] * 10 + [2.0] * 10 + [3.0] * 9
@@ -86,8 +86,8 @@ PAIRS = beside(*((f"A{n:02}", f"B{n:02}") for n in range(30)))
 
 @pytest.mark.parametrize("measure", ["rate", "count", "stock"])
 def test_jump_exceeds_eight_deviations_above_the_median(measure: str) -> None:
-    assert found(board(JUST - 0.001, measure), PAIRS).is_empty()
-    (jump,) = found(board(JUST + 0.001, measure), PAIRS).to_dicts()
+    assert find_jumps(board(JUST - 0.001, measure), PAIRS).is_empty()
+    (jump,) = find_jumps(board(JUST + 0.001, measure), PAIRS).to_dicts()
     assert (jump["kind"], jump["place_a"], jump["place_b"], jump["reason_b"]) == ("jump", "B29", "A29", None)
     assert jump["evidence"].endswith(": 8.0 robust deviations above the median of 30 pairs of neighbours")
 
@@ -96,60 +96,60 @@ def test_jump_states_the_comparison() -> None:
     evidence = (
         "Place B29 has 223 and Place A29 has 203: 12.1 robust deviations above the median of 30 pairs of neighbours"
     )
-    assert found(board(20.0), PAIRS).rows() == [row("jump", "B29", "A29", 223.0, 203.0, None, evidence)]
+    assert find_jumps(board(20.0), PAIRS).rows() == [row("jump", "B29", "A29", 223.0, 203.0, None, evidence)]
 
 
 def test_nearer_than_usual_is_no_jump() -> None:
     wide = [item + 40 for item in APART]
-    assert found(board(0.0, apart=wide), PAIRS).is_empty()
+    assert find_jumps(board(0.0, apart=wide), PAIRS).is_empty()
 
 
 def test_negative_count_is_compared_as_zero() -> None:
     for far, height in ((JUST - 0.001, 0), (JUST + 0.001, 1)):
         cells = board(far, "count")
         cells[-2:] = [cell("A29", -50.0, "count"), cell("B29", exp(far) - 1, "count")]
-        assert found(cells, PAIRS).height == height
+        assert find_jumps(cells, PAIRS).height == height
     both = board(0.0, "count")
     both[-2:] = [cell("A29", -50.0, "count"), cell("B29", -1.0, "count")]
-    assert found(both, PAIRS).is_empty()
+    assert find_jumps(both, PAIRS).is_empty()
     # Ten pairs without anybody on either side are no distance apart: the deviation stays 1.
     for far, height in ((JUST - 1.001, 0), (JUST - 0.999, 1)):
         cells = board(far, "count", [item - 1 for item in APART])
         cells[:20] = [{**item, "value": -5.0 if n % 3 else 0.0} for n, item in enumerate(cells[:20])]
-        assert found(cells, PAIRS).height == height
+        assert find_jumps(cells, PAIRS).height == height
 
 
 def test_fewer_than_thirty_pairs_give_no_usual_difference() -> None:
-    assert found(board(99.0), PAIRS).height == 1
+    assert find_jumps(board(99.0), PAIRS).height == 1
     fewer = board(99.0, apart=APART[1:])
-    assert found(fewer, PAIRS).is_empty()
+    assert find_jumps(fewer, PAIRS).is_empty()
     # Pairs of another measure or year do not make up for them; a pair that is not known is none.
     more = [*fewer, *board(2.0, "count"), *board(2.0, of=Y24)]
-    assert found(more, PAIRS).is_empty()
+    assert find_jumps(more, PAIRS).is_empty()
     unknown = board(99.0)
     unknown[0] = cell("A00", None)
-    assert found(unknown, PAIRS)["kind"].to_list() == ["known_unknown"]
+    assert find_jumps(unknown, PAIRS)["kind"].to_list() == ["known_unknown"]
 
 
 def test_two_of_the_same_figure_are_a_pair_as_well() -> None:
-    (jump,) = found(board(99.0, apart=[*[0.0] * 10, *APART[:19]]), PAIRS).to_dicts()
+    (jump,) = find_jumps(board(99.0, apart=[*[0.0] * 10, *APART[:19]]), PAIRS).to_dicts()
     assert "the median of 30 pairs" in jump["evidence"]
 
 
 def test_equal_differences_between_neighbours_give_no_spread() -> None:
-    assert found(board(99.0, apart=[2.0] * 29), PAIRS).is_empty()
+    assert find_jumps(board(99.0, apart=[2.0] * 29), PAIRS).is_empty()
 
 
 def test_each_year_has_a_usual_of_its_own() -> None:
     cells = [*board(20.0), *board(20.0, of=Y24, apart=[item * 20 for item in APART])]
-    assert found(cells, PAIRS).select("kind", "period_start", "place_a").rows() == [("jump", Y23[0], "B29")]
+    assert find_jumps(cells, PAIRS).select("kind", "period_start", "place_a").rows() == [("jump", Y23[0], "B29")]
 
 
 def test_scaling_a_rate_or_adding_to_it_moves_no_jump() -> None:
     cells = board(JUST + 0.001)
     for times, more in ((1000.0, 0.0), (0.001, 0.0), (1.0, -500.0)):
         other = [{**item, "value": item["value"] * times + more} for item in cells]
-        assert found(other, PAIRS).select("kind", "place_a", "place_b").rows() == [("jump", "B29", "A29")]
+        assert find_jumps(other, PAIRS).select("kind", "place_a", "place_b").rows() == [("jump", "B29", "A29")]
 
 
 def test_published_area_in_several_requested_places_straddles() -> None:
@@ -165,12 +165,12 @@ def test_published_area_in_several_requested_places_straddles() -> None:
         cell("F", 1.0, "stock", source_areas="N01,N01"),
     ]
     evidence = "lies in 5 of the requested places: Place A, Place B, Place C, Place D"
-    assert found(cells[:-3], beside()).rows() == [row("straddles", "E54000001", None, None, None, None, evidence)]
-    assert found(cells, beside()).rows() == [row("straddles", "E54000001", None, None, None, None, evidence)]
+    assert find_jumps(cells[:-3], beside()).rows() == [row("straddles", "E54000001", None, None, None, None, evidence)]
+    assert find_jumps(cells, beside()).rows() == [row("straddles", "E54000001", None, None, None, None, evidence)]
     two = [cell("A", None, source_areas="E01,S01234567"), cell("B", None, source_areas="S01234567")]
-    assert found(two, beside())["evidence"].to_list() == ["lies in 2 of the requested places: Place A, Place B"]
+    assert find_jumps(two, beside())["evidence"].to_list() == ["lies in 2 of the requested places: Place A, Place B"]
     # One place with the same part twice lies in one.
-    assert found([cell("A", 1.0, source_areas="N01,N01"), cell("B", 1.0, source_areas="N02")], beside()).is_empty()
+    assert find_jumps([cell("A", 1.0, source_areas="N01,N01"), cell("B", 1.0, source_areas="N02")], beside()).is_empty()
 
 
 def test_places_covered_in_part_are_listed_with_their_figure() -> None:
@@ -178,7 +178,7 @@ def test_places_covered_in_part_are_listed_with_their_figure() -> None:
         cell("A", None, reason="low_reach"), cell("B", 5.0, caveats="rounded,low_reach"), cell("C", 5.0),
         cell("D", 5.0, caveats="rounded"), cell("E", None), cell("F", 5.0, caveats="low_reach_"),
     ]  # fmt: skip
-    assert found(cells, beside()).select("kind", "place_a", "place_b", "value_a", "evidence").rows() == [
+    assert find_jumps(cells, beside()).select("kind", "place_a", "place_b", "value_a", "evidence").rows() == [
         ("low_reach", "A", None, None, None), ("low_reach", "B", None, 5.0, None),
     ]  # fmt: skip
 

@@ -37,7 +37,7 @@ def day(text: str) -> ReferencePeriod:
 
 
 def chosen(
-    held: list[ReferencePeriod], need: dict[str, Any] | None = None, grain: str = "month", kind: str = "stock",
+    stored: list[ReferencePeriod], need: dict[str, Any] | None = None, grain: str = "month", kind: str = "stock",
     as_of: date = DAY, asked: ReferencePeriod = MARCH, **source: Any,
 ) -> PeriodChoice:  # fmt: skip
     """Choose what answers one period of one measure, given its source and the periods that this has figures of."""
@@ -45,19 +45,19 @@ def chosen(
         a_source=source_of(measures={"figure": measure_of(kind), "people": measure_of()}, **source)
     )
     problem = problem_of(grain, {"figure": need or {}}, **({} if grain == "latest" else MONTH))
-    (actual,) = choose_periods(problem, catalogue, {"figure": held}, [asked], as_of)
+    (actual,) = choose_periods(problem, catalogue, {"figure": stored}, [asked], as_of)
     assert (actual.measure, actual.period_start, actual.period_end) == ("figure", *asked)
     return actual
 
 
 def latest(
-    held: list[ReferencePeriod], need: dict[str, Any] | None = None, as_of: date = DAY, **source: Any
+    stored: list[ReferencePeriod], need: dict[str, Any] | None = None, as_of: date = DAY, **source: Any
 ) -> PeriodChoice:
-    return chosen(held, need, "latest", "stock", as_of, ReferencePeriod(as_of, as_of), **source)
+    return chosen(stored, need, "latest", "stock", as_of, ReferencePeriod(as_of, as_of), **source)
 
 
-def answer(found: PeriodChoice) -> tuple[object, ...]:
-    return found[3:]
+def answer(actual: PeriodChoice) -> tuple[object, ...]:
+    return actual[3:]
 
 
 NOTHING = (None, None)

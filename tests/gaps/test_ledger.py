@@ -55,13 +55,13 @@ def story(*builds: pl.DataFrame) -> Ledger:
     return ledger
 
 
-def told(ledger: Ledger, day: date = DAY[7], *accepted: Acceptance) -> dict[str, dict[str, object]]:
+def ledger_by_place(ledger: Ledger, day: date = DAY[7], *accepted: Acceptance) -> dict[str, dict[str, object]]:
     return {row["place_code"]: row for row in build_gap_ledger(ledger, accepted, "the owner", day).to_dicts()}
 
 
 def test_gap_is_recorded_from_its_first_build_until_it_closes() -> None:
     ledger = story(cells(a="late", b=None), cells(a="late", b="late"), cells(a=None, b="late"))
-    gaps = told(ledger)
+    gaps = ledger_by_place(ledger)
     assert [gaps["a"][k] for k in ("first_seen", "last_seen", "closed", "state")] == [DAY[0], DAY[1], DAY[2], "closed"]
     assert gaps["a"]["closure_reason"] == "answered" and gaps["a"]["age_days"] == 2
     assert [gaps["b"][k] for k in ("first_seen", "last_seen", "closed", "state")] == [DAY[1], DAY[2], None, "open"]
@@ -70,31 +70,33 @@ def test_gap_is_recorded_from_its_first_build_until_it_closes() -> None:
 
 def test_returning_gap_is_the_same_gap_reopened() -> None:
     ledger = story(cells(a="late"), cells(a=None), cells(a="withdrawn"))
-    gap = told(ledger)["a"]
+    gap = ledger_by_place(ledger)["a"]
     assert (gap["first_seen"], gap["opened"], gap["reopened"], gap["state"]) == (DAY[0], DAY[2], 1, "open")
     assert gap["reason"] == "withdrawn"
     assert summarise_changes(ledger).select("what", "cells").rows() == [("reopened", 1)]
 
 
 def test_gap_with_a_new_reason_stays_open_with_the_previous_reason() -> None:
-    gap = told(story(cells(a="not_due"), cells(a="late")))["a"]
+    gap = ledger_by_place(story(cells(a="not_due"), cells(a="late")))["a"]
     assert (gap["reason"], gap["previous_reason"], gap["reason_since"]) == ("late", "not_due", DAY[1])
     assert (gap["opened"], gap["reopened"]) == (DAY[0], 0)
 
 
 def test_cell_no_longer_requested_is_not_closed_as_answered() -> None:
-    assert told(story(cells(a="late", b="late"), cells(b="late")))["a"]["closure_reason"] == "no_longer_asked"
+    assert (
+        ledger_by_place(story(cells(a="late", b="late"), cells(b="late")))["a"]["closure_reason"] == "no_longer_asked"
+    )
 
 
 def test_proxy_leaves_the_gap_open() -> None:
     proxied = cells(a=None).with_columns(
         pl.lit("x").alias("proxy_measure"), pl.lit("late,stale").alias("other_reasons")
     )
-    gap = told(story(cells(a="late"), proxied))["a"]
+    gap = ledger_by_place(story(cells(a="late"), proxied))["a"]
     assert (gap["state"], gap["reason"]) == ("open", "late")
 
 
-def test_the_same_cells_on_the_same_day_change_nothing() -> None:
+def test_same_cells_on_the_same_day_change_nothing() -> None:
     one = story(cells(a="late"))
     again = add_build(one, cells(a="late"), DAY[0], one.notes[-1].contents)
     assert again is one
@@ -109,10 +111,10 @@ def test_build_for_an_earlier_day_does_not_rewrite_history() -> None:
 def test_ledger_can_be_read_as_of_a_day() -> None:
     ledger = story(cells(a="late"), cells(a="late", b="late"), cells(a=None, b="late"))
     then = ledger_as_at(ledger, DAY[1])
-    gaps = told(then, DAY[1])
+    gaps = ledger_by_place(then, DAY[1])
     assert gaps["a"]["state"] == "open" and gaps["a"]["closed"] is None
     assert then.builds.height == 2 and describe_last_build(then) == f"since the build of {DAY[0]}: 1 new; 2 open"
-    assert told(ledger_as_at(ledger, date(2025, 1, 1)), DAY[0]) == {}
+    assert ledger_by_place(ledger_as_at(ledger, date(2025, 1, 1)), DAY[0]) == {}
 
 
 def test_changes_of_the_last_build_are_counted() -> None:
@@ -142,7 +144,7 @@ def test_reason_of_an_earlier_version_is_replaced_and_no_gap_changes(tmp_path: P
     assert read.has_old_reasons
     now = cells(a="before_series", b="after_series", c="not_loaded", d="late", e="suppressed")
     after = add_build(read, now, DAY[1], "new")
-    gaps = told(after)
+    gaps = ledger_by_place(after)
     assert summarise_changes(after).select("what", "reason", "cells").rows() == [("changed", "suppressed", 1)]
     assert [gaps[place]["reason"] for place in "abcde"] == [
         "before_series", "after_series", "not_loaded", "late", "suppressed",
@@ -156,8 +158,8 @@ def test_reason_of_an_earlier_version_is_replaced_and_no_gap_changes(tmp_path: P
 def test_closed_gap_of_an_earlier_version_has_a_reason_of_this_one() -> None:
     ledger = story(cells(a="period_mismatch"), cells(a=None))._replace(has_old_reasons=True)
     after = add_build(ledger, cells(a=None, b=None), DAY[2], "new")
-    assert told(after)["a"]["reason"] == "no_figure_for_period"
-    assert told(ledger)["a"]["reason"] == "no_figure_for_period"
+    assert ledger_by_place(after)["a"]["reason"] == "no_figure_for_period"
+    assert ledger_by_place(ledger)["a"]["reason"] == "no_figure_for_period"
 
 
 def accepted(**said: object) -> Acceptance:
@@ -168,20 +170,20 @@ def accepted(**said: object) -> Acceptance:
 def test_an_accepted_gap_is_open_again_when_the_acceptance_has_run_out() -> None:
     ledger = story(cells(a="late", b="late"))
     for day, state in ((DAY[0], "accepted"), (DAY[2], "accepted"), (DAY[3], "open")):
-        gap = told(ledger, day, accepted(place_codes=("a",)))["a"]
+        gap = ledger_by_place(ledger, day, accepted(place_codes=("a",)))["a"]
         assert (gap["state"], gap["accepted_by"], gap["accepted_until"]) == (state, "The owner", DAY[2])
-    assert told(ledger, DAY[0], accepted(place_codes=("a",)))["b"]["state"] == "open"
+    assert ledger_by_place(ledger, DAY[0], accepted(place_codes=("a",)))["b"]["state"] == "open"
 
 
 def test_an_acceptance_holds_for_its_reason_and_from_its_day_only() -> None:
     ledger = story(cells(a="stale"))
-    assert told(ledger, DAY[0], accepted())["a"]["state"] == "open"
-    assert told(ledger, DAY[0], accepted(reason="stale", when=DAY[1]))["a"]["accepted_by"] is None
+    assert ledger_by_place(ledger, DAY[0], accepted())["a"]["state"] == "open"
+    assert ledger_by_place(ledger, DAY[0], accepted(reason="stale", when=DAY[1]))["a"]["accepted_by"] is None
 
 
 def test_an_acceptance_renewed_holds_although_an_older_one_has_run_out() -> None:
     both = (accepted(until=DAY[1]), accepted(who="The next", until=DAY[6]))
-    assert told(story(cells(a="late")), DAY[4], *both)["a"]["accepted_by"] == "The next"
+    assert ledger_by_place(story(cells(a="late")), DAY[4], *both)["a"]["accepted_by"] == "The next"
 
 
 def test_acceptances_that_expired_or_match_no_gap_are_listed() -> None:
@@ -195,7 +197,7 @@ WHOLE = "who: w, why: y, when: 2026-01-01, until: 2027-01-01"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "ledger_by_place"),
     [
         ("accepted: [{measure: furlough_take_up, reason: lost, " + WHOLE + "}]", r":1: .*did you mean|:1: .*choices"),
         ("accepted: [{measure: furlough_take_up, reason: discontinued, " + WHOLE + "}]",
@@ -208,12 +210,12 @@ WHOLE = "who: w, why: y, when: 2026-01-01, until: 2027-01-01"
     ],
 )  # fmt: skip
 def test_an_invalid_acceptance_is_refused_with_file_and_line(
-    copy: Path, text: str, told: str  # noqa: F811
+    copy: Path, text: str, ledger_by_place: str  # noqa: F811
 ) -> None:  # fmt: skip
     asked(copy, SQL.replace("STAND_IN", "claimant_rate"))
     path = copy / "pipelines" / "problems" / "p.accepted.yaml"
     path.write_text(text)
-    with pytest.raises(DeclarationError, match=told) as refused:
+    with pytest.raises(DeclarationError, match=ledger_by_place) as refused:
         load_catalogue(copy)
     assert str(path) in str(refused.value)
     path.unlink()
@@ -304,7 +306,7 @@ def test_build_killed_while_writing_leaves_the_ledger_unchanged(tmp_path: Path) 
     )
     assert done.returncode == -signal.SIGKILL
     assert ledger_path(tmp_path, "p").read_bytes() == before
-    assert told(read_ledger(tmp_path, "p"))["a"]["state"] == "open"
+    assert ledger_by_place(read_ledger(tmp_path, "p"))["a"]["state"] == "open"
 
 
 def test_ledger_recovers_after_a_build_is_killed_before_it_is_written(bare: Project) -> None:  # noqa: F811

@@ -19,7 +19,7 @@ from pipelines.gaps.ledger_load import (
     write_ledger,
 )
 from tests.gaps.plain import catalogue_of
-from tests.gaps.test_ledger import DAY, cells, story, told
+from tests.gaps.test_ledger import DAY, cells, ledger_by_place, story
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def test_repeated_build_moves_last_seen_without_writing_the_ledger(recorded: Pat
     assert hash_file(ledger_path(recorded, "p")) == before
     ledger = read_ledger(recorded, "p")
     assert ledger.builds.select("build", "day", "last_day").rows() == [(1, DAY[0], DAY[4])]
-    assert told(ledger)["a"]["last_seen"] == DAY[4] and told(ledger)["a"]["first_seen"] == DAY[0]
-    assert told(ledger_as_at(ledger, DAY[2]))["a"]["last_seen"] == DAY[2]
+    assert ledger_by_place(ledger)["a"]["last_seen"] == DAY[4] and ledger_by_place(ledger)["a"]["first_seen"] == DAY[0]
+    assert ledger_by_place(ledger_as_at(ledger, DAY[2]))["a"]["last_seen"] == DAY[2]
 
 
 def test_gap_that_closes_was_last_seen_in_the_repeated_build(recorded: Path) -> None:
@@ -50,7 +50,7 @@ def test_gap_that_closes_was_last_seen_in_the_repeated_build(recorded: Path) -> 
     forget_last_day(recorded, "p")
     ledger = read_ledger(recorded, "p")
     assert read_last_days(recorded) == {} and ledger.builds["last_day"].to_list() == [DAY[3], DAY[5]]
-    assert [told(ledger)["a"][name] for name in ("last_seen", "closed")] == [DAY[3], DAY[5]]
+    assert [ledger_by_place(ledger)["a"][name] for name in ("last_seen", "closed")] == [DAY[3], DAY[5]]
 
 
 def test_last_day_moves_back_only_from_the_future(recorded: Path) -> None:

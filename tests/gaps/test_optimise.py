@@ -52,8 +52,8 @@ class Case(NamedTuple):
         ]
 
 
-def aims(found: RequestSet) -> tuple[float, float, float, float]:
-    return (found.people, found.answers, found.cells, -found.cost)
+def aims(actual: RequestSet) -> tuple[float, float, float, float]:
+    return (actual.people, actual.answers, actual.cells, -actual.cost)
 
 
 def cases(most: int) -> st.SearchStrategy[Case]:

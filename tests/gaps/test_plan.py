@@ -114,7 +114,7 @@ def test_a_name_that_means_harm_stays_one_line_of_plain_text(answered: Project) 
     assert "/" not in letter_file_name("../../etc/passwd") and letter_file_name("") != letter_file_name("-")
 
 
-def test_the_command_prints_a_plan_in_each_format(answered: Project, tmp_path: Path) -> None:
+def test_command_prints_a_plan_in_each_format(answered: Project, tmp_path: Path) -> None:
     on = {"store": answered.home, "project": answered.catalogue.root}
     rows = list(csv.DictReader(io.StringIO(run("plan", "jobs_recovery", "--format", "csv", **on).stdout)))
     assert len(rows) == 7 and {"request", "data_owner", "people", "cost", "chosen"} <= set(rows[0])

@@ -42,7 +42,7 @@ def known(*values: float) -> list[Given]:
     return [(value, value, value) for value in values]
 
 
-def test_the_highest_is_first() -> None:
+def test_highest_is_first() -> None:
     assert ranked(known(5, 9, 7)) == [(3, 3), (1, 1), (2, 2)]
 
 
@@ -236,7 +236,7 @@ def test_no_cells_give_no_ranks() -> None:
     st.lists(st.tuples(st.integers(0, 8), st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1, max_size=12)
 )
 @settings(max_examples=200, deadline=None)
-def test_the_true_rank_lies_between_the_two(figures: list[tuple[int, int, int, bool]]) -> None:
+def test_true_rank_lies_between_the_two(figures: list[tuple[int, int, int, bool]]) -> None:
     truth = np.array([value for value, *_ in figures], float)
     given_ = [
         (None if hidden else value, float(max(value - below, 0)), float(value + above))

@@ -104,9 +104,7 @@ def test_older_figure_is_carried_forward_as_long_as_the_need_allows(
     [("2020-04", "2018 2019 2020", "2020"), ("2020-04", "2018 2019", "2019"), ("2020-04", "2019-06 2020-06", "2020-06"),
      ("2020-07/2020-09", WEEKS, "2020-08-17/2020-08-23")],
 )  # fmt: skip
-def test_the_nearest_figure_overlaps_the_period_or_is_the_least_days_away(
-    asked: str, published: str, near: str
-) -> None:
+def test_nearest_figure_overlaps_the_period_or_is_the_least_days_away(asked: str, published: str, near: str) -> None:
     assert choose_nearest(span(asked), [span(item) for item in published.split()]) == span(near)
 
 

@@ -13,7 +13,7 @@ CARDIFF, CAMBRIDGE, SOUTH_CAMBRIDGESHIRE, LEEDS = "W06000015", "E07000008", "E07
 CAMBRIDGESHIRE, WALES, EAST = "E10000003", "W92000004", "E12000006"
 
 
-def told(place: str, lines: list[str], folder: Path, source: str = SOURCE) -> tuple[object, object]:
+def refined_reason(place: str, lines: list[str], folder: Path, source: str = SOURCE) -> tuple[object, object]:
     cell = cell_of(Case(None, place, lines, source=source), folder)
     return cell["reason"], cell["evidence"]
 
@@ -21,37 +21,37 @@ def told(place: str, lines: list[str], folder: Path, source: str = SOURCE) -> tu
 def test_nation_without_any_row_is_not_covered(tmp_path: Path) -> None:
     lines = [*with_peers(), *with_peers(year=2022)]
     evidence = "no place in Wales has a row in any of the 2 stored periods; other nations have rows"
-    assert told(CARDIFF, lines, tmp_path) == ("nation_not_covered", evidence)
+    assert refined_reason(CARDIFF, lines, tmp_path) == ("nation_not_covered", evidence)
 
 
 def test_nation_with_a_row_in_any_period_is_covered(tmp_path: Path) -> None:
     lines = [*with_peers(), *with_peers(f"{CARDIFF},x,2022,3", year=2022)]
-    assert told("W06000001", lines, tmp_path)[0] == "not_returned"
+    assert refined_reason("W06000001", lines, tmp_path)[0] == "not_returned"
 
 
 def test_gap_of_a_district_states_the_figure_of_its_county(tmp_path: Path) -> None:
     lines = with_peers(f"{CAMBRIDGESHIRE},Cambridgeshire,2023,77")
     evidence = "published for Cambridgeshire as a whole (77), but for none of its 5 places"
-    assert told(CAMBRIDGE, lines, tmp_path) == ("coarser_only", evidence)
+    assert refined_reason(CAMBRIDGE, lines, tmp_path) == ("coarser_only", evidence)
 
 
-def test_the_smallest_larger_place_is_named(tmp_path: Path) -> None:
+def test_smallest_larger_place_is_named(tmp_path: Path) -> None:
     lines = with_peers(f"{EAST},East of England,2023,500", f"{CAMBRIDGESHIRE},Cambridgeshire,2023,77")
-    assert "Cambridgeshire" in str(told(CAMBRIDGE, lines, tmp_path)[1])
+    assert "Cambridgeshire" in str(refined_reason(CAMBRIDGE, lines, tmp_path)[1])
 
 
 def test_where_a_sister_district_has_a_row_this_one_was_not_returned(tmp_path: Path) -> None:
     lines = with_peers(f"{CAMBRIDGESHIRE},Cambridgeshire,2023,77", f"{SOUTH_CAMBRIDGESHIRE},x,2023,9")
-    assert told(CAMBRIDGE, lines, tmp_path)[0] == "not_returned"
+    assert refined_reason(CAMBRIDGE, lines, tmp_path)[0] == "not_returned"
 
 
 def test_national_figure_alone_gives_coarser_only(tmp_path: Path) -> None:
-    assert told(CARDIFF, with_peers(f"{WALES},Wales,2023,44"), tmp_path)[0] == "coarser_only"
+    assert refined_reason(CARDIFF, with_peers(f"{WALES},Wales,2023,44"), tmp_path)[0] == "coarser_only"
 
 
 def test_larger_area_without_a_figure_explains_no_gap(tmp_path: Path) -> None:
     lines = with_peers(f"{CAMBRIDGESHIRE},Cambridgeshire,2023,c")
-    assert told(CAMBRIDGE, lines, tmp_path)[0] == "not_returned"
+    assert refined_reason(CAMBRIDGE, lines, tmp_path)[0] == "not_returned"
 
 
 def test_place_without_a_source_area_has_crosswalk_loss(tmp_path: Path) -> None:
@@ -65,5 +65,5 @@ def test_place_without_a_source_area_has_crosswalk_loss(tmp_path: Path) -> None:
 
 
 def test_places_with_a_row_do_not_change(tmp_path: Path) -> None:
-    assert told(EVERYONE[0], with_peers(f"{EVERYONE[0]},x,2023,z"), tmp_path)[0] == "not_applicable"
-    assert told(LEEDS, with_peers(f"{LEEDS},x,2023,c"), tmp_path / "hidden")[0] == "suppressed"
+    assert refined_reason(EVERYONE[0], with_peers(f"{EVERYONE[0]},x,2023,z"), tmp_path)[0] == "not_applicable"
+    assert refined_reason(LEEDS, with_peers(f"{LEEDS},x,2023,c"), tmp_path / "hidden")[0] == "suppressed"

@@ -63,7 +63,7 @@ def wider(
     return actual
 
 
-def told(*given: Any, **said: Any) -> dict[str, tuple[str | None, str | None]]:
+def reasons_by_code(*given: Any, **said: Any) -> dict[str, tuple[str | None, str | None]]:
     actual = wider(*given, **said)
     assert actual["to_code"].is_unique().all()
     return {code: (reason, why) for code, reason, why in actual.select("to_code", "reason", "evidence").iter_rows()}
@@ -108,7 +108,7 @@ LEFT_OUT = "no place in Wales has a row in any of the {} stored periods; other n
 @pytest.mark.parametrize("reason", ["not_returned", "crosswalk_loss"])
 def test_nation_without_a_row_in_any_period_is_not_covered(reason: str) -> None:
     for order in (1, -1):
-        actual = told(everyone(none(F, reason), none(G))[::order])
+        actual = reasons_by_code(everyone(none(F, reason), none(G))[::order])
         assert actual[F] == actual[G] == ("nation_not_covered", LEFT_OUT.format(1))
         assert actual[A] == (None, None)
 
@@ -126,41 +126,41 @@ def test_row_of_another_measure_does_not_cover_a_nation() -> None:
 
 
 def test_nation_with_a_suppressed_figure_is_covered() -> None:
-    assert told(everyone(none(F, "suppressed"), none(G)))[G] == ("not_returned", "told")
-    assert told(everyone(none(F), none(A)))[A] == ("not_returned", "told")
+    assert reasons_by_code(everyone(none(F, "suppressed"), none(G)))[G] == ("not_returned", "told")
+    assert reasons_by_code(everyone(none(F), none(A)))[A] == ("not_returned", "told")
 
 
 def test_no_nation_is_uncovered_if_no_place_has_a_row() -> None:
-    actual = told([none(code) for code in (A, B, C, D, F, G)])
+    actual = reasons_by_code([none(code) for code in (A, B, C, D, F, G)])
     assert set(actual.values()) == {("not_returned", "told")}
     assert len(actual) == 6
 
 
 def test_place_without_a_nation_is_not_marked_uncovered() -> None:
     places = PLACES.with_columns(pl.when(pl.col("nation") == E).then("nation").alias("nation"))
-    assert told(everyone(none(F), none(G)), system=places)[F] == ("not_returned", "told")
+    assert reasons_by_code(everyone(none(F), none(G)), system=places)[F] == ("not_returned", "told")
 
 
 GIVEN = "published for The {} as a whole (77), but for none of its {} places"
 
 
 def test_county_figure_is_named_in_the_gap_of_each_district() -> None:
-    actual = told(everyone(none(A), none(B, "crosswalk_loss")), [total("E10000001")])
+    actual = reasons_by_code(everyone(none(A), none(B, "crosswalk_loss")), [total("E10000001")])
     assert actual[A] == actual[B] == ("coarser_only", GIVEN.format("E10000001", 2))
     assert actual[C] == (None, None)
 
 
-def test_the_smallest_larger_place_is_named_whatever_the_order() -> None:
+def test_smallest_larger_place_is_named_whatever_the_order() -> None:
     totals = [total("E12000001"), total("E10000001"), total("K02000001"), total("E92000001")]
     placed = everyone(none(A), none(B), none(C))
     for order in (1, -1):
-        actual = told(placed[::order], totals[::order])
+        actual = reasons_by_code(placed[::order], totals[::order])
         assert actual[A] == ("coarser_only", GIVEN.format("E10000001", 2))
         assert actual[C] == ("coarser_only", GIVEN.format("E12000001", 3))
 
 
 def test_national_figure_gives_coarser_only_and_not_uncovered() -> None:
-    actual = told(everyone(none(F), none(G)), [total("W92000004", 77.256)])
+    actual = reasons_by_code(everyone(none(F), none(G)), [total("W92000004", 77.256)])
     assert actual[F] == actual[G] == (
         "coarser_only", "published for The W92000004 as a whole (77.26), but for none of its 2 places",
     )  # fmt: skip
@@ -180,12 +180,12 @@ def test_national_figure_gives_coarser_only_and_not_uncovered() -> None:
     ],
 )
 def test_no_other_total_explains_a_place_without_a_row(totals: list[dict[str, Any]]) -> None:
-    assert told(everyone(none(A), none(B)), totals)[A] == ("not_returned", "told")
+    assert reasons_by_code(everyone(none(A), none(B)), totals)[A] == ("not_returned", "told")
 
 
 @pytest.mark.parametrize("sister", [row(B), none(B, "suppressed")])
 def test_where_a_sister_has_a_row_the_county_explains_nothing(sister: dict[str, Any]) -> None:
-    assert told(everyone(none(A), sister), [total("E10000001")])[A] == ("not_returned", "told")
+    assert reasons_by_code(everyone(none(A), sister), [total("E10000001")])[A] == ("not_returned", "told")
 
 
 def test_county_figure_explains_only_its_own_years() -> None:

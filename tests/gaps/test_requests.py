@@ -24,7 +24,7 @@ def gap(request: str | None, place: str = "a", problem: str = "p", day: date = J
     return {**about, **named, **said}
 
 
-def held(*gaps: dict[str, Any], share: float = 1.0) -> OpenGaps:
+def open_gaps(*gaps: dict[str, Any], share: float = 1.0) -> OpenGaps:
     """Hold gaps, and an answer for each place and period that one blocks."""
     frame = pl.DataFrame([{name: item[name] for name in OF_GAP} for item in gaps], schema=OF_GAP)
     answers = frame.filter("blocks").select("problem", "place_code", "period_start").unique()
@@ -44,24 +44,24 @@ def test_answers_that_wait_for_the_same_requests_are_one_bundle() -> None:
         schema={"requests": pl.List(pl.String), "answers": pl.UInt32, "places": pl.UInt32, "people": pl.Float64},
         orient="row",
     )
-    assert_frame_equal(bundle_answers(held(*GAPS)), expected, check_dtypes=False)
-    assert_frame_equal(bundle_answers(held(*GAPS[::-1])), expected, check_dtypes=False)
+    assert_frame_equal(bundle_answers(open_gaps(*GAPS)), expected, check_dtypes=False)
+    assert_frame_equal(bundle_answers(open_gaps(*GAPS[::-1])), expected, check_dtypes=False)
 
 
 def test_people_of_a_place_count_once_over_the_periods_of_a_problem() -> None:
-    actual = bundle_answers(held(gap("x"), gap("x", day=FEB), gap("x", "b"), share=0.5))
+    actual = bundle_answers(open_gaps(gap("x"), gap("x", day=FEB), gap("x", "b"), share=0.5))
     assert actual.rows() == [(["x"], 3, 2, 105.0)]
 
 
 def test_answer_blocked_by_a_gap_without_request_is_in_no_bundle() -> None:
-    assert bundle_answers(held(gap("x"), gap(None), gap("y", "b"))).rows() == [(["y"], 1, 1, 10.0)]
+    assert bundle_answers(open_gaps(gap("x"), gap(None), gap("y", "b"))).rows() == [(["y"], 1, 1, 10.0)]
     # Where that gap does not block, it keeps nothing back.
-    assert bundle_answers(held(gap("x"), gap(None, blocks=False))).rows() == [(["x"], 1, 1, 100.0)]
-    assert bundle_answers(held(gap("x", blocks=False))).is_empty()
+    assert bundle_answers(open_gaps(gap("x"), gap(None, blocks=False))).rows() == [(["x"], 1, 1, 100.0)]
+    assert bundle_answers(open_gaps(gap("x", blocks=False))).is_empty()
 
 
 def test_gap_blocks_only_its_own_problem_and_period() -> None:
-    actual = bundle_answers(held(gap("x"), gap("y", problem="q"), gap("z", day=FEB)))
+    actual = bundle_answers(open_gaps(gap("x"), gap("y", problem="q"), gap("z", day=FEB)))
     assert actual.rows() == [(["x"], 1, 1, 100.0), (["y"], 1, 1, 100.0), (["z"], 1, 1, 100.0)]
 
 
@@ -75,20 +75,20 @@ def test_requests_are_ranked_by_the_answers_that_they_unlock() -> None:
         ("z", "h z", "m z", "late", "ask d", "p d 1", ["p"], 1, 1, ["D"], 7.0, 0, 0.0, 0),
     ]
     for order in (1, -1):
-        assert rank_requests(held(*GAPS[::order])).select(columns).rows() == expected
-    assert set(rank_requests(held(*GAPS)).columns) == set(columns)
+        assert rank_requests(open_gaps(*GAPS[::order])).select(columns).rows() == expected
+    assert set(rank_requests(open_gaps(*GAPS)).columns) == set(columns)
 
 
 def test_unknown_population_is_not_zero() -> None:
-    actual = rank_requests(held(gap("x", "c"), gap("y", "c"), gap("y", "d", blocks=False)))
+    actual = rank_requests(open_gaps(gap("x", "c"), gap("y", "c"), gap("y", "d", blocks=False)))
     assert actual.select("request", "people", "people_alone", "answers_waiting").rows() == [
         ("y", 7.0, 0.0, 1), ("x", None, 0.0, 1),
     ]  # fmt: skip
 
 
 def order_of(*gaps: dict[str, Any]) -> list[str]:
-    actual = rank_requests(held(*gaps))["request"].to_list()
-    assert rank_requests(held(*gaps[::-1]))["request"].to_list() == actual
+    actual = rank_requests(open_gaps(*gaps))["request"].to_list()
+    assert rank_requests(open_gaps(*gaps[::-1]))["request"].to_list() == actual
     return actual
 
 
@@ -110,8 +110,8 @@ def test_requests_are_ordered_by_several_criteria_in_turn() -> None:
 
 
 def test_without_gaps_there_is_nothing_to_ask() -> None:
-    assert rank_requests(held()).is_empty() and bundle_answers(held()).is_empty()
-    assert rank_requests(held(gap(None))).is_empty()
+    assert rank_requests(open_gaps()).is_empty() and bundle_answers(open_gaps()).is_empty()
+    assert rank_requests(open_gaps(gap(None))).is_empty()
 
 
 def test_request_identifiers_are_stable_and_unique() -> None:

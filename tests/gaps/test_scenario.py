@@ -32,7 +32,7 @@ def test_both_sides_are_there_and_marked_as_a_scenario(cells: pl.DataFrame) -> N
 
 
 @pytest.mark.parametrize("measure", ["residents_16_64", "furloughed_employments", "households_on_universal_credit"])
-def test_the_new_councils_add_to_what_their_districts_add_to(cells: pl.DataFrame, measure: str) -> None:
+def test_new_councils_add_to_what_their_districts_add_to(cells: pl.DataFrame, measure: str) -> None:
     mine = cells.filter(pl.col("measure") == measure)
     sums = mine.group_by("council", "side").agg(pl.col("value").sum()).sort("council", "side")
     for council in ("East Surrey", "West Surrey"):

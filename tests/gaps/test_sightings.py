@@ -75,7 +75,7 @@ def test_spell_runs_from_the_opening_to_the_closing_build() -> None:
     ]
 
 
-def test_the_same_reason_again_is_no_change() -> None:
+def test_same_reason_again_is_no_change() -> None:
     actual = build_spells(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS).row(0, named=True)
     assert (actual["previous_reason"], actual["reason_since"], actual["changed_build"]) == (None, DAY[1], None)
     assert actual["data_owner"] == "holder 2"
@@ -106,7 +106,7 @@ def test_each_build_counts_what_it_opened_opened_again_closed_and_changed() -> N
         assert_frame_equal(actual.drop("day", "last_day"), expected)
 
 
-def test_the_same_reason_seen_again_counts_as_nothing() -> None:
+def test_same_reason_seen_again_counts_as_nothing() -> None:
     actual = count_changes(table(seen("a", 1, "late"), seen("a", 2, "late")), BUILDS.head(2))
     assert actual.drop("day", "last_day").rows() == [(1, 1, 0, 0, 0, 1), (2, 0, 0, 0, 0, 1)]
 

@@ -160,7 +160,7 @@ def test_proxy_is_shown_and_marked_and_its_need_stays_open(bare: Project) -> Non
 
 
 @pytest.mark.parametrize(
-    ("stand_in", "told"),
+    ("stand_in", "expected"),
     [
         ("furlough_take_up", "expected another requested measure"),
         ("vacancies", "expected another requested measure"),
@@ -168,9 +168,9 @@ def test_proxy_is_shown_and_marked_and_its_need_stays_open(bare: Project) -> Non
         ("Some Thing", "a name of lower case letters"),
     ],
 )
-def test_proxy_that_is_not_requested_is_refused(copy: Path, stand_in: str, told: str) -> None:
+def test_proxy_that_is_not_requested_is_refused(copy: Path, stand_in: str, expected: str) -> None:
     path = asked(copy, SQL.replace("STAND_IN", stand_in))
-    with pytest.raises(DeclarationError, match=told) as refused:
+    with pytest.raises(DeclarationError, match=expected) as refused:
         load_catalogue(copy)
     assert str(path) in str(refused.value)
 

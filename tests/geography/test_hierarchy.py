@@ -46,8 +46,8 @@ AREAS = table(
 )  # fmt: skip
 
 
-def select_rows(found: pl.DataFrame, code: str) -> list[tuple[object, ...]]:
-    return found.filter(pl.col("place_code") == code).select("kind", "parent_code", "share", "share_of").rows()
+def select_rows(actual: pl.DataFrame, code: str) -> list[tuple[object, ...]]:
+    return actual.filter(pl.col("place_code") == code).select("kind", "parent_code", "share", "share_of").rows()
 
 
 def test_area_is_in_a_board_wholly_or_by_share_of_residents() -> None:

@@ -263,7 +263,7 @@ POSTCODES = table(
 PROVISO = ("not stored", "a postcode directory of the whole country")
 
 
-def found(text: str, *tables: Areas) -> list[tuple[str, str]]:
+def describe_text(text: str, *tables: Areas) -> list[tuple[str, str]]:
     *said, last = describe_postcodes(list(tables), text, NAMES)
     assert last[0] == PROVISO[0] and last[1].startswith(PROVISO[1])
     return said
@@ -276,30 +276,30 @@ def found(text: str, *tables: Areas) -> list[tuple[str, str]]:
      ("M33 3", 1), ("B", 1), ("M3 2AB", 1)],
 )  # fmt: skip
 def test_postcodes_with_a_prefix_are_counted(text: str, count: int) -> None:
-    assert found(text, POSTCODES)[0] == ("postcode", f"{text}: {count} rows of kept, spring")
+    assert describe_text(text, POSTCODES)[0] == ("postcode", f"{text}: {count} rows of kept, spring")
 
 
 def test_postcodes_are_located_in_each_geography() -> None:
-    assert found("M33", POSTCODES) == [
+    assert describe_text("M33", POSTCODES) == [
         ("postcode", "M33: 3 rows of kept, spring"), ("within", f"lad_2024: {ONE} One 66.7%, {TWO} 33.3%"),
         ("within", f"icb_2022: {P} A board"),
     ]  # fmt: skip
     # A postcode outside all areas has no geography; a table without a label gives its day.
-    assert found("B1", POSTCODES._replace(label="")) == [("postcode", "B1: 1 rows of kept, 2024-01-01")]
+    assert describe_text("B1", POSTCODES._replace(label="")) == [("postcode", "B1: 1 rows of kept, 2024-01-01")]
 
 
 def test_postcodes_may_be_a_column_and_come_from_several_tables() -> None:
     sites = table(("s1", "M332AB", ONE), ("s2", "M333AB", TWO), ("s3", None, TWO),
     systems=("postcode_2024", "lad_2024"),
                   weights=(), source="sites")  # fmt: skip
-    assert found("M33 2AB", POSTCODES, sites) == [
+    assert describe_text("M33 2AB", POSTCODES, sites) == [
         ("postcode", "M33 2AB: 1 rows of kept, spring"), ("within", f"lad_2024: {ONE} One"),
         ("within", f"icb_2022: {P} A board"), ("postcode", "M33 2AB: 1 rows of sites, spring"),
         ("within", f"lad_2024: {ONE} One"),
     ]  # fmt: skip
-    assert found("M33 2AB", sites, POSTCODES)[0] == ("postcode", "M33 2AB: 1 rows of sites, spring")
+    assert describe_text("M33 2AB", sites, POSTCODES)[0] == ("postcode", "M33 2AB: 1 rows of sites, spring")
 
 
 def test_unknown_postcodes_list_the_stored_tables() -> None:
-    assert found("ZE1", POSTCODES) == [("postcode", "ZE1 is unknown; stored tables: kept")]
-    assert found("ZE1") == [("postcode", "ZE1 is unknown; stored tables: no table of postcodes")]
+    assert describe_text("ZE1", POSTCODES) == [("postcode", "ZE1 is unknown; stored tables: kept")]
+    assert describe_text("ZE1") == [("postcode", "ZE1 is unknown; stored tables: no table of postcodes")]

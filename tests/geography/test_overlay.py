@@ -212,8 +212,8 @@ NORTHERN = [
 TWO_YEARS = ("lad_2023", "lad_2024", "icb_2022")
 
 
-def of(found: tuple[pl.Series, str] | None) -> tuple[list[str | None], str] | None:
-    return (found[0].to_list(), found[1]) if found else None
+def of(actual: tuple[pl.Series, str] | None) -> tuple[list[str | None], str] | None:
+    return (actual[0].to_list(), actual[1]) if actual else None
 
 
 def test_blanks_of_a_column_are_filled_from_the_same_kind() -> None:

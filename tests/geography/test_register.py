@@ -72,15 +72,15 @@ def test_register_rows_are_converted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "found"),
+    ("row", "actual"),
     [
         ("E09,E1,One,,,01/04/2009,", "found '01/04/2009' in OPER_DATE"),
         ("E09,E1,One,,,2009-04-01,2009-02-30", "found '2009-02-30' in TERM_DATE"),
         (f"E09,E1,One,,,{'x' * 50},", f"found '{'x' * 40}' in OPER_DATE"),
     ],
 )
-def test_register_with_an_invalid_date_is_refused(row: str, found: str) -> None:
-    with pytest.raises(UnreadableError, match=rf"a\.csv: {found}, expected a day such as 2023-04-01"):
+def test_register_with_an_invalid_date_is_refused(row: str, actual: str) -> None:
+    with pytest.raises(UnreadableError, match=rf"a\.csv: {actual}, expected a day such as 2023-04-01"):
         read_register(raw("E09,E0,Zero,,,2009-04-01,", row), "a.csv")
 
 

@@ -17,9 +17,9 @@ def interval(*ends: tuple[float, float]) -> BoundVectors:
     return BoundVectors(low, high)
 
 
-def ends(found: BoundVectors | None) -> list[tuple[float, float]]:
-    assert found is not None
-    return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
+def ends(actual: BoundVectors | None) -> list[tuple[float, float]]:
+    assert actual is not None
+    return list(zip(actual.low.tolist(), actual.high.tolist(), strict=True))
 
 
 def test_table_with_row_and_column_sums_is_solved_exactly() -> None:

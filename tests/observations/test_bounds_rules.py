@@ -16,9 +16,9 @@ def interval(*ends: tuple[float, float]) -> BoundVectors:
     return BoundVectors(low, high)
 
 
-def ends(found: BoundVectors | None) -> Ends:
-    assert found is not None
-    return list(zip(found.low.tolist(), found.high.tolist(), strict=True))
+def ends(actual: BoundVectors | None) -> Ends:
+    assert actual is not None
+    return list(zip(actual.low.tolist(), actual.high.tolist(), strict=True))
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ def typed(
     return conform_release(Sheet(frame, "a.zip/a.csv", ragged_rows=ragged), "s", source, SNAPSHOT, codes, corrections)
 
 
-def told(found: pl.DataFrame, *names: str) -> list[tuple[Any, ...]]:
-    return found.select(names).rows()
+def select_rows(table: pl.DataFrame, *names: str) -> list[tuple[Any, ...]]:
+    return table.select(names).rows()
 
 
 def test_valid_cell_has_every_column() -> None:
@@ -65,7 +65,7 @@ def test_valid_cell_has_every_column() -> None:
 def test_row_with_too_many_fields_is_unreadable() -> None:
     actual = typed(declared(), {}, {"code": SUTTON}, {"year": "2022"}, {"code": "E12000007"}, ragged=(3, 5))
     why = "its row has more fields than headings, so its columns are ambiguous"
-    assert told(actual, "file_row", "fault", "fault_evidence") == [
+    assert select_rows(actual, "file_row", "fault", "fault_evidence") == [
         (2, None, None), (3, "unreadable", why), (4, None, None), (5, "unreadable", why)
     ]  # fmt: skip
 
@@ -101,13 +101,16 @@ UNMATCHED = "unmatched_place"
 )
 def test_code_matches_a_place_or_has_a_fault(code: str, expected: tuple[str | None, ...]) -> None:
     actual = typed(declared(totals={"LDN": "E12000007", "-": "unallocated"}), {"code": code}, {"code": SUTTON})
-    assert told(actual, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
+    assert select_rows(actual, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
 
 
 def test_kind_of_two_words_is_separated_from_its_year() -> None:
     boards = Codes(frozenset({"S08000015"}), {"S08000001": "health_board"}, {})
     actual = typed(declared(geography="health_board_2023"), {"code": "S08000015"}, {"code": "S08000001"}, codes=boards)
-    assert told(actual, "geography", "fault") == [("health_board_2023", None), ("health_board_2023", "retired_code")]
+    assert select_rows(actual, "geography", "fault") == [
+        ("health_board_2023", None),
+        ("health_board_2023", "retired_code"),
+    ]
 
 
 BY_NAME = {"label": "name", "period": "year", "status": "mark"}
@@ -130,27 +133,27 @@ BY_NAME = {"label": "name", "period": "year", "status": "mark"}
 def test_name_matches_a_place_or_has_a_fault(name: str, expected: tuple[str | None, ...]) -> None:
     source = declared(columns=BY_NAME, footnotes=r"\[\d\]", totals={"All": "E92000001", "Unknown": "unallocated"})
     actual = typed(source, {"name": name}, {"name": "Sutton"})
-    assert told(actual, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
+    assert select_rows(actual, "place_code", "fault", "fault_evidence") == [expected, (SUTTON, None, None)]
     assert actual["place_label"].to_list() == [name, "Sutton"]
 
 
 def test_rows_without_data_are_skipped_by_code_or_name() -> None:
     actual = typed(declared(skip_rows=["Note*"]), {"code": "Note 1"}, {}, {"code": "Notes"})
-    assert told(actual, "file_row", "fault") == [(3, None)]
+    assert select_rows(actual, "file_row", "fault") == [(3, None)]
     by_name = typed(declared(columns=BY_NAME, skip_rows=["Source: *"]), {"name": "Merton"}, {"name": "Source: x"})
-    assert told(by_name, "file_row", "fault") == [(2, None)]
+    assert select_rows(by_name, "file_row", "fault") == [(2, None)]
 
 
 def test_file_for_one_place_needs_no_place_column() -> None:
     actual = typed(declared(place=SUTTON, columns={"period": "year"}), {}, {"year": "2022"})
-    assert told(actual, "place_code", "period_start", "fault") == [
+    assert select_rows(actual, "place_code", "period_start", "fault") == [
         (SUTTON, date(2023, 1, 1), None), (SUTTON, date(2022, 1, 1), None)
     ]  # fmt: skip
 
 
 def test_first_fault_of_a_cell_is_final() -> None:
     actual = typed(declared(), {"year": "soon", "code": "QQQ", "n": "x"}, {"code": "QQQ", "n": "x"}, {"n": "x"})
-    assert told(actual, "fault", "fault_evidence") == [
+    assert select_rows(actual, "fault", "fault_evidence") == [
         ("unreadable", "period soon: not a year"), (UNMATCHED, "QQQ: no code of lad_2023"),
         ("unreadable", "found x with status , expected a figure or a declared marker"),
     ]  # fmt: skip
@@ -179,7 +182,7 @@ def test_figure_has_bounds_from_rounding_and_range(
     measure: dict[str, Any], text: str, low: float | None, high: float | None
 ) -> None:
     actual = typed(declared(measure), {"n": text})
-    assert told(actual, "value", "lower_bound", "upper_bound", "fault") == [(float(text), low, high, None)]
+    assert select_rows(actual, "value", "lower_bound", "upper_bound", "fault") == [(float(text), low, high, None)]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +192,7 @@ def test_figure_marked_as_estimate_or_forecast_has_no_bounds(mark: str, bounded:
     statuses = {"p": "provisional", "r": "revised", "b": "break", "u": "unreliable", "e": "estimated", "f": "forecast"}
     actual = typed(declared({"range": (0, 100)}, markers=statuses), {"mark": mark})
     ends = (7.0, 7.0) if bounded else (None, None)
-    assert told(actual, "value", "obs_status", "lower_bound", "upper_bound") == [
+    assert select_rows(actual, "value", "obs_status", "lower_bound", "upper_bound") == [
         (7.0, statuses.get(mark, "normal"), *ends)
     ]
 
@@ -200,12 +203,12 @@ def test_figure_marked_as_estimate_or_forecast_has_no_bounds(mark: str, bounded:
 def test_figure_outside_the_range_is_implausible(text: str, fault: str | None) -> None:
     actual = typed(declared({"range": (0, 100), "kind": "index"}), {"n": text})
     evidence = f"found {float(text)}, expected 0.0 to 100.0" if fault else None
-    assert told(actual, "fault", "fault_evidence") == [(fault, evidence)]
+    assert select_rows(actual, "fault", "fault_evidence") == [(fault, evidence)]
 
 
 def test_blank_cell_is_in_every_range_and_has_no_bounds() -> None:
     actual = typed(declared({"range": (1, 9), "rounding": 5}), {"n": ""})
-    assert told(actual, "value", "lower_bound", "upper_bound", "obs_status", "fault") == [
+    assert select_rows(actual, "value", "lower_bound", "upper_bound", "obs_status", "fault") == [
         (None, None, None, "not_available", None)
     ]
 
@@ -230,7 +233,7 @@ MARKERS = {
 )
 def test_suppressed_figure_has_only_the_bounds_of_its_marker(line: Row, expected: tuple[Any, ...]) -> None:
     actual = typed(declared(markers=MARKERS), line)
-    assert told(actual, "value", "lower_bound", "upper_bound", "obs_status", "published_marker") == [expected]
+    assert select_rows(actual, "value", "lower_bound", "upper_bound", "obs_status", "published_marker") == [expected]
 
 
 def test_bounds_of_markers_do_not_affect_figures() -> None:
@@ -243,7 +246,7 @@ def test_each_measure_has_its_own_unit_and_bounds() -> None:
     source = declared()
     source = source.model_copy(update={"measures": {**source.measures, "a": declared(second).measures["m"]}})
     actual = typed(source, {"k": "20"}, {"code": SUTTON, "k": "10"})
-    assert told(actual, "measure", "place_code", "value", "lower_bound", "upper_bound", "unit", "file_column") == [
+    assert select_rows(actual, "measure", "place_code", "value", "lower_bound", "upper_bound", "unit", "file_column") == [
         ("a", MERTON, 20.0, 15.0, 25.0, "tens", "k"), ("a", SUTTON, 10.0, 5.0, 15.0, "tens", "k"),
         ("m", MERTON, 7.0, 7.0, 7.0, "homes", "n"), ("m", SUTTON, 7.0, 7.0, 7.0, "homes", "n"),
     ]  # fmt: skip
@@ -253,13 +256,16 @@ def test_places_published_together_have_one_code_and_their_figure_once() -> None
     source = declared(published_together=[[MERTON, SUTTON]])
     actual = typed(source, {}, {"code": SUTTON})
     joined = f"{MERTON}+{SUTTON}"
-    assert told(actual, "file_row", "place_code", "value", "fault") == [
+    assert select_rows(actual, "file_row", "place_code", "value", "fault") == [
         (2, joined, 7.0, None),
         (3, joined, 7.0, "repeat"),
     ]
     differ = typed(source, {}, {"code": SUTTON, "n": "8"})
-    assert told(differ, "place_code", "fault") == [(joined, "duplicate")] * 2
-    assert told(typed(declared(), {}, {"code": SUTTON}), "place_code", "fault") == [(MERTON, None), (SUTTON, None)]
+    assert select_rows(differ, "place_code", "fault") == [(joined, "duplicate")] * 2
+    assert select_rows(typed(declared(), {}, {"code": SUTTON}), "place_code", "fault") == [
+        (MERTON, None),
+        (SUTTON, None),
+    ]
 
 
 SAYS_AGAIN = "repeats another row"
@@ -267,7 +273,7 @@ SAYS_AGAIN = "repeats another row"
 
 def test_first_of_identical_rows_remains() -> None:
     actual = typed(declared(), {}, {"code": SUTTON}, {}, {"year": "2022"}, {})
-    assert told(actual, "file_row", "fault", "fault_evidence") == [
+    assert select_rows(actual, "file_row", "fault", "fault_evidence") == [
         (2, None, None), (3, None, None), (4, "repeat", SAYS_AGAIN), (5, None, None), (6, "repeat", SAYS_AGAIN)
     ]  # fmt: skip
 
@@ -284,7 +290,7 @@ def test_first_of_identical_rows_remains() -> None:
 )
 def test_rows_that_differ_all_have_a_fault(lines: tuple[Row, ...], evidence: str) -> None:
     actual = typed(declared(markers=MARKERS), *lines, {"code": SUTTON})
-    assert told(actual, "fault", "fault_evidence") == [("duplicate", evidence)] * len(lines) + [(None, None)]
+    assert select_rows(actual, "fault", "fault_evidence") == [("duplicate", evidence)] * len(lines) + [(None, None)]
     assert typed(declared(markers=MARKERS), *reversed(lines))["fault"].to_list() == ["duplicate"] * len(lines)
 
 
@@ -293,7 +299,7 @@ def test_other_periods_and_measures_are_not_repeats() -> None:
     source = declared()
     source = source.model_copy(update={"measures": {**source.measures, "a": declared(second).measures["m"]}})
     actual = typed(source, {"k": "7"}, {"year": "2022", "k": "8"}, {"year": "2022", "n": "9", "k": "8"})
-    assert told(actual, "measure", "file_row", "fault") == [
+    assert select_rows(actual, "measure", "file_row", "fault") == [
         ("a", 2, None), ("a", 3, None), ("a", 4, "repeat"), ("m", 2, None), ("m", 3, "duplicate"), ("m", 4, "duplicate")
     ]  # fmt: skip
 
@@ -309,7 +315,7 @@ def test_correction_changes_the_figure_and_preserves_the_printed_text() -> None:
         who="A", when=date(2024, 6, 1), link="https://example.org",
     )  # fmt: skip
     actual = typed(declared(), {}, {"code": SUTTON}, {"year": "2022"}, corrections=(mend,))
-    assert told(actual, "place_code", "value", "lower_bound", "text", "caveats") == [
+    assert select_rows(actual, "place_code", "value", "lower_bound", "text", "caveats") == [
         (MERTON, 70.0, 70.0, "7", "corrected"), (SUTTON, 7.0, 7.0, "7", None), (MERTON, 7.0, 7.0, "7", None)
     ]  # fmt: skip
 
@@ -317,7 +323,7 @@ def test_correction_changes_the_figure_and_preserves_the_printed_text() -> None:
 def test_wide_file_is_ordered_by_row_and_period() -> None:
     source = declared({"column": ()}, columns={"place": "code"}, skip_columns=["year", "n", "mark"])
     actual = typed(source, {"2023 ": "5", "2022": "4"}, {"code": SUTTON, "2023 ": "7", "2022": "6"})
-    assert told(actual, "place_code", "period_start", "value") == [
+    assert select_rows(actual, "place_code", "period_start", "value") == [
         (MERTON, date(2022, 1, 1), 4.0), (MERTON, date(2023, 1, 1), 5.0),
         (SUTTON, date(2022, 1, 1), 6.0), (SUTTON, date(2023, 1, 1), 7.0),
     ]  # fmt: skip

@@ -51,9 +51,9 @@ def total(code: str | None, value: float | None, **more: Any) -> Any:
             "lower_bound": value, "upper_bound": value, "order": order, **more}  # fmt: skip
 
 
-def ordered(found: list[Any], columns: Any) -> pl.DataFrame:
-    return table_from_records(found, columns).with_columns(
-        pl.Series("order", [item["order"] for item in found], pl.Int64)
+def ordered(actual: list[Any], columns: Any) -> pl.DataFrame:
+    return table_from_records(actual, columns).with_columns(
+        pl.Series("order", [item["order"] for item in actual], pl.Int64)
     )
 
 

@@ -52,7 +52,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def held(edition: Project) -> PlaceData:
+def place_data(edition: Project) -> PlaceData:
     return load_place_data(edition, load_register(edition))
 
 
@@ -61,8 +61,8 @@ def source_of(said: dict[str, Any]) -> Source:
     return Source.model_validate(apply_defaults(said, {}, Path("src.yaml"), SharedDefaults(Path(), "", "", {})))
 
 
-def drafted(content: bytes, file: str, held: PlaceData) -> tuple[str, dict[str, Any]]:
-    text = draft_declaration("src", sniff_file(content, file), held, None)
+def drafted(content: bytes, file: str, place_data: PlaceData) -> tuple[str, dict[str, Any]]:
+    text = draft_declaration("src", sniff_file(content, file), place_data, None)
     return text, yaml.safe_load(text)
 
 
@@ -95,9 +95,9 @@ TEXT = "\n".join(",".join(row) for row in ROWS) + "\n"
     ids=["csv", "byte order mark", "semicolons", "cp1252", "utf-16", "zip", "excel", "sheets", "json"],
 )
 def test_draft_states_the_file_format_and_the_vintage_of_codes(
-    content: bytes, keys: dict[str, str], held: PlaceData
+    content: bytes, keys: dict[str, str], place_data: PlaceData
 ) -> None:
-    text, said = drafted(content, "a.file", held)
+    text, said = drafted(content, "a.file", place_data)
     source = source_of(said)
     report = {key: said[key] for key in ("format", "sheet", "member") if key in said}
     assert report == keys
@@ -108,10 +108,10 @@ def test_draft_states_the_file_format_and_the_vintage_of_codes(
     assert read_sheet(content, source, "a.file").frame.height == 12
 
 
-def test_draft_omits_keys_from_its_publisher_or_family(held: PlaceData) -> None:
+def test_draft_omits_keys_from_its_publisher_or_family(place_data: PlaceData) -> None:
     known = {"publisher": "p", "licence": "l", "page": "g", "url": "u", "cadence": "annual", "columns": {}}
     text = draft_declaration(
-        "src", sniff_file(TEXT.encode(), "a.csv"), held, "u", known | {"family": {"listed": "homes"}}
+        "src", sniff_file(TEXT.encode(), "a.csv"), place_data, "u", known | {"family": {"listed": "homes"}}
     )
     said = yaml.safe_load(text)
     assert said["family"] == {"listed": "homes"}
@@ -136,8 +136,8 @@ Date,Borders,Fife,Grampian,Highland,Lothian,Tayside,National Facility
 """
 
 
-def test_draft_of_a_file_with_places_as_columns_lists_every_heading(held: PlaceData) -> None:
-    text, said = drafted(ACROSS.encode(), "a.csv", held)
+def test_draft_of_a_file_with_places_as_columns_lists_every_heading(place_data: PlaceData) -> None:
+    text, said = drafted(ACROSS.encode(), "a.csv", place_data)
     assert said["columns"] == {"label": "*", "period": "Date"}
     assert said["geography"].startswith("health_board_")
     assert "TODO unknown places: National Facility." in text and "skip_columns" not in said
@@ -145,9 +145,9 @@ def test_draft_of_a_file_with_places_as_columns_lists_every_heading(held: PlaceD
     assert list(said["measures"]) == ["src"]
 
 
-def test_shared_keys_are_drafted_once_and_row_numbers_ignored(held: PlaceData) -> None:
+def test_shared_keys_are_drafted_once_and_row_numbers_ignored(place_data: PlaceData) -> None:
     lines = [f"{n},{code},2023,{n + 4},{2 * n}" for n, (code, _) in enumerate(COUNCILS, 1)]
-    text, said = drafted("\n".join([",code,year,beds,Beds occupied", *lines]).encode(), "a.csv", held)
+    text, said = drafted("\n".join([",code,year,beds,Beds occupied", *lines]).encode(), "a.csv", place_data)
     assert said["measure_defaults"] == {"unit": "TODO", "kind": "index"}
     assert said["measures"] == {
         "src_beds": {"title": "TODO", "column": "beds"},
@@ -156,26 +156,26 @@ def test_shared_keys_are_drafted_once_and_row_numbers_ignored(held: PlaceData) -
     assert text.count("# kind:") == 1
 
 
-def test_list_without_figures_is_drafted_to_count_rows(held: PlaceData) -> None:
+def test_list_without_figures_is_drafted_to_count_rows(place_data: PlaceData) -> None:
     rows = [f"{name} hub,{code}" for code, name in COUNCILS for _ in (1, 2)]
-    text, said = drafted("\n".join(["hub,area_code", *rows]).encode(), "a.csv", held)
+    text, said = drafted("\n".join(["hub,area_code", *rows]).encode(), "a.csv", place_data)
     assert said["measures"]["src_listed"]["count_rows"] is True
     assert "TODO no column is mostly figures" in text
     dated = said | {"period": {"start": date(2020, 1, 1), "end": date(2020, 12, 31)}}
     assert read_sheet(("\n".join(["hub,area_code", *rows])).encode(), source_of(dated), "a.csv").frame.height == 8
 
 
-def test_series_in_one_column_become_measures_with_counted_markers(held: PlaceData) -> None:
+def test_series_in_one_column_become_measures_with_counted_markers(place_data: PlaceData) -> None:
     rows = [f"{c},{n},2023,{series},{v}" for c, n in COUNCILS for series, v in (("Count", "15"), ("Rate", "*"))]
-    text, said = drafted(("code,name,year,series,value\n" + "\n".join(rows)).encode(), "a.csv", held)
+    text, said = drafted(("code,name,year,series,value\n" + "\n".join(rows)).encode(), "a.csv", place_data)
     assert [item["filter"] for item in said["measures"].values()] == [{"series": "Count"}, {"series": "Rate"}]
     assert said["markers"] == {"*": "confidential"}
     assert '"*": confidential # 4 cells' in text
 
 
-def test_ambiguous_dates_are_left_to_a_person(held: PlaceData) -> None:
+def test_ambiguous_dates_are_left_to_a_person(place_data: PlaceData) -> None:
     text, said = drafted(TEXT.replace("2021", "01/02/2021").replace("2022", "03/02/2021").replace("2023", "03/04/2021")
-                         .encode(), "a.csv", held)  # fmt: skip
+                         .encode(), "a.csv", place_data)  # fmt: skip
     assert said["period_format"] == ["%d/%m/%Y", "%m/%d/%Y"]
     assert "TODO day or month first?" in text
 
@@ -208,13 +208,13 @@ UNDATED = (
 @HELD
 @pytest.mark.parametrize(("file", "places", "met", "least"), REAL)
 def test_draft_of_a_published_file_reads_that_file(
-    file: str, places: str, met: int, least: int, held: PlaceData
+    file: str, places: str, met: int, least: int, place_data: PlaceData
 ) -> None:
     content = (PUBLISHED / file).read_bytes()
-    _, said = drafted(content, Path(file).name, held)
+    _, said = drafted(content, Path(file).name, place_data)
     source = source_of(said)
     assert said["geography"] == places
-    read = cells(source, content, Path(file).name, held)
+    read = cells(source, content, Path(file).name, place_data)
     assert read.height >= least
     sound = read.filter(pl.col("fault").is_null() | (pl.col("fault") == "duplicate"))
     assert sound["place_code"].n_unique() >= met
@@ -223,23 +223,23 @@ def test_draft_of_a_published_file_reads_that_file(
 
 @HELD
 @pytest.mark.parametrize(("file", "places", "met"), UNDATED)
-def test_file_without_a_period_is_drafted_without_one(file: str, places: str, met: int, held: PlaceData) -> None:
+def test_file_without_a_period_is_drafted_without_one(file: str, places: str, met: int, place_data: PlaceData) -> None:
     content = (PUBLISHED / file).read_bytes()
-    text, said = drafted(content, Path(file).name, held)
+    text, said = drafted(content, Path(file).name, place_data)
     assert said["period"] == {"start": "TODO", "end": "TODO"}
     assert "TODO no column has a period" in text
     source = source_of(said | {"period": {"start": date(2020, 1, 1), "end": date(2020, 1, 1)}})
-    read = cells(source, content, Path(file).name, held)
+    read = cells(source, content, Path(file).name, place_data)
     assert said["geography"] == places
     assert read.filter(pl.col("fault").is_null())["place_code"].n_unique() >= met
 
 
-def cells(source: Source, content: bytes, file: str, held: PlaceData) -> pl.DataFrame:
+def cells(source: Source, content: bytes, file: str, place_data: PlaceData) -> pl.DataFrame:
     system = source.geography or ""
-    register = held.places.register
+    register = place_data.places.register
     named = register if not system.startswith("lad") else require_places(register, system)
     ever = dict(register.select("place_code", "kind").iter_rows())
-    codes = Codes(frozenset(list_geography_codes(held, system)), ever, build_name_table(named, {}))
+    codes = Codes(frozenset(list_geography_codes(place_data, system)), ever, build_name_table(named, {}))
     snapshot = Snapshot("src", "x", date(2026, 1, 1), "", "", "", file, len(content), "")
     return conform_release(count_unread_rows(read_sheet(content, source, file), source), "src", source, snapshot, codes)
 
@@ -249,9 +249,9 @@ def cells(source: Source, content: bytes, file: str, held: PlaceData) -> pl.Data
     [b"words and words\nmore words\n", b"{}", b"[1, 2]", b"PK\x03\x04broken", b"\x1f\x8bbroken", b"PAR1broken",
      b"\xd0\xcf\x11\xe0broken", b"\x00\x01\x02", b"[" * 100_000, zipped({"a.txt": "words"})],
 )  # fmt: skip
-def test_file_without_a_table_raises_a_clear_error(content: bytes, held: PlaceData) -> None:
+def test_file_without_a_table_raises_a_clear_error(content: bytes, place_data: PlaceData) -> None:
     with pytest.raises(UnreadableError, match=r"a\.file"):
-        drafted(content, "a.file", held)
+        drafted(content, "a.file", place_data)
 
 
 def test_draft_with_a_todo_is_not_read(project: Project, tmp_path: Path) -> None:

@@ -46,9 +46,9 @@ def total(code: str | None, value: float | None, **more: Any) -> Row:
     return slice_of({"role": "total", "tier": tier, "place_code": code, "value": value, "unit": "u", **more})
 
 
-def ordered(found: list[Row], columns: Any) -> pl.DataFrame:
-    return table_from_records(found, columns).with_columns(
-        pl.Series("order", [item["order"] for item in found], pl.Int64)
+def ordered(actual: list[Row], columns: Any) -> pl.DataFrame:
+    return table_from_records(actual, columns).with_columns(
+        pl.Series("order", [item["order"] for item in actual], pl.Int64)
     )
 
 

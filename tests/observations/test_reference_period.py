@@ -30,7 +30,7 @@ def sheet(file: str = "a.csv", *preamble: str) -> Sheet:
     return Sheet(pl.DataFrame(), file, preamble)
 
 
-def found(source: Source, texts: list[str], file: str = "a.csv", *preamble: str) -> list[tuple[Any, ...]]:
+def read_periods(source: Source, texts: list[str], file: str = "a.csv", *preamble: str) -> list[tuple[Any, ...]]:
     cells = pl.DataFrame({"row": range(len(texts)), "period_text": texts}, {"row": pl.Int64, "period_text": pl.String})
     result = add_period(cells, sheet(file, *preamble), source, SNAPSHOT)
     assert_frame_equal(result.select(cells.columns), cells)
@@ -39,24 +39,24 @@ def found(source: Source, texts: list[str], file: str = "a.csv", *preamble: str)
 
 
 def test_each_row_has_its_own_period_in_any_order() -> None:
-    assert found(declared(), ["2023", "2021", "2023", "2022"]) == [
+    assert read_periods(declared(), ["2023", "2021", "2023", "2022"]) == [
         (*CALENDAR[year], None, None) for year in (2023, 2021, 2023, 2022)
     ]
 
 
 def test_invalid_period_faults_only_its_own_cells() -> None:
-    assert found(declared(), ["2023", "", "soon", "2023"]) == [
+    assert read_periods(declared(), ["2023", "", "soon", "2023"]) == [
         (*CALENDAR[2023], None, None),
         (None, None, "unreadable", "period : not a year"),
         (None, None, "unreadable", "period soon: not a year"),
         (*CALENDAR[2023], None, None),
     ]
-    assert found(declared(period_kind="financial_year"), ["2023"])[0][3] == "period 2023: not a financial year"
+    assert read_periods(declared(period_kind="financial_year"), ["2023"])[0][3] == "period 2023: not a financial year"
 
 
 def test_date_must_match_a_declared_format() -> None:
     source = declared(period_kind="financial_year", period_format=["%d/%m/%Y", "%Y.%m.%d"])
-    assert found(source, ["01/04/2023", "31/03/2023", "2023.03.31", "04-2023"]) == [
+    assert read_periods(source, ["01/04/2023", "31/03/2023", "2023.03.31", "04-2023"]) == [
         (date(2023, 4, 1), date(2024, 3, 31), None, None),
         (date(2022, 4, 1), date(2023, 3, 31), None, None),
         (date(2022, 4, 1), date(2023, 3, 31), None, None),
@@ -66,7 +66,7 @@ def test_date_must_match_a_declared_format() -> None:
 
 def test_several_kinds_of_period_are_read_row_by_row() -> None:
     source = declared(period_kind=["span", "financial_year", "quarter"])
-    assert found(source, ["2021 - 23", "2022/23", "2023/24 Q4", "2022"]) == [
+    assert read_periods(source, ["2021 - 23", "2022/23", "2023/24 Q4", "2022"]) == [
         (date(2021, 1, 1), date(2023, 12, 31), None, None),
         (date(2022, 4, 1), date(2023, 3, 31), None, None),
         (date(2024, 1, 1), date(2024, 3, 31), None, None),
@@ -77,13 +77,13 @@ def test_several_kinds_of_period_are_read_row_by_row() -> None:
 def test_text_that_is_two_kinds_of_period_is_refused() -> None:
     source = declared(period_kind=["month", "week"])
     evidence = "period 202305: not a month or week"
-    assert found(source, ["202305", "202313"])[0] == (None, None, "unreadable", evidence)
-    assert found(source, ["202313"])[0][:2] == (date(2023, 3, 27), date(2023, 4, 2))
+    assert read_periods(source, ["202305", "202313"])[0] == (None, None, "unreadable", evidence)
+    assert read_periods(source, ["202313"])[0][:2] == (date(2023, 3, 27), date(2023, 4, 2))
 
 
 def test_footnote_mark_is_not_part_of_a_period() -> None:
-    assert found(declared(footnotes=r"\[note \d\]"), ["2023 [note 1]"]) == [(*CALENDAR[2023], None, None)]
-    assert found(declared(), ["2023 [note 1]"])[0][2] == "unreadable"
+    assert read_periods(declared(footnotes=r"\[note \d\]"), ["2023 [note 1]"]) == [(*CALENDAR[2023], None, None)]
+    assert read_periods(declared(), ["2023 [note 1]"])[0][2] == "unreadable"
 
 
 LABELLED = {"place": "p"}
@@ -91,7 +91,7 @@ LABELLED = {"place": "p"}
 
 def test_declared_period_applies_to_every_row() -> None:
     source = declared(LABELLED, period={"start": date(2021, 3, 21), "end": date(2021, 3, 22)})
-    assert found(source, ["2023", "soon"]) == [(date(2021, 3, 21), date(2021, 3, 22), None, None)] * 2
+    assert read_periods(source, ["2023", "soon"]) == [(date(2021, 3, 21), date(2021, 3, 22), None, None)] * 2
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ def test_period_of_a_release_overrides_the_period_of_its_source(
     own = {"start": date(2020, 1, 1), "end": date(2020, 6, 30)}
     releases = [{"file": file, "released": released, "period": own}]
     source = declared(LABELLED, period=dict(zip(("start", "end"), CALENDAR[2021], strict=True)), releases=releases)
-    assert found(source, ["x"]) == [(*expected, None, None)]
+    assert read_periods(source, ["x"]) == [(*expected, None, None)]
 
 
 def test_release_without_a_period_uses_those_of_its_rows() -> None:
     source = declared(releases=[{"file": "starter/whole_2023.csv", "released": date(2024, 5, 1)}])
-    assert found(source, ["2022"]) == [(*CALENDAR[2022], None, None)]
+    assert read_periods(source, ["2022"]) == [(*CALENDAR[2022], None, None)]
     assert whole_period(sheet(), source, SNAPSHOT) is None
 
 
@@ -123,13 +123,13 @@ IN_PREAMBLE = r"year (?P<period>\w+)"
 
 @pytest.mark.parametrize("file", ["whole_2023.csv", "a.xlsx", "a_2023.xlsx", "a_2023_2023.xlsx"])
 def test_period_comes_from_the_sheet_or_file_name(file: str) -> None:
-    assert found(declared(LABELLED, period=IN_NAME), ["x"], file) == [(*CALENDAR[2023], None, None)]
+    assert read_periods(declared(LABELLED, period=IN_NAME), ["x"], file) == [(*CALENDAR[2023], None, None)]
 
 
 def test_period_comes_from_the_rows_above_the_headings() -> None:
     source = declared(LABELLED, period=IN_PREAMBLE)
     rows = ("A table", "of the year 2022", "", "again: year 2022 and year soon")
-    assert found(source, ["x"], "a_2023.csv", *rows) == [(*CALENDAR[2022], None, None)]
+    assert read_periods(source, ["x"], "a_2023.csv", *rows) == [(*CALENDAR[2022], None, None)]
 
 
 @pytest.mark.parametrize(
@@ -149,5 +149,5 @@ def test_no_period_or_two_for_a_whole_file_is_rejected(
     given: dict[str, Any], file: str, preamble: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(UnreadableError) as refused:
-        found(declared(LABELLED, **given), ["x"], file, *preamble)
+        read_periods(declared(LABELLED, **given), ["x"], file, *preamble)
     assert str(refused.value) == message

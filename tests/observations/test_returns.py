@@ -48,7 +48,7 @@ def row(code: str, number: int, value: float | None, out: date | None = None, **
             **more}  # fmt: skip
 
 
-def told(
+def tabulate_returns(
     cells: list[dict[str, Any]], doubted: pl.DataFrame | None = None, people: pl.DataFrame = NOBODY, roll: str = "every"
 ) -> pl.DataFrame:
     seen = table_from_records(cells, OBSERVATION_COLUMNS)
@@ -69,20 +69,20 @@ def told(
 WHOLE = [row(code, n, value * n) for n in (1, 2, 3) for code, value in ((BIG, 900.0), (SMALL, 90.0), (THIRD, 10.0))]
 
 
-def states(found: pl.DataFrame, number: int) -> dict[str, str]:
-    of = found.filter(pl.col("period_start") == month(number)["period_start"])
+def states(actual: pl.DataFrame, number: int) -> dict[str, str]:
+    of = actual.filter(pl.col("period_start") == month(number)["period_start"])
     return dict(of.select("place_code", "state").iter_rows())
 
 
-def of_month(found: pl.DataFrame, number: int) -> dict[str, Any]:
-    mine = summarise_completeness(found).filter(
+def of_month(actual: pl.DataFrame, number: int) -> dict[str, Any]:
+    mine = summarise_completeness(actual).filter(
         pl.col("scope") == "period", pl.col("period_start") == month(number)["period_start"]
     )
     return mine.row(0, named=True)
 
 
 def test_silent_provider_counts_by_its_usual_volume() -> None:
-    actual = told([item for item in WHOLE if (item["place_code"], item["period_start"].month) != (BIG, 2)])
+    actual = tabulate_returns([item for item in WHOLE if (item["place_code"], item["period_start"].month) != (BIG, 2)])
     assert states(actual, 2) == {BIG: "not_returned", SMALL: "returned", THIRD: "returned"}
     second = of_month(actual, 2)
     # Two of three returned, but a tenth of the volume. February is twice January, so 1,800 were due from the large one.
@@ -101,17 +101,17 @@ def test_silent_provider_counts_by_its_usual_volume() -> None:
 def test_provider_that_never_returned_counts_by_residents_or_not_at_all() -> None:
     cells = [item for item in WHOLE if item["place_code"] != BIG]
     people = pl.DataFrame({"place_code": [BIG, SMALL, THIRD], "people": [9_000.0, 900.0, 100.0]})
-    assert of_month(told(cells, people=people), 1)["reporting_rate"] == pytest.approx(0.1)
-    unknown = of_month(told(cells), 1)
+    assert of_month(tabulate_returns(cells, people=people), 1)["reporting_rate"] == pytest.approx(0.1)
+    unknown = of_month(tabulate_returns(cells), 1)
     assert (unknown["reporting_rate"], unknown["on_time_rate"], unknown["size_unknown"]) == (None, None, 1)
-    assert set(states(told(cells, roll="seen"), 1)) == {SMALL, THIRD}
+    assert set(states(tabulate_returns(cells, roll="seen"), 1)) == {SMALL, THIRD}
 
 
 def test_suppressed_figure_was_returned_and_a_blank_one_was_not() -> None:
     hidden = [*WHOLE, row(SMALL, 4, None), row(THIRD, 4, None, obs_status="not_available"), row(BIG, 4, 3_600)]
-    assert states(told(hidden), 4) == {BIG: "returned", SMALL: "hidden", THIRD: "not_returned"}
+    assert states(tabulate_returns(hidden), 4) == {BIG: "returned", SMALL: "hidden", THIRD: "not_returned"}
     nothing = [*WHOLE, row(THIRD, 4, None, obs_status="not_applicable"), row(BIG, 4, 3_600)]
-    assert states(told(nothing), 4) == {BIG: "returned", SMALL: "not_returned"}
+    assert states(tabulate_returns(nothing), 4) == {BIG: "returned", SMALL: "not_returned"}
 
 
 def test_partial_return_counts_in_part() -> None:
@@ -120,7 +120,7 @@ def test_partial_return_counts_in_part() -> None:
         [{"measure": "crimes", "place_code": BIG, **month(4), "reason": "partial_return", "withheld": True}],
         PLAUSIBILITY_FLAG,
     )
-    actual = told(cells, doubt)
+    actual = tabulate_returns(cells, doubt)
     assert states(actual, 4)[BIG] == "partial"
     # Usual volumes are 1,800, 180 and 20, and the other two are as usual, so the large one returned half.
     assert of_month(actual, 4)["reporting_rate"] == pytest.approx((900 + 200) / 2_000)
@@ -130,12 +130,12 @@ def test_return_is_in_time_if_published_by_its_due_day() -> None:
     late = row(SMALL, 3, 270.0, date(2023, 6, 20))
     cells = [item for item in WHOLE if (item["place_code"], item["period_start"].month) != (SMALL, 3)]
     again = [row(code, 3, value, date(2023, 6, 20)) for code, value in ((BIG, 2_700.0), (THIRD, 30.0))]
-    actual = told([*cells, *again, late])
+    actual = tabulate_returns([*cells, *again, late])
     third = actual.filter(pl.col("period_start") == date(2023, 3, 1)).select("place_code", "state", "on_time")
     assert third.rows() == [(BIG, "returned", True), (SMALL, "returned", False), (THIRD, "returned", True)]
     assert of_month(actual, 3)["on_time_rate"] == pytest.approx(0.91) and of_month(actual, 3)["reporting_rate"] == 1
     # A file published years later does not show who returned in time.
-    old = told([{**item, "released_at": date(2025, 1, 1)} for item in WHOLE])
+    old = tabulate_returns([{**item, "released_at": date(2025, 1, 1)} for item in WHOLE])
     assert old["on_time"].null_count() == old.height and of_month(old, 1)["on_time_rate"] is None
 
 
@@ -187,7 +187,7 @@ def test_force_silent_for_77_months_is_listed_by_month_and_force() -> None:
         for day in months for code, value in ((BIG, 25_000.0), (SMALL, 75_000.0))
         if code == SMALL or day < date(2019, 8, 1)
     ]  # fmt: skip
-    of = summarise_completeness(told(cells, roll="seen"))
+    of = summarise_completeness(tabulate_returns(cells, roll="seen"))
     silent = of.filter(pl.col("place_code") == BIG).row(0, named=True)
     assert (silent["due"], silent["due"] - silent["returned"]) == (96, 77)
     assert silent["missing"].endswith("and 69 more")

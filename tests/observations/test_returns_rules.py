@@ -52,7 +52,7 @@ def force(code: str, **more: Any) -> Row:
 FORCES = [force(A), force(B), force(C)]
 
 
-def told(
+def tabulate_returns(
     cells: list[Row],
     doubted: list[Row] | None = None,
     people: dict[str, float] | None = None,
@@ -71,8 +71,8 @@ def told(
     )
 
 
-def of(found: pl.DataFrame, name: str, number: int | None = None, measure: str = "m") -> Row:
-    mine = found.filter(pl.col("measure") == measure)
+def of(actual: pl.DataFrame, name: str, number: int | None = None, measure: str = "m") -> Row:
+    mine = actual.filter(pl.col("measure") == measure)
     if number:
         mine = mine.filter(pl.col("period_start") == month(number)["period_start"])
     codes = mine["place_code"].to_list()
@@ -88,7 +88,7 @@ def without(code: str, number: int) -> list[Row]:
 
 
 def test_return_has_every_column_and_a_missing_one_has_a_row() -> None:
-    actual = told([row(A, 1, 900.0), row(B, 1, 90.0)], people={A: 9000.0, B: 900.0, C: 100.0})
+    actual = tabulate_returns([row(A, 1, 900.0), row(B, 1, 90.0)], people={A: 9000.0, B: 900.0, C: 100.0})
     first = {"source": "s", "measure": "m", "returned_by": "forces", "place_code": A, "place_name": "Force 1",
              **month(1), "due_on": date(2023, 3, 2), "state": "returned", "first_released": date(2023, 2, 20),
              "on_time": True, "value": 900.0, "volume_due": 900.0}  # fmt: skip
@@ -102,21 +102,21 @@ def test_return_has_every_column_and_a_missing_one_has_a_row() -> None:
 def test_rows_are_ordered_by_measure_period_and_provider() -> None:
     source = declared(("n", "m"))
     cells = [*WHOLE, *({**item, "measure": "n"} for item in WHOLE)]
-    actual = told(cells, source=source)
+    actual = tabulate_returns(cells, source=source)
     key = ["measure", "period_start", "place_code"]
     assert_frame_equal(actual, actual.sort(key))
     assert actual.height == 18
-    assert_frame_equal(told(cells[::-1], source=source, roll=FORCES[::-1]), actual)
+    assert_frame_equal(tabulate_returns(cells[::-1], source=source, roll=FORCES[::-1]), actual)
 
 
 @pytest.mark.parametrize(("kind", "height"), [("count", 9), ("stock", 9), ("index", 0), ("median", 0)])
 def test_only_counts_and_stocks_have_a_volume_due(kind: str, height: int) -> None:
-    assert told(WHOLE, source=declared(measure={"kind": kind})).height == height
+    assert tabulate_returns(WHOLE, source=declared(measure={"kind": kind})).height == height
 
 
 def test_source_without_returns_or_figures_has_none() -> None:
     silent = declared().model_copy(update={"returns": None})
-    for actual in (told(WHOLE, source=silent), told([])):
+    for actual in (tabulate_returns(WHOLE, source=silent), tabulate_returns([])):
         assert (actual.height, actual.columns) == (0, list(PROVIDER_RETURN))
         assert (summarise_completeness(actual).height, summarise_completeness(actual).columns) == (
             0,
@@ -130,13 +130,13 @@ def test_source_without_returns_or_figures_has_none() -> None:
      ("low", None, "hidden"), ("not_available", None, "not_returned")],
 )  # fmt: skip
 def test_state_of_a_return(status: str, value: float | None, state: str) -> None:
-    actual = told([*without(C, 1), row(C, 1, value, obs_status=status)])
+    actual = tabulate_returns([*without(C, 1), row(C, 1, value, obs_status=status)])
     assert of(actual, "state", 1) == {A: "returned", B: "returned", C: state}
     assert of(actual, "value", 1)[C] == value
 
 
 def test_figure_that_is_not_applicable_is_not_due_in_that_period() -> None:
-    actual = told([*without(C, 1), row(C, 1, None, obs_status="not_applicable")])
+    actual = tabulate_returns([*without(C, 1), row(C, 1, None, obs_status="not_applicable")])
     assert (set(of(actual, "state", 1)), set(of(actual, "state", 2))) == ({A, B}, {A, B, C})
 
 
@@ -144,23 +144,23 @@ def test_only_a_withheld_figure_is_a_partial_return() -> None:
     doubted = [{"place_code": A, **month(1)}, {"place_code": A, **month(1), "reason": "again"},
                {"place_code": B, **month(1), "withheld": False}, {"place_code": C, **month(1), "measure": "n"},
                {"place_code": C, **month(2)}]  # fmt: skip
-    actual = told(WHOLE, doubted)
+    actual = tabulate_returns(WHOLE, doubted)
     assert of(actual, "state", 1) == {A: "partial", B: "returned", C: "returned"}
     assert of(actual, "state", 2) == {A: "returned", B: "returned", C: "partial"}
     # A missing return is not partial, even with a plausibility flag; a suppressed one with a flag is.
-    assert of(told(without(C, 2), doubted), "state", 2)[C] == "not_returned"
-    assert of(told([*without(C, 2), row(C, 2, None)], doubted), "state", 2)[C] == "partial"
+    assert of(tabulate_returns(without(C, 2), doubted), "state", 2)[C] == "not_returned"
+    assert of(tabulate_returns([*without(C, 2), row(C, 2, None)], doubted), "state", 2)[C] == "partial"
 
 
 def test_period_without_any_return_is_not_due() -> None:
-    actual = told([*WHOLE, row(A, 4, None, obs_status="not_available")])
+    actual = tabulate_returns([*WHOLE, row(A, 4, None, obs_status="not_available")])
     assert actual["period_start"].dt.month().unique().sort().to_list() == [1, 2, 3]
 
 
 def test_provider_with_two_rows_is_due_once() -> None:
     """Its own figure and a combined one, and two rows on the roll under two names."""
     cells = [row(A, 1, 900.0), row(f"{A}+{B}", 1, 990.0), row(C, 1, 10.0)]
-    actual = told(cells, roll=[force(A, place_name="Old"), *FORCES])
+    actual = tabulate_returns(cells, roll=[force(A, place_name="Old"), *FORCES])
     assert actual.select("place_code", "place_name", "state", "value").rows() == [
         (A, "Force 1", "returned", 900.0), (B, "Force 2", "returned", 990.0), (C, "Force 3", "returned", 10.0)
     ]  # fmt: skip
@@ -172,7 +172,7 @@ def test_newest_release_gives_figures_and_first_release_gives_timeliness() -> No
     later = {"order": 1, "released_at": date(2023, 6, 20)}
     cells = [row(A, 1, 900.0), row(B, 1, 90.0), row(A, 1, 950.0, **later), row(C, 1, 10.0, **later)]
     for item in (cells, cells[::-1]):
-        actual = told(item)
+        actual = tabulate_returns(item)
         assert of(actual, "value", 1) == {A: 950.0, B: None, C: 10.0}
         assert of(actual, "state", 1) == {A: "returned", B: "not_returned", C: "returned"}
         assert of(actual, "first_released", 1) == {A: date(2023, 2, 20), B: date(2023, 2, 20), C: date(2023, 6, 20)}
@@ -183,10 +183,10 @@ def test_newest_release_gives_figures_and_first_release_gives_timeliness() -> No
     ("day", "in_time"), [(date(2023, 3, 1), True), (date(2023, 3, 2), True), (date(2023, 3, 3), None)]
 )
 def test_return_is_in_time_by_its_due_day_or_timeliness_is_unknown(day: date, in_time: bool | None) -> None:
-    actual = told([row(A, 1, 900.0, released_at=day), row(B, 1, 9.0, released_at=day)])
+    actual = tabulate_returns([row(A, 1, 900.0, released_at=day), row(B, 1, 9.0, released_at=day)])
     assert of(actual, "on_time", 1) == {A: in_time, B: in_time, C: False}
     assert of(actual, "due_on", 1)[A] == date(2023, 3, 2)
-    unknown = told([row(A, 1, 900.0, released_at=day)], source=declared(cadence="monthly"))
+    unknown = tabulate_returns([row(A, 1, 900.0, released_at=day)], source=declared(cadence="monthly"))
     assert of(unknown, "on_time", 1) == {A: None, B: False, C: False}
     assert unknown["due_on"].to_list() == [None] * 3
 
@@ -194,7 +194,7 @@ def test_return_is_in_time_by_its_due_day_or_timeliness_is_unknown(day: date, in
 def test_first_release_of_a_period_is_separate_for_each_measure() -> None:
     source = declared(("m", "n"))
     cells = [row(A, 1, 1.0), row(A, 2, 1.0), row(A, 1, 1.0, measure="n", released_at=date(2023, 2, 1))]
-    actual = told(cells, source=source)
+    actual = tabulate_returns(cells, source=source)
     assert [of(actual, "on_time", number, name)[A] for name, number in (("m", 1), ("m", 2), ("n", 1))] == [True] * 3
 
 
@@ -208,7 +208,9 @@ def test_first_release_of_a_period_is_separate_for_each_measure() -> None:
     ],
 )  # fmt: skip
 def test_provider_is_due_for_periods_that_end_while_its_code_is_in_use(given: Row, months: list[int]) -> None:
-    actual = told([item for item in WHOLE if item["place_code"] != C], roll=[force(A), force(B), force(C, **given)])
+    actual = tabulate_returns(
+        [item for item in WHOLE if item["place_code"] != C], roll=[force(A), force(B), force(C, **given)]
+    )
     mine = actual.filter(pl.col("place_code") == C)
     assert mine["period_start"].dt.month().to_list() == months
     assert actual.filter(pl.col("place_code") == A).height == 3
@@ -217,12 +219,12 @@ def test_provider_is_due_for_periods_that_end_while_its_code_is_in_use(given: Ro
 def test_roll_of_seen_providers_starts_at_their_first_period() -> None:
     source = declared(("m", "n"), roll="seen")
     cells = [row(A, 1, 9.0), row(A, 2, 9.0), row(A, 3, 9.0), row(B, 2, 9.0), row(A, 1, 9.0, measure="n")]
-    actual = told(cells, source=source)
+    actual = tabulate_returns(cells, source=source)
     assert [of(actual, "state", number) for number in (1, 2, 3)] == [
         {A: "returned"}, {A: "returned", B: "returned"}, {A: "returned", B: "not_returned"}
     ]  # fmt: skip
     assert of(actual, "state", 1, "n") == {A: "returned"}
-    ended = told(cells, source=source, roll=[force(A), force(B, valid_to=date(2023, 3, 1))])
+    ended = tabulate_returns(cells, source=source, roll=[force(A), force(B, valid_to=date(2023, 3, 1))])
     assert of(ended, "state", 3) == {A: "returned"}
 
 
@@ -244,15 +246,15 @@ def test_provider_that_ended_with_the_period_is_exempt_if_its_successor_returned
         force(C, valid_from=None if C in came else date(2024, 1, 1)),
     ]
     change = [{"from_code": A, "to_code": B}, {"from_code": A, "to_code": B, "kind": "merged"}]
-    actual = told([row(code, 2, 9.0) for code in came], roll=roll, change=change)
+    actual = tabulate_returns([row(code, 2, 9.0) for code in came], roll=roll, change=change)
     assert set(of(actual, "state", 2)) == due
     # Its later end does not exempt it in the month before.
-    earlier = told([row(B, 1, 9.0), *(row(code, 2, 9.0) for code in came)], roll=roll, change=change)
+    earlier = tabulate_returns([row(B, 1, 9.0), *(row(code, 2, 9.0) for code in came)], roll=roll, change=change)
     assert of(earlier, "state", 1) == {A: "not_returned", B: "returned", **({C: "not_returned"} if C in came else {})}
 
 
 def test_volume_due_is_the_usual_volume_scaled_by_the_change_of_others() -> None:
-    actual = told(without(A, 2))
+    actual = tabulate_returns(without(A, 2))
     # The usual volume of A is the median of 900 and 2,700; the others' is their second month.
     assert of(actual, "volume_due", 2) == pytest.approx({A: 1800.0, B: 180.0, C: 20.0})
     # In January all returned half of the usual volume, and in March half as much again.
@@ -262,26 +264,26 @@ def test_volume_due_is_the_usual_volume_scaled_by_the_change_of_others() -> None
 
 def test_partial_return_affects_neither_usual_volume_nor_change() -> None:
     cells = [*WHOLE, row(A, 4, 1.0), row(B, 4, 360.0), row(C, 4, 40.0)]
-    actual = told(cells, [{"place_code": A, **month(4)}])
+    actual = tabulate_returns(cells, [{"place_code": A, **month(4)}])
     # Usual volumes are 1,800, 225 and 25, and the other two returned 400 instead of 250.
     assert of(actual, "volume_due", 4) == pytest.approx({A: 2880.0, B: 360.0, C: 40.0})
 
 
 def test_volume_of_a_provider_without_returns_comes_from_residents() -> None:
     cells = [item for item in WHOLE if item["place_code"] != A]
-    actual = told(cells, people={A: 600.0, B: 900.0, C: 300.0})
+    actual = tabulate_returns(cells, people={A: 600.0, B: 900.0, C: 300.0})
     # The others usually return 200 for 1,200 residents, so 100 for 600, halved in January.
     assert of(actual, "volume_due", 2) == pytest.approx({A: 100.0, B: 180.0, C: 20.0})
     assert of(actual, "volume_due", 1) == pytest.approx({A: 50.0, B: 90.0, C: 10.0})
     # Places with only residents or only returns do not affect the ratio.
-    assert of(told(cells, people={A: 500.0, B: 900.0}), "volume_due", 2)[A] == pytest.approx(100.0)
-    assert of(told(cells, people={B: 900.0}), "volume_due", 2) == {A: None, B: 180.0, C: 20.0}
-    assert of(told(cells, people={A: 500.0}), "volume_due", 2)[A] is None
-    assert of(told(cells, people={A: 500.0, B: 0.0}), "volume_due", 2)[A] is None
+    assert of(tabulate_returns(cells, people={A: 500.0, B: 900.0}), "volume_due", 2)[A] == pytest.approx(100.0)
+    assert of(tabulate_returns(cells, people={B: 900.0}), "volume_due", 2) == {A: None, B: 180.0, C: 20.0}
+    assert of(tabulate_returns(cells, people={A: 500.0}), "volume_due", 2)[A] is None
+    assert of(tabulate_returns(cells, people={A: 500.0, B: 0.0}), "volume_due", 2)[A] is None
 
 
 def test_change_is_the_ratio_of_sums_and_not_a_mean_of_ratios() -> None:
-    actual = told([*WHOLE, row(B, 4, 90.0), row(C, 4, 120.0)])
+    actual = tabulate_returns([*WHOLE, row(B, 4, 90.0), row(C, 4, 120.0)])
     # The usual volume of B is the median of four months, 135, and of C 25, so the ratio is 210 to 160.
     assert of(actual, "volume_due", 4) == pytest.approx({A: 1800 * 210 / 160, B: 135 * 210 / 160, C: 25 * 210 / 160})
 
@@ -289,31 +291,31 @@ def test_change_is_the_ratio_of_sums_and_not_a_mean_of_ratios() -> None:
 @pytest.mark.parametrize("factor", [0.0001, 1000.0])
 def test_volumes_are_in_the_unit_of_the_figures(factor: float) -> None:
     people = {A: 600.0, B: 900.0, C: 300.0}
-    plain = told(without(A, 2), people=people)
+    plain = tabulate_returns(without(A, 2), people=people)
     scaled = [{**item, "value": item["value"] * factor} for item in without(A, 2)]
     fewer = {code: count * factor for code, count in people.items()}
-    for actual in (told(scaled, people=people), told(scaled, people=fewer)):
+    for actual in (tabulate_returns(scaled, people=people), tabulate_returns(scaled, people=fewer)):
         assert actual["volume_due"].to_list() == pytest.approx([item * factor for item in plain["volume_due"]])
         assert summarise_completeness(actual)["reporting_rate"].to_list() == pytest.approx(
             summarise_completeness(plain)["reporting_rate"].to_list()
         )
     never = [item for item in scaled if item["place_code"] != A]
-    assert of(told(never, people=fewer), "volume_due", 2)[A] == pytest.approx(100.0 * factor)
+    assert of(tabulate_returns(never, people=fewer), "volume_due", 2)[A] == pytest.approx(100.0 * factor)
 
 
 def test_each_measure_has_its_own_usual_volume() -> None:
     source = declared(("m", "n"))
     cells = [*without(A, 2), *({**item, "measure": "n", "value": 5.0} for item in WHOLE)]
-    actual = told(cells, source=source)
+    actual = tabulate_returns(cells, source=source)
     assert of(actual, "volume_due", 2)[A] == pytest.approx(1800.0)
     assert of(actual, "volume_due", 2, "n") == {A: 5.0, B: 5.0, C: 5.0}
 
 
 def test_volume_due_is_not_scaled_without_other_returns() -> None:
     cells = [row(A, 1, 8.0), row(B, 2, None), row(B, 1, 0.0)]
-    actual = told(cells)
+    actual = tabulate_returns(cells)
     assert of(actual, "volume_due", 2) == {A: 8.0, B: 0.0, C: None}
-    nothing = told([row(A, 1, 0.0), row(B, 1, 0.0)])
+    nothing = tabulate_returns([row(A, 1, 0.0), row(B, 1, 0.0)])
     assert of(nothing, "volume_due", 1) == {A: 0.0, B: 0.0, C: None}
 
 

@@ -20,9 +20,9 @@ LONDON = {
 }  # fmt: skip
 
 
-def cells(*found: dict[str, Any]) -> pl.DataFrame:
-    order = pl.Series("order", [item["order"] for item in found], pl.Int64)
-    return table_from_records(list(found), CELLS).with_columns(order)
+def cells(*rows: dict[str, Any]) -> pl.DataFrame:
+    order = pl.Series("order", [item["order"] for item in rows], pl.Int64)
+    return table_from_records(list(rows), CELLS).with_columns(order)
 
 
 def kept(*changed: dict[str, Any]) -> list[dict[str, Any]]:

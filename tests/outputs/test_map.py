@@ -96,7 +96,7 @@ def test_map_of_london_alone_has_no_inset() -> None:
     assert _drawn(boroughs, codes, subset=True).inset == []
 
 
-def test_the_inset_never_covers_land() -> None:
+def test_inset_never_covers_land() -> None:
     sea = [_square("E06000001", 0, 50, 1), _square("E06000002", 5, 58, 1), _square("E09000001", 5, 50, 0.3)]
     free = _drawn(sea, {"E06000001", "E06000002", "E09000001"})
     assert free.width == MAP_WIDTH

@@ -20,28 +20,30 @@ def built(starter: Project) -> Project:
 
 
 @pytest.fixture(scope="module")
-def found(built: Project) -> dict[str, SearchPlace]:
+def search_places(built: Project) -> dict[str, SearchPlace]:
     pages = read_table(state_path(built.home, "pages", "commonground"))
     return {place.code: place for place in list_search_places(pages, load_places(built))}
 
 
-def test_every_place_with_a_page_can_be_found(built: Project, found: dict[str, SearchPlace]) -> None:
-    assert {path.stem for path in output_path(built.home, "places").glob("*.html")} == set(found) and found
+def test_every_place_with_a_page_can_be_found(built: Project, search_places: dict[str, SearchPlace]) -> None:
+    assert {path.stem for path in output_path(built.home, "places").glob("*.html")} == set(
+        search_places
+    ) and search_places
 
 
-def test_merged_council_is_found_by_its_former_names_and_codes(found: dict[str, SearchPlace]) -> None:
-    assert {"Allerdale", "E07000026", "Carlisle", "Copeland"} <= set(found["E06000063"].others)
+def test_merged_council_is_found_by_its_former_names_and_codes(search_places: dict[str, SearchPlace]) -> None:
+    assert {"Allerdale", "E07000026", "Carlisle", "Copeland"} <= set(search_places["E06000063"].others)
 
 
-def test_welsh_place_is_found_by_its_welsh_name(found: dict[str, SearchPlace]) -> None:
-    assert "Caerdydd" in found["W06000015"].others
-    assert found["W06000015"].kind != "place" and found["E09000024"].kind == "London borough"
+def test_welsh_place_is_found_by_its_welsh_name(search_places: dict[str, SearchPlace]) -> None:
+    assert "Caerdydd" in search_places["W06000015"].others
+    assert search_places["W06000015"].kind != "place" and search_places["E09000024"].kind == "London borough"
 
 
-def test_name_is_listed_once(found: dict[str, SearchPlace]) -> None:
-    pages = pl.DataFrame([place[:2] for place in found.values()], schema=["code", "name"], orient="row")
+def test_name_is_listed_once(search_places: dict[str, SearchPlace]) -> None:
+    pages = pl.DataFrame([place[:2] for place in search_places.values()], schema=["code", "name"], orient="row")
     assert pages["code"].is_unique().all()
-    for place in found.values():
+    for place in search_places.values():
         assert place.name not in place.others and len(set(place.others)) == len(place.others)
 
 
@@ -67,16 +69,16 @@ def test_share_of_few_postcodes_is_not_shown_as_none(built: Project) -> None:
     assert names["Highland"] == "under 0.1 %" and names["Moray"] == "7 %"
 
 
-def test_nickname_has_its_source_and_a_place_with_a_page(built: Project, found: dict[str, SearchPlace]) -> None:
+def test_nickname_has_its_source_and_a_place_with_a_page(built: Project, search_places: dict[str, SearchPlace]) -> None:
     table = load_nicknames()
     assert table.height and table["source"].str.starts_with("https://").all()
     for code, nickname, page in table.iter_rows():
-        ((name, site),) = found[code].nicknames
+        ((name, site),) = search_places[code].nicknames
         assert name == nickname and site in page
     assert load_places(built).names["E06000058"] == "Bournemouth, Christchurch and Poole"
 
 
-def test_places_are_grouped_by_kind(found: dict[str, SearchPlace]) -> None:
-    groups = {place.group for place in found.values()}
-    assert groups <= set(group_order()) and found["E09000024"].group == "Councils"
+def test_places_are_grouped_by_kind(search_places: dict[str, SearchPlace]) -> None:
+    groups = {place.group for place in search_places.values()}
+    assert groups <= set(group_order()) and search_places["E09000024"].group == "Councils"
     assert {"NHS trusts", "Westminster constituencies", "Police forces", "Health boards"} <= groups

@@ -121,7 +121,7 @@ def test_a_release_that_is_gone_leaves_nothing_in_the_file(tmp_path: Path) -> No
     assert set(FULL) <= set(read)
 
 
-def test_the_file_does_not_grow_with_each_change(tmp_path: Path) -> None:
+def test_file_does_not_grow_with_each_change(tmp_path: Path) -> None:
     record, sizes = FILE_RECORD.to_frame(), []
     for number in range(12):
         record = write_warehouse(tmp_path, ["s"], _content({**FULL, "ranks": 1 + number % 2}), record)

@@ -99,12 +99,12 @@ TWO = {"Table 1": [["Table 1: stock"], *ROWS], "Table 2": [["Table 2: deaths"], 
 
 
 @pytest.mark.parametrize(
-    ("sheet", "found"),
+    ("sheet", "actual"),
     [("Table 1", 2), ("Table 2*", 1), ("*deaths", 1), ("Table 1: stock", 2)],
 )
-def test_sheet_is_selected_by_its_name_or_a_text_in_its_top_rows(sheet: str, found: int) -> None:
+def test_sheet_is_selected_by_its_name_or_a_text_in_its_top_rows(sheet: str, actual: int) -> None:
     declared = source(f'format: excel\nsheet: "{sheet}"\n')
-    assert read_sheet(xlsx(TWO), declared, "a.xlsx").frame.height == found
+    assert read_sheet(xlsx(TWO), declared, "a.xlsx").frame.height == actual
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def observed(project: Project, extra: str) -> SourceTables:
     return load_source_tables(project, "council_stock")
 
 
-def found(seen: SourceTables, check: str) -> list[tuple[object, ...]]:
+def collect_findings(seen: SourceTables, check: str) -> list[tuple[object, ...]]:
     result = seen.finding.filter(pl.col("check") == check)
     return result.select("reason", "place_code", "place_label", "rows", "sum_of_values", "set_aside").rows()
 
@@ -192,7 +192,7 @@ def found(seen: SourceTables, check: str) -> list[tuple[object, ...]]:
 )
 def test_bad_row_is_set_aside_and_counted(project: Project, row: str, check: str, finding: tuple[object, ...]) -> None:
     seen = observed(project, row)
-    assert finding in found(seen, check)
+    assert finding in collect_findings(seen, check)
     (release,) = seen.release.to_dicts()
     assert release["usable"]
     assert release["cells_read"] == 67

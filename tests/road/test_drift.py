@@ -6,7 +6,7 @@ import pytest
 from pipelines.core.errors import UnreadableError
 from pipelines.declarations.project import Project
 from tests.readers.test_read import PLAIN, SAME, cells, source, values
-from tests.road.test_bad_input import found, observed
+from tests.road.test_bad_input import collect_findings, observed
 from tests.road.test_bad_input import project as project
 from tests.workbooks import xlsx
 
@@ -77,7 +77,7 @@ def test_extra_row_or_new_marker_is_a_finding_with_its_location(
     project: Project, row: str, check: str, reason: str
 ) -> None:
     seen = observed(project, row)
-    assert [result[0] for result in found(seen, check)] == [reason]
+    assert [result[0] for result in collect_findings(seen, check)] == [reason]
     (where,) = seen.finding.filter(pl.col("check") == check)["file"].to_list()
     assert where == "stock.csv, row 68, column stock"
     (release,) = seen.release.to_dicts()

@@ -36,11 +36,11 @@ MOST_OF_A_BUILD = 700
 """Maximum memory in MB of a build with refused inputs; two problems without such inputs use 570 MB."""
 
 
-def refused(done: Run, *told: str, most: int = MOST) -> None:
+def refused(done: Run, *expected: str, most: int = MOST) -> None:
     """Assert that a command ended with error messages and used little memory."""
     assert done.code in (1, 2, 3, 4, 6), (done.code, done.err[-800:])
     assert "Traceback" not in done.err
-    for text in told:
+    for text in expected:
         assert text in done.err
     assert done.peak < most
 
@@ -67,16 +67,18 @@ KILLING_YAML = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), KILLING_YAML.values(), ids=list(KILLING_YAML))
-def test_oversized_or_deeply_nested_declaration_is_refused_with_its_line(tmp_path: Path, text: str, told: str) -> None:
+@pytest.mark.parametrize(("text", "expected"), KILLING_YAML.values(), ids=list(KILLING_YAML))
+def test_oversized_or_deeply_nested_declaration_is_refused_with_its_line(
+    tmp_path: Path, text: str, expected: str
+) -> None:
     (tmp_path / "sources").mkdir()
     (tmp_path / "pipelines" / "problems").mkdir(parents=True)
     (tmp_path / "sources" / "killing.yaml").write_text(text, encoding="utf-8")
     done = run_command(tmp_path, tmp_path / "store", "build")
-    refused(done, "killing.yaml", told)
+    refused(done, "killing.yaml", expected)
     # An unsafe declaration is excluded, and the build then lacks a register; an invalid one is refused.
     left_out = "the source is excluded" in done.err
-    assert left_out == all(wrong not in told for wrong in ("not YAML", "found a key"))
+    assert left_out == all(wrong not in expected for wrong in ("not YAML", "found a key"))
     assert done.code == (4 if left_out else 3)
     assert done.err.count("\n") == (2 if left_out else 1)
 
@@ -95,7 +97,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "expected"),
     [
         ("select repeat('x', 2000000000)", "too much memory"),
         ("select length(repeat('x', 2000000000))", "too much memory"),
@@ -109,11 +111,11 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         ),
     ],
 )
-def test_query_that_exceeds_resources_stops_at_a_limit(asked: tuple[Path, Path], query: str, told: str) -> None:
+def test_query_that_exceeds_resources_stops_at_a_limit(asked: tuple[Path, Path], query: str, expected: str) -> None:
     # A loaded machine takes longer to reach the limit of memory, so only the query without an end has a short one.
-    seconds = "3" if "limit is 3 s" in told else "60"
+    seconds = "3" if "limit is 3 s" in expected else "60"
     done = run_command(*asked, "sql", query, COMMONGROUND_SECONDS=seconds)
-    refused(done, told, "to allow more")
+    refused(done, expected, "to allow more")
     assert done.err.count("\n") == 1
 
 
@@ -197,7 +199,7 @@ def repeated(rows: int, columns: int) -> bytes:
     cell = f'<table:table-cell table:number-columns-repeated="{columns}" office'
     change = (("<table:table-row>", again), ("<table:table-cell office", cell))
     return rewritten(
-        ods({"Data": SOUND}), BODY, lambda text: reduce(lambda so_far, each: so_far.replace(*each), change, text)
+        ods({"Data": SOUND}), BODY, lambda text: reduce(lambda so_far, item: so_far.replace(*item), change, text)
     )
 
 
@@ -263,15 +265,15 @@ except UnreadableError as error:
 """
 
 
-@pytest.mark.parametrize(("kind", "name", "made", "told"), KILLING_FILES.values(), ids=list(KILLING_FILES))
+@pytest.mark.parametrize(("kind", "name", "made", "expected"), KILLING_FILES.values(), ids=list(KILLING_FILES))
 def test_file_that_exceeds_resources_is_refused(
-    tmp_path: Path, kind: str, name: str, made: Callable[[], bytes], told: str
+    tmp_path: Path, kind: str, name: str, made: Callable[[], bytes], expected: str
 ) -> None:
     path = tmp_path / name
     path.write_bytes(made())
     done = run_measured("-c", _READ, kind, str(path))
     assert done.code == 1, (done.code, done.out[-300:], done.err[-800:])
-    refused(done, name, told)
+    refused(done, name, expected)
     assert done.err.count("\n") == 1
 
 

@@ -34,12 +34,12 @@ HELD = pytest.mark.skipif(not (PUBLISHED / "MANIFEST.csv").is_file(), reason=f"n
 
 
 @pytest.fixture(scope="module")
-def held(edition: Project) -> PlaceData:
+def place_data(edition: Project) -> PlaceData:
     return load_place_data(edition, load_places(edition))
 
 
-def codes(held: PlaceData, system: str) -> set[str]:
-    return set(require_places(held.places.register, system)["place_code"])
+def codes(place_data: PlaceData, system: str) -> set[str]:
+    return set(require_places(place_data.places.register, system)["place_code"])
 
 
 def line(text: str) -> bytes:
@@ -50,24 +50,24 @@ def faults(content: bytes, text: str = "") -> dict[str | None, int]:
     return dict(Counter(cells(source(text), content)["fault"].to_list()))
 
 
-def test_trap_1_2011_districts_have_2023_successors_and_swaps_are_no_mergers(held: PlaceData) -> None:
-    old = sorted(code for code in codes(held, "lad_2011") if code[0] in "EW")
-    actual = find_successors(held.places, old, codes(held, "lad_2023"))
+def test_trap_1_2011_districts_have_2023_successors_and_swaps_are_no_mergers(place_data: PlaceData) -> None:
+    old = sorted(code for code in codes(place_data, "lad_2011") if code[0] in "EW")
+    actual = find_successors(place_data.places, old, codes(place_data, "lad_2023"))
     assert {len(actual[code].codes) for code in old} == {1}
-    fife = find_successors(held.places, ["S12000015", "S12000024"], codes(held, "lad_2023"))
+    fife = find_successors(place_data.places, ["S12000015", "S12000024"], codes(place_data, "lad_2023"))
     assert {code: reach.codes for code, reach in fife.items()} == {
         "S12000015": ("S12000047",),
         "S12000024": ("S12000048",),
     }
 
 
-def test_trap_2_recodes_with_and_without_moved_land_are_distinguished(held: PlaceData) -> None:
-    actual = find_successors(held.places, ["E07000100", "E07000104", "E08000020"], codes(held, "lad_2023"))
+def test_trap_2_recodes_with_and_without_moved_land_are_distinguished(place_data: PlaceData) -> None:
+    actual = find_successors(place_data.places, ["E07000100", "E07000104", "E08000020"], codes(place_data, "lad_2023"))
     assert {reach.derivation for reach in actual.values()} == {"moved_land"}
 
 
-def test_trap_3_split_small_areas_have_all_their_parts(held: PlaceData) -> None:
-    table = next(item.table for item in held.areas if {"lsoa_2011", "lsoa_2021"} <= set(item.systems))
+def test_trap_3_split_small_areas_have_all_their_parts(place_data: PlaceData) -> None:
+    table = next(item.table for item in place_data.areas if {"lsoa_2011", "lsoa_2021"} <= set(item.systems))
     parts = table.drop_nulls(["lsoa_2011", "lsoa_2021"]).group_by("lsoa_2011").agg(pl.col("lsoa_2021").n_unique())
     assert parts["lsoa_2021"].max() == 9
 
@@ -78,15 +78,15 @@ def test_trap_4_place_is_identified_by_code_whatever_its_name() -> None:
     assert values(declared, content) == SAME
 
 
-def test_trap_5_recoded_health_board_has_its_successor(held: PlaceData) -> None:
-    old, new = codes(held, "icb_2022"), codes(held, "icb_2023")
+def test_trap_5_recoded_health_board_has_its_successor(place_data: PlaceData) -> None:
+    old, new = codes(place_data, "icb_2022"), codes(place_data, "icb_2023")
     changed = sorted(old - new)
     assert len(changed) == 2
-    assert {reach.codes[0] for reach in find_successors(held.places, changed, new).values()} == new - old
+    assert {reach.codes[0] for reach in find_successors(place_data.places, changed, new).values()} == new - old
 
 
-def test_trap_6_catchment_of_a_trust_covers_many_districts(held: PlaceData) -> None:
-    shares = next(item.table for item in held.shares if item.from_system.startswith("trust"))
+def test_trap_6_catchment_of_a_trust_covers_many_districts(place_data: PlaceData) -> None:
+    shares = next(item.table for item in place_data.shares if item.from_system.startswith("trust"))
     assert shares.group_by("from_code").len()["len"].median() > 20
 
 

@@ -133,7 +133,7 @@ def test_residents_sum_to_the_published_uk_total(cells: pl.DataFrame) -> None:
     assert residents["value"].sum() == sum(int(row[column]) for row in kingdom for column in columns)
 
 
-def test_the_newest_of_three_releases_of_the_claimant_rate_is_used(starter: Project, cells: pl.DataFrame) -> None:
+def test_newest_of_three_releases_of_the_claimant_rate_is_used(starter: Project, cells: pl.DataFrame) -> None:
     release = read_table(state_path(starter.home, "release", "ons_claimant_rate"))
     assert release["usable"].to_list() == [True, True, True]
     newest = release.sort("released_at")["release"].to_list()[-1]

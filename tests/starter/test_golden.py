@@ -2,28 +2,28 @@
 
 import pytest
 
-from tests.golden_sources import COLUMNS, Row, held, rows
+from tests.golden_sources import COLUMNS, Row, read_reviewed, rows
 
 FIGURES = [column for column in COLUMNS if column != "explained"]
 
 
 @pytest.fixture(scope="module")
-def found() -> list[Row]:
+def current_rows() -> list[Row]:
     return rows()
 
 
-def test_every_starter_release_matches_the_reviewed_table(found: list[Row]) -> None:
+def test_every_starter_release_matches_the_reviewed_table(current_rows: list[Row]) -> None:
     """After an intended change, run `python -m tests.golden_sources` and read the diff."""
-    assert [{name: row[name] for name in FIGURES} for row in held()] == [
-        {name: row[name] for name in FIGURES} for row in found
+    assert [{name: row[name] for name in FIGURES} for row in read_reviewed()] == [
+        {name: row[name] for name in FIGURES} for row in current_rows
     ]
 
 
-def test_difference_from_a_published_total_is_explained(found: list[Row]) -> None:
-    apart = {(row["source"], row["file"]) for row in found if row["difference"] not in ("", "0")}
-    explained = {(row["source"], row["file"]) for row in held() if row["explained"]}
+def test_difference_from_a_published_total_is_explained(current_rows: list[Row]) -> None:
+    apart = {(row["source"], row["file"]) for row in current_rows if row["difference"] not in ("", "0")}
+    explained = {(row["source"], row["file"]) for row in read_reviewed() if row["explained"]}
     assert apart - explained == set()
 
 
 def test_every_explanation_has_a_difference() -> None:
-    assert [row["file"] for row in held() if row["explained"] and row["difference"] == "0"] == []
+    assert [row["file"] for row in read_reviewed() if row["explained"] and row["difference"] == "0"] == []

@@ -67,13 +67,13 @@ def by_age(read: pl.DataFrame, code: str) -> pl.DataFrame:
                        .alias("all_ages"), **sums)  # fmt: skip
 
 
-def apart(table: pl.DataFrame, by: str, told: pl.DataFrame, name: str, groups: tuple[str, ...]) -> pl.DataFrame:
+def apart(table: pl.DataFrame, by: str, expected: pl.DataFrame, name: str, groups: tuple[str, ...]) -> pl.DataFrame:
     """Compare sums over areas with published figures: one row a code, the difference for each group."""
     sums = table.group_by(pl.col(by).alias("code")).agg(
         pl.col(f"{name}__{group}").sum().alias(group) for group in groups
     )
-    both = sums.join(told, on="code", how="full", suffix="_told", coalesce=True)
-    assert both.height == sums.height == told.height
+    both = sums.join(expected, on="code", how="full", suffix="_told", coalesce=True)
+    assert both.height == sums.height == expected.height
     return both.select("code", *((pl.col(group) - pl.col(f"{group}_told")).alias(group) for group in groups))
 
 
