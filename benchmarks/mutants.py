@@ -32,16 +32,16 @@ GROUPS = {"checks/": "checks", "pipelines/apportionment/": "engine"}
 _ENGINE_TESTS = ("tests/apportionment/test_place.py", "tests/apportionment/test_weighted.py")
 TESTS: dict[str, tuple[str, ...]] = {
     **{f"checks/{name}.py": () for name in (
-        "figures", "periods", "places", "plausible", "releases", "repeats", "rows", "shares", "together",
+        "figures", "periods", "places", "plausible", "releases", "repeats", "rows", "shares", "published_together",
         "units",
     )},
     **{f"checks/{name}.py": () for name in ("contract", "medians", "rules", "series")},
     # What the rules select on arrays is compared with the same rules on every figure.
     **{f"checks/{name}.py": (f"tests/checks/test_{name}.py", "tests/checks/test_figures_in_full.py") for name in (
-        "expected", "figures", "plausible", "repeats", "together", "units",
+        "expected", "figures", "plausible", "repeats", "published_together", "units",
     )},
-    **{f"checks/{name}.py": (f"tests/checks/test_{name}_rules.py",) for name in ("agreement", "doubt")},
-    "checks/upheld.py": ("tests/checks/test_upheld_rules.py", "tests/checks/test_figures_in_full.py"),
+    **{f"checks/{name}.py": (f"tests/checks/test_{name}_rules.py",) for name in ("agreement", "flags")},
+    "checks/confirmation.py": ("tests/checks/test_confirmation_rules.py", "tests/checks/test_figures_in_full.py"),
     **{f"pipelines/{name}.py": () for name in (
         "core/periods", "core/slices", "readers/values", "readers/reshape", "readers/rows",
         "observations/bounds", "observations/caveats", "observations/conform", "observations/disclosure",

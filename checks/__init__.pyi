@@ -2,17 +2,18 @@
 from .agreement import find_conflicts as find_conflicts
 from .agreement import find_inconsistent_rates as find_inconsistent_rates
 from .agreement import find_low_reach as find_low_reach
+from .confirmation import LargerAreas as LargerAreas
 from .contract import CONTRACT as CONTRACT
 from .contract import judge_releases as judge_releases
-from .doubt import PLAUSIBILITY_FLAG as PLAUSIBILITY_FLAG
-from .doubt import add_caveats as add_caveats
-from .doubt import convert_flags as convert_flags
 from .figures import JUDGED_COLUMNS as JUDGED_COLUMNS
 from .figures import flag_figures as flag_figures
 from .figures import flag_measures as flag_measures
 from .finding import CheckInput as CheckInput
 from .finding import build_source_fault as build_source_fault
 from .finding import build_unmatched_findings as build_unmatched_findings
+from .flags import PLAUSIBILITY_FLAG as PLAUSIBILITY_FLAG
+from .flags import add_caveats as add_caveats
+from .flags import convert_flags as convert_flags
 from .floor import find_impossible_figures as find_impossible_figures
 from .periods import CARRIED_FORWARD as CARRIED_FORWARD
 from .periods import COARSER_PERIOD as COARSER_PERIOD
@@ -30,4 +31,3 @@ from .shares import TOTALS_TOLERANCE as TOTALS_TOLERANCE
 from .shares import problem_shares as problem_shares
 from .shares import return_shares as return_shares
 from .shares import total_shares as total_shares
-from .upheld import LargerAreas as LargerAreas

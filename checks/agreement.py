@@ -6,7 +6,7 @@ reason. Figures agree where their intervals, as rounding leaves them, overlap.
 
 import polars as pl
 
-from checks.doubt import build_flags
+from checks.flags import build_flags
 from pipelines.core.text import format_figure_column
 
 PLACE_AND_PERIOD = ["place_code", "period_start", "period_end"]

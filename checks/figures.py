@@ -11,26 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from checks.doubt import FIGURE_KEY, keep_first_flags, no_flags
-from checks.expected import FIGURE_COLUMNS, Fit, describe_expected, describe_figures, fit_expected
-from checks.plausible import (
-    find_implausible_figures,
-    find_near_zero_leaks,
-    find_partial_returns,
-    find_suspected_zeros,
-    select_suspects,
-)
-from checks.repeats import describe_multiples, describe_repeats, find_repeated_values, find_undeclared_rounding
-from checks.series import Slices, number_slices, select_compared_days, select_releases, split_measures
-from checks.together import describe_alike, describe_labels, flag_identical_series, flag_shared_labels
-from checks.units import (
-    describe_periods,
-    find_changes_between_releases,
-    find_unit_changes,
-    select_moved_figures,
-    select_rescaled,
-)
-from checks.upheld import (
+from checks.confirmation import (
     LEAST_LATER_PERIODS,
     LargerAreas,
     add_kept_levels,
@@ -38,6 +19,25 @@ from checks.upheld import (
     drop_confirmed_flags,
     find_whole_returns,
     list_returned_figures,
+)
+from checks.expected import FIGURE_COLUMNS, Fit, describe_expected, describe_figures, fit_expected
+from checks.flags import FIGURE_KEY, keep_first_flags, no_flags
+from checks.plausible import (
+    find_implausible_figures,
+    find_near_zero_leaks,
+    find_partial_returns,
+    find_suspected_zeros,
+    select_suspects,
+)
+from checks.published_together import describe_alike, describe_labels, flag_identical_series, flag_shared_labels
+from checks.repeats import describe_multiples, describe_repeats, find_repeated_values, find_undeclared_rounding
+from checks.series import Slices, number_slices, select_compared_days, select_releases, split_measures
+from checks.units import (
+    describe_periods,
+    find_changes_between_releases,
+    find_unit_changes,
+    select_moved_figures,
+    select_rescaled,
 )
 from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from checks.doubt import build_flags
 from checks.expected import (
     FAR_SPREADS,
     FEWEST_PEERS,
@@ -21,6 +20,7 @@ from checks.expected import (
     greatest_spread,
     spreads_away,
 )
+from checks.flags import build_flags
 from pipelines.core.text import format_figure_column
 
 Numbers = np.ndarray[Any, np.dtype[Any]]

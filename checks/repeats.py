@@ -5,8 +5,8 @@ from math import pi, sqrt
 import numpy as np
 import polars as pl
 
-from checks.doubt import build_flags
 from checks.expected import FEWEST_PEERS, PERIOD_KEY, Fit, describe_figures
+from checks.flags import build_flags
 from checks.medians import shift_within_groups
 from pipelines.core.text import format_figure_column
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from checks.doubt import FIGURE_KEY, build_flags, no_flags
 from checks.expected import FAR_SPREADS, FEWEST_PEERS, FEWEST_PERIODS, PERIOD_KEY, Fit, spreads_away
+from checks.flags import FIGURE_KEY, build_flags, no_flags
 from checks.medians import group_figures, group_medians
 from checks.series import Slices, select_releases
 from pipelines.core.text import format_figure_column

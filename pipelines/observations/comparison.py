@@ -12,7 +12,7 @@ from pipelines.observations.providers import flag_provider_shortfalls
 
 
 def flag_disagreements(project: Project, name: str, measures: Collection[str] | None = None) -> pl.DataFrame:
-    """Return plausibility flags (checks.doubt.PLAUSIBILITY_FLAG) where a source's figures disagree with other sources.
+    """Return plausibility flags (checks.flags.PLAUSIBILITY_FLAG) where a source's figures disagree with other sources.
 
     `measures` selects some of the source's measures; by default all are compared. Only figures in the same geography
     are compared, each from its newest release. Also flags places of which the provider's sum falls short.

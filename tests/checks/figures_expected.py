@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from checks.doubt import FIGURE_KEY, PLAUSIBILITY_FLAG
+from checks.flags import FIGURE_KEY, PLAUSIBILITY_FLAG
 from pipelines.core.schema import conform_table
 
 USUAL: dict[str, Any] = {

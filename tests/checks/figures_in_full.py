@@ -7,13 +7,13 @@ from math import log
 
 import polars as pl
 
-from checks.doubt import FIGURE_KEY, keep_first_flags
+from checks.confirmation import LEAST_LATER_PERIODS, LargerAreas
 from checks.expected import LEAST_FACTOR, NEAR_ZERO, spreads_away
+from checks.flags import FIGURE_KEY, keep_first_flags
 from checks.plausible import find_implausible_figures, find_near_zero_leaks, find_partial_returns, find_suspected_zeros
+from checks.published_together import flag_identical_series, flag_shared_labels
 from checks.repeats import find_repeated_values, find_undeclared_rounding
-from checks.together import flag_identical_series, flag_shared_labels
 from checks.units import find_changed_periods, find_changes_between_releases, find_unit_changes
-from checks.upheld import LEAST_LATER_PERIODS, LargerAreas
 from pipelines.core.slices import SLICE_KEY, newest_slices, sum_by_total
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 

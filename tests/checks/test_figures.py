@@ -4,10 +4,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.doubt import PLAUSIBILITY_FLAG
 from checks.figures import flag_figures
+from checks.flags import PLAUSIBILITY_FLAG
 from pipelines.core.schema import polars_schema
-from tests.checks.test_doubt import COUNT, MONTHS, ONE, RATE, TENTH, Wrong, at, becomes, series, unchanged
+from tests.checks.test_flags import COUNT, MONTHS, ONE, RATE, TENTH, Wrong, at, becomes, series, unchanged
 from tests.gaps.test_cells import EVERYONE
 
 ALL, EACH = range(33), range(24)

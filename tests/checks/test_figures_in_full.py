@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from checks.doubt import FIGURE_KEY
+from checks.confirmation import LargerAreas
 from checks.figures import JUDGED_COLUMNS, find_suspects, flag_figures, list_return_periods, settle_flags
+from checks.flags import FIGURE_KEY
 from checks.series import split_measures
-from checks.upheld import LargerAreas
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
 from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import Measure

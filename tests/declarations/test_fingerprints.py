@@ -34,7 +34,7 @@ print(json.dumps({
 STEPS = ("geography", "observations", "gaps", "outputs")
 """Steps of a build, each with its package."""
 EDITED = {room: f"pipelines/{room}/__init__.py" for room in ROOMS if room != "checks"} | {
-    "checks": "checks/doubt.py",
+    "checks": "checks/flags.py",
     "fetch": "pipelines/fetch/http.py",
     "app": "pipelines/app/build.py",
 }

@@ -324,7 +324,7 @@ def test_every_gap_reason_is_produced_by_some_test() -> None:
     # These reasons are tested in test_corrections, and those of apportioned figures in test_sharing.
     elsewhere |= {"dropped", "correction_expired", "coarser_only", "low_reach", "crosswalk_loss", "too_uncertain"}
     elsewhere |= {"incomplete_aggregate"}
-    # Plausibility flags are tested in test_doubt and test_agreement.
+    # Plausibility flags are tested in test_flags and test_agreement.
     elsewhere |= {"unit_change", "suspected_zero", "near_zero_leak", "partial_return", "repeated_value"}
     elsewhere |= {"conflict", "inconsistent_rate", "denominator_mismatch", "not_comparable"}
     # Stand-ins are in test_verdicts.

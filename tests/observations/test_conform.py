@@ -246,7 +246,8 @@ def test_each_measure_has_its_own_unit_and_bounds() -> None:
     source = declared()
     source = source.model_copy(update={"measures": {**source.measures, "a": declared(second).measures["m"]}})
     actual = typed(source, {"k": "20"}, {"code": SUTTON, "k": "10"})
-    assert select_rows(actual, "measure", "place_code", "value", "lower_bound", "upper_bound", "unit", "file_column") == [
+    columns = ("measure", "place_code", "value", "lower_bound", "upper_bound", "unit", "file_column")
+    assert select_rows(actual, *columns) == [
         ("a", MERTON, 20.0, 15.0, 25.0, "tens", "k"), ("a", SUTTON, 10.0, 5.0, 15.0, "tens", "k"),
         ("m", MERTON, 7.0, 7.0, 7.0, "homes", "n"), ("m", SUTTON, 7.0, 7.0, 7.0, "homes", "n"),
     ]  # fmt: skip

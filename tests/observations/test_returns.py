@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.doubt import PLAUSIBILITY_FLAG
+from checks.flags import PLAUSIBILITY_FLAG
 from pipelines.app.steps import prepare_store
 from pipelines.core.schema import (
     CODE_CHANGE_COLUMNS,

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.doubt import PLAUSIBILITY_FLAG
+from checks.flags import PLAUSIBILITY_FLAG
 from pipelines.core.schema import CODE_CHANGE_COLUMNS, OBSERVATION_COLUMNS, PLACE_COLUMNS, table_from_records
 from pipelines.declarations.source import Source
 from pipelines.observations.returns import (

@@ -23,7 +23,7 @@ from pipelines.geography.register import find_successors, require_places
 from pipelines.observations.caveats import add_declared_caveats
 from pipelines.observations.conform import Codes, conform_release
 from pipelines.readers.read import read_sheet
-from tests.checks.test_doubt import COUNT, at, series
+from tests.checks.test_flags import COUNT, at, series
 from tests.gaps.test_cells import EVERYONE
 from tests.readers.test_read import PLAIN, SAME, UNDATED, cells, left_out, source, values
 from tests.workbooks import ods, xlsx

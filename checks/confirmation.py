@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from checks.doubt import FIGURE_KEY
 from checks.expected import LEAST_FACTOR, Fit
+from checks.flags import FIGURE_KEY
 from checks.series import Slices
 from pipelines.core.slices import SLICE_KEY, sum_by_total
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure

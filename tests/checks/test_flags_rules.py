@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.doubt import PLAUSIBILITY_FLAG, add_caveats, build_flags, convert_flags, keep_first_flags
+from checks.flags import PLAUSIBILITY_FLAG, add_caveats, build_flags, convert_flags, keep_first_flags
 from pipelines.core.reasons import REASONS, WITHHOLDING_REASONS
 from pipelines.core.schema import FINDING_COLUMNS, OBSERVATION_COLUMNS, conform_table, polars_schema, table_from_records
 from tests.checks.figures_expected import judged, months

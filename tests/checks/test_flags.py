@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from checks.doubt import add_caveats, convert_flags
 from checks.figures import flag_figures
+from checks.flags import add_caveats, convert_flags
 from pipelines.core.reasons import REASONS, WITHHOLDING_REASONS
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
 from pipelines.declarations.measure import Measure

@@ -7,15 +7,15 @@ from typing import Any
 import polars as pl
 import pytest
 
+from checks.confirmation import LargerAreas
 from checks.figures import flag_figures
-from checks.upheld import LargerAreas
 from pipelines.core.schema import conform_table
 from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.observations.access import load_source_tables, scan_observations
 from pipelines.observations.totals import MEMBER_SCHEMA, TOTAL
-from tests.checks.test_doubt import COUNT, MONTHS, ONE, TENTH, Wrong, at, becomes, series, unchanged
+from tests.checks.test_flags import COUNT, MONTHS, ONE, TENTH, Wrong, at, becomes, series, unchanged
 from tests.gaps.test_cells import EVERYONE
 
 ROOT = Path(__file__).resolve().parent.parent.parent

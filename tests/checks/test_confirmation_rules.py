@@ -8,9 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.doubt import PLAUSIBILITY_FLAG
-from checks.series import number_slices, select_releases, split_measures
-from checks.upheld import (
+from checks.confirmation import (
     LEAST_LATER_PERIODS,
     LargerAreas,
     add_kept_levels,
@@ -18,6 +16,8 @@ from checks.upheld import (
     drop_confirmed_flags,
     find_whole_returns,
 )
+from checks.flags import PLAUSIBILITY_FLAG
+from checks.series import number_slices, select_releases, split_measures
 from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
 from pipelines.observations.totals import MEMBER_SCHEMA, TOTAL

@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.doubt import keep_first_flags
-from checks.together import flag_identical_series, flag_shared_labels
+from checks.flags import keep_first_flags
+from checks.published_together import flag_identical_series, flag_shared_labels
 from tests.checks.figures_expected import assert_doubts, judged, months, places
 from tests.checks.figures_in_full import add_telling
 

@@ -3,8 +3,8 @@
 import numpy as np
 import polars as pl
 
-from checks.doubt import build_flags
 from checks.expected import Fit, describe_figures
+from checks.flags import build_flags
 from checks.series import Slices, renumber
 
 _SLICE_KEY = ["measure", "period_start", "period_end"]
