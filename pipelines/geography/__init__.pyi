@@ -9,6 +9,7 @@ from .border_practices import list_border_practices as list_border_practices
 from .contiguity import NEIGHBOUR as NEIGHBOUR
 from .contiguity import Segment as Segment
 from .contiguity import find_border_segments as find_border_segments
+from .contiguity_load import list_boundary_sources as list_boundary_sources
 from .contiguity_load import load_neighbour_table as load_neighbour_table
 from .contiguity_load import load_neighbours as load_neighbours
 from .contiguity_load import read_boundaries as read_boundaries

@@ -31,14 +31,14 @@ PlaceDataLoader = Callable[[], PlaceData]
 
 def read_boundaries(project: Project, kind: str = "lad") -> dict[str, Any] | None:
     """Read the boundaries of areas of a kind, with each feature's code under `code`; None where none are stored."""
-    for name, system in _list_boundary_sources(project).items():
+    for name, system in list_boundary_sources(project).items():
         if geography_kind(system) == kind:
             for group in reversed(stored_releases(project.home, name, project.as_of)):
                 return _read_boundary_file(project.home, group[0].sha256, group[0].file)
     return None
 
 
-def _list_boundary_sources(project: Project) -> dict[str, str]:
+def list_boundary_sources(project: Project) -> dict[str, str]:
     """Return the boundary sources and the geography of each."""
     sources = project.catalogue.sources
     return {name: sources[name].geography or "lad" for name in project.catalogue.sources_providing("boundary")}
@@ -88,7 +88,7 @@ def _place_data_loader(project: Project) -> PlaceDataLoader:
 def _list_neighbour_geographies(project: Project) -> set[str]:
     """Return the geographies of problems and of stored boundaries."""
     return {problem.header.geography for problem in project.catalogue.problems.values()} | set(
-        _list_boundary_sources(project).values()
+        list_boundary_sources(project).values()
     )
 
 
@@ -109,7 +109,7 @@ def load_neighbours(project: Project, system: str, load_data: PlaceDataLoader | 
 
 
 def _build_neighbours(project: Project, system: str, load_data: PlaceDataLoader) -> pl.DataFrame:
-    own = {geography_kind(drawn): drawn for drawn in _list_boundary_sources(project).values()}
+    own = {geography_kind(drawn): drawn for drawn in list_boundary_sources(project).values()}
     if own.get(geography_kind(system)) == system:
         pairs, basis = find_neighbours(read_boundaries(project, geography_kind(system))), f"boundaries of {system}"
     else:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from checks import find_impossible_figures
+from pipelines.core.digits import drop_float_error
 from pipelines.core.geocodes import gss_code_kind, is_code_of_kind, is_pseudo_code
 from pipelines.core.schema import (
     CATEGORY,
@@ -225,6 +226,11 @@ def _by_measure(values: dict[str, Any], dtype: Any) -> pl.Expr:
     return pl.col("measure").replace_strict(values, return_dtype=dtype)
 
 
+def _add_half(exact: pl.Expr, half: pl.Expr) -> pl.Expr:
+    """Add half a rounding base to figures; one without a base stays as published, to its last digit."""
+    return pl.when(half == 0).then(exact).otherwise(drop_float_error(exact + half))
+
+
 def _add_rounding_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Add the bounds and unit of cells, and fault values outside the range of their measure."""
     measures = source.measures
@@ -237,8 +243,8 @@ def _add_rounding_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     uncertain = _by_measure({name: measure.is_uncertain for name, measure in measures.items()}, pl.Boolean)
     exact = pl.when(~uncertain & ~pl.col("obs_status").is_in(["estimated", "forecast"])).then("value")
     bounded = cells.with_columns(
-        pl.max_horizontal(exact - half, pl.when(exact >= 0).then(floor)).alias("lower_bound"),
-        pl.min_horizontal(exact + half, pl.when(exact.is_not_null()).then(ceiling)).alias("upper_bound"),
+        pl.max_horizontal(_add_half(exact, -half), pl.when(exact >= 0).then(floor)).alias("lower_bound"),
+        pl.min_horizontal(_add_half(exact, half), pl.when(exact.is_not_null()).then(ceiling)).alias("upper_bound"),
         _by_measure({name: measure.unit for name, measure in measures.items()}, pl.String).alias("unit"),
     )
     ranged = [name for name, measure in measures.items() if measure.range]

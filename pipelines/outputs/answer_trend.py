@@ -14,7 +14,16 @@ from pipelines.outputs.answer_ranking import Ranking
 from pipelines.outputs.answer_sentence import place_noun
 from pipelines.outputs.report_model import DOUBTS, Report
 from pipelines.outputs.report_tables import format_figure, name_places
-from pipelines.outputs.trend_chart import BandPoint, Mark, Role, TrendBand, TrendPoint, TrendSeries, draw_trend_chart
+from pipelines.outputs.trend_chart import (
+    NO_BAND,
+    BandPoint,
+    Mark,
+    Role,
+    TrendBand,
+    TrendPoint,
+    TrendSeries,
+    draw_trend_chart,
+)
 
 LEADERS = 2
 """Number of leading places with a line of their own."""
@@ -29,12 +38,12 @@ def describe_answer_trend(report: Report, answer: PageAnswer, rankings: list[Ran
     """Return the chart of the answer over time with its caption, or the reason why there is none."""
     name = answer.inputs[0] if len(answer.inputs) == 1 else None
     if name is None:
-        return {"svg": "", "why": _explain_no_series(report)}
+        return _explain(_explain_no_series(report))
     history = _withhold_doubted(_same_length(_find_history(report, name), answer))
     periods = sorted({ReferencePeriod(*span) for span in history.select("period_start", "period_end").iter_rows()},
                      key=lambda period: (period.end, period.start))  # fmt: skip
     if len(periods) < 2:
-        return {"svg": "", "why": "Only one period of this figure is stored, so no change over time is known."}
+        return _explain("Only one period of this figure is stored, so no change over time is known.")
     measure = report.measures[name]
     lines = _place_lines(history, rankings, answer, periods) + _context_lines(
         report, history, rankings, measure, periods
@@ -42,7 +51,12 @@ def describe_answer_trend(report: Report, answer: PageAnswer, rankings: list[Ran
     band = _find_band(history, periods, place_noun(report, 2))
     title = f"{answer.title}, {format_period(*periods[0])} to {format_period(*periods[-1])}"
     svg = draw_trend_chart(lines, title, lambda value: format_figure(value, measure), band)
-    return {"svg": svg, "why": "", "revised": _state_revision(report, name)}
+    return {"svg": svg, "why": "", "revised": _state_revision(report, name), "lines": lines, "band": band}
+
+
+def _explain(why: str) -> dict[str, Any]:
+    """Return the reason why there is no chart."""
+    return {"svg": "", "why": why, "lines": [], "band": NO_BAND}
 
 
 def _explain_no_series(report: Report) -> str:

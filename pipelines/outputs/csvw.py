@@ -46,7 +46,7 @@ def build_csv_metadata(report: Report) -> str:
 def _issue_day(report: Report) -> dict[str, Any]:
     """Return the day of the newest release behind the figures, where there is one."""
     day = newest_release_day(report.cells)
-    return {"dc:issued": {"@value": day.isoformat(), "@type": "date"}} if day else {}
+    return {"dc:issued": {"@value": day.isoformat(), "@type": "xsd:date"}} if day else {}
 
 
 def _describe_column(name: str, column: Column) -> dict[str, Any]:

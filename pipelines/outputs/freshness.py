@@ -11,7 +11,7 @@ from pipelines.declarations.fingerprints import ANSWER_TABLES, compute_table_key
 from pipelines.declarations.project import Project
 from pipelines.gaps import current_answer_key, ledger_path, list_current_problems
 from pipelines.observations import has_current_tables
-from pipelines.outputs.last_changed import last_change, read_file_changes
+from pipelines.outputs.last_changed import read_file_changes
 from pipelines.outputs.warehouse_path import newest_warehouse
 
 INDEX = "index.html"
@@ -22,7 +22,7 @@ ANSWER_KINDS = {"cells": "cell", "verdicts": "verdict", "unallocated_residuals":
                 "boundary_discontinuities": "discontinuity"}  # fmt: skip
 """Tables of the analyst's file that stack a table of each problem, with the kind of that table."""
 DECLARED_TABLES = ("measures", "reasons", "obs_status")
-PLACE_TABLES = ("places", "area_hierarchy", "code_changes", "neighbours", "border_practices")
+PLACE_TABLES = ("places", "area_hierarchy", "code_changes", "neighbours", "border_practices", "boundaries")
 LEDGER_TABLES = ("gap_ledger", "builds")
 SOURCE_TABLES = ("published_totals", "reconciliation", "provider_returns", "completeness", "revisions",
                  "revision_summary", "plausibility_flags", "findings")  # fmt: skip
@@ -137,15 +137,16 @@ def pages_are_fresh(project: Project) -> bool:
 def index_key(project: Project) -> str:
     """Return the key of an up-to-date index page: the place pages, the files of the reports, and the day."""
     names = read_table(overview_path(project))["name"]
-    days = (f"{name} {last_change(read_file_changes(report_record_path(project.home, name)))}" for name in names)
-    return hash_texts(table_key(pages_path(project)) or "", project.as_of.isoformat(), *days)
+    files = (str(read_file_changes(report_record_path(project.home, name)).rows()) for name in names)
+    return hash_texts(table_key(pages_path(project)) or "", project.as_of.isoformat(), *files)
 
 
 def index_is_fresh(project: Project) -> bool:
     """Return whether the index page and the search exist and match the place pages, the reports and the day."""
-    if not all(output_path(project.home, name).is_file() for name in (INDEX, SEARCH, TABLE_SCRIPT)):
+    record = index_record_path(project)
+    if table_key(record) != index_key(project):
         return False
-    return table_key(index_record_path(project)) == index_key(project)
+    return all(output_path(project.home, name).is_file() for name in read_table(record)["file"])
 
 
 def warehouse_record_path(project: Project) -> Path:

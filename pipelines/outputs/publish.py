@@ -13,12 +13,28 @@ from pipelines.outputs.csvw import build_csv_metadata
 from pipelines.outputs.freshness import report_files, report_is_fresh, report_key, report_record_path
 from pipelines.outputs.last_changed import date_file_changes, read_file_changes
 from pipelines.outputs.load import load_report
-from pipelines.outputs.report import cells_csv, credited_cells, encode_parquet, render_html, report_json
+from pipelines.outputs.open_files import (
+    GEOJSON_ENDING,
+    MAP_ENDING,
+    TREND_ENDING,
+    has_geojson,
+    map_csv,
+    problem_geojson,
+    trend_csv,
+)
+from pipelines.outputs.report import (
+    cells_csv,
+    credited_cells,
+    encode_parquet,
+    find_page_charts,
+    render_html,
+    report_json,
+)
 from pipelines.outputs.report_model import Report
 from pipelines.outputs.spreadsheet import build_spreadsheet
 
-TABLE_ENDINGS = ("csv", "csv-metadata.json", "xlsx")
-"""Endings after FILE_ENDINGS of the report of a problem with at most MAX_TABLE_CELLS cells."""
+TABLE_ENDINGS = ("csv", "csv-metadata.json", "xlsx", MAP_ENDING, TREND_ENDING, GEOJSON_ENDING)
+"""Endings after FILE_ENDINGS: tables of at most MAX_TABLE_CELLS cells, of a map and a chart, and with boundaries."""
 
 
 def report_problem(project: Project, name: str) -> list[Path]:
@@ -40,12 +56,19 @@ def report_problem(project: Project, name: str) -> list[Path]:
 
 
 def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
-    """Yield the ending and the content of each file of a report: FILE_ENDINGS, and TABLE_ENDINGS up to their size."""
-    yield "html", render_html(report).encode("utf-8")
-    yield "json", report_json(report).encode("utf-8")
+    """Yield the ending and the content of each file of a report: FILE_ENDINGS, and TABLE_ENDINGS where they apply."""
+    charts = find_page_charts(report)
+    yield "html", render_html(report, charts).encode("utf-8")
+    yield "json", report_json(report, charts).encode("utf-8")
     yield "cells.parquet", encode_parquet(credited_cells(report))
     yield "view.parquet", encode_parquet(report.view)
     if not report.is_large:
         yield "csv", cells_csv(report).encode("utf-8")
         yield "csv-metadata.json", build_csv_metadata(report).encode("utf-8")
         yield "xlsx", build_spreadsheet(report)
+    if charts.answer and charts.rankings:
+        yield MAP_ENDING, map_csv(charts.answer).encode("utf-8")
+    if charts.trend and charts.trend["lines"]:
+        yield TREND_ENDING, trend_csv(charts.trend["lines"], charts.trend["band"]).encode("utf-8")
+    if has_geojson(report):
+        yield GEOJSON_ENDING, problem_geojson(report, charts.answer)

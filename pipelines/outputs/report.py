@@ -3,7 +3,7 @@
 import io
 import json
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -12,12 +12,13 @@ from pipelines.core.periods import format_period
 from pipelines.gaps import is_needed
 from pipelines.observations import newest_periods
 from pipelines.outputs.answer import PageAnswer, find_answer
-from pipelines.outputs.answer_ranking import rank_answer
+from pipelines.outputs.answer_ranking import Ranking, rank_answer
 from pipelines.outputs.answer_sentence import period_of_groups, sentence_values
 from pipelines.outputs.answer_trend import describe_answer_trend
 from pipelines.outputs.csvw import CREDIT_COLUMNS
 from pipelines.outputs.larger_places import count_larger_needs_met, larger_place_table
 from pipelines.outputs.map import draw_map
+from pipelines.outputs.open_files import has_geojson
 from pipelines.outputs.page_templates import page_environment
 from pipelines.outputs.partners import list_partners
 from pipelines.outputs.report_changes import (
@@ -56,10 +57,28 @@ MAX_FINDINGS = 200
 """Maximum number of findings in the report. The analyst's file lists all findings."""
 
 
-def render_html(report: Report) -> str:
+class PageCharts(NamedTuple):
+    """The answer of a page with its order, and the chart over time with its lines; empty where nothing is compared."""
+
+    answer: PageAnswer | None
+    rankings: list[Ranking]
+    trend: dict[str, Any] | None
+
+
+def find_page_charts(report: Report) -> PageCharts:
+    """Return what the map, the order and the chart of the page show."""
+    answer = find_answer(report)
+    rankings = rank_answer(report, answer) if answer else []
+    return PageCharts(
+        answer, rankings, describe_answer_trend(report, answer, rankings) if answer and rankings else None
+    )
+
+
+def render_html(report: Report, charts: PageCharts | None = None) -> str:
     """Render the report as one HTML document; its scripts are the search of places and the order of the table."""
     latest = report.header.grain == "latest"
-    shown = find_answer(report)
+    charts = charts or find_page_charts(report)
+    shown = charts.answer
     findings = grave_findings(report)
     maps = _map_values(report)
     titles = {name: measure.title for name, measure in report.measures.items()}
@@ -67,7 +86,8 @@ def render_html(report: Report) -> str:
         page_environment()
         .get_template("report.html")
         .render(
-            **_answer_values(report, shown),
+            **_answer_values(report, charts),
+            has_geojson=has_geojson(report),
             **maps,
             report=report,
             header=report.header,
@@ -104,23 +124,23 @@ def render_html(report: Report) -> str:
     )
 
 
-def _answer_values(report: Report, answer: PageAnswer | None) -> dict[str, Any]:
+def _answer_values(report: Report, charts: PageCharts) -> dict[str, Any]:
     """Return what the first screen shows: the sentence, the map of the values, and both ends of the order."""
-    rankings = rank_answer(report, answer) if answer else []
+    answer, rankings, trend = charts
     return {
         "answer": answer,
         "rankings": rankings,
         "value_map": build_value_map(answer, rankings) if answer and rankings else None,
-        "trend": describe_answer_trend(report, answer, rankings) if answer and rankings else None,
+        "trend": trend,
         "answer_periods": period_of_groups(answer) if answer and rankings else "",
         **sentence_values(report, answer, rankings),
     }
 
 
-def state_page_answer(report: Report) -> str:
+def state_page_answer(report: Report, charts: PageCharts | None = None) -> str:
     """Return the first sentence of the page."""
-    answer = find_answer(report)
-    return str(sentence_values(report, answer, rank_answer(report, answer) if answer else [])["lead"])
+    charts = charts or find_page_charts(report)
+    return str(sentence_values(report, charts.answer, charts.rankings)["lead"])
 
 
 def _map_values(report: Report) -> dict[str, Any]:
@@ -239,8 +259,9 @@ def encode_parquet(table: pl.DataFrame) -> bytes:
 _SOURCE_FIELDS = ("title", "publisher", "compiled_by", "licence", "page", "access", "cadence")
 
 
-def report_json(report: Report) -> str:
+def report_json(report: Report, charts: PageCharts | None = None) -> str:
     """Return the report as JSON: question, summary, requests, sources, and the names of the files with the rows."""
+    known = report.cells.filter(pl.col("value").is_not_null())
     content = {
         "problem": report.problem,
         "question": report.header.question,
@@ -249,8 +270,10 @@ def report_json(report: Report) -> str:
         "places": report.header.geography,
         "grain": report.header.grain,
         "newest_release": newest_release_day(report.cells),
+        "figures_from": known["reference_start"].min(),
+        "figures_to": known["reference_end"].max(),
         "version": report.version,
-        "answer": state_page_answer(report),
+        "answer": state_page_answer(report, charts),
         "summary": summarise_report(report)._asdict(),
         "gaps_by_reason": count_gaps_by_reason(report),
         "shopping_list": list_requests(report),

@@ -82,6 +82,12 @@ def count_causes(verdicts: pl.DataFrame, measures: dict[str, Measure]) -> list[d
     ]
 
 
+def describe_causes(blocking_reasons: str, measures: dict[str, Measure]) -> str:
+    """Return the reasons of a verdict with the titles of measures and reasons in place of their names."""
+    causes = [_cause_titles(cause, measures) for cause in blocking_reasons.split("; ")]
+    return "; ".join(f"{cause['title']}: {cause['why'][0].lower()}{cause['why'][1:]}" for cause in causes)
+
+
 def _cause_titles(because: str, measures: dict[str, Measure]) -> dict[str, str]:
     measure, _, codes = because.partition(": ")
     titles = [REASONS[code].title if code in REASONS else code for code in codes.split(" and ")]

@@ -30,8 +30,12 @@ from pipelines.gaps import (
     load_ledger,
     summarise_by_place,
 )
-from pipelines.geography import load_geography, load_places
+from pipelines.geography import list_boundary_sources, load_geography, load_places
+from pipelines.outputs.boundary_files import boundary_contents
 from pipelines.outputs.charts import HEIGHT, WIDTH, draw_trend
+from pipelines.outputs.data_package import CELLS_SCHEMA, DATA_PACKAGE, data_package_contents
+from pipelines.outputs.dataset_metadata import describe_for_catalogues, describe_for_search, encode_block
+from pipelines.outputs.datasets import Dataset, list_datasets
 from pipelines.outputs.freshness import (
     INDEX,
     SEARCH,
@@ -88,15 +92,20 @@ def publish_index(project: Project) -> Path:
     """Write the index page, which states the days of the build and of each page's last change, and the search."""
     index, done = output_path(project.home, INDEX), index_record_path(project)
     if not index_is_fresh(project):
-        sources = public_input_sources(project.catalogue, read_table(overview_path(project))["name"])
-        search = render_search(read_table(pages_path(project)), load_places(project))
+        overview = read_table(overview_path(project))
+        sources = public_input_sources(project.catalogue, overview["name"])
+        datasets = list_datasets(project, dict(overview.select("name", "places").iter_rows()))
         contents = [
-            (SEARCH, search.encode("utf-8")),
+            (SEARCH, render_search(read_table(pages_path(project)), load_places(project)).encode("utf-8")),
             (TABLE_SCRIPT, render_page(TABLE_SCRIPT).encode("utf-8")),
-            (INDEX, render_index(project).encode("utf-8")),
+            *data_package_contents(datasets),
+            (INDEX, render_index(project, datasets).encode("utf-8")),
         ]
         write_outputs(project.home, "pages", sources, contents)
-        write_table(done, pl.DataFrame({"file": [INDEX, SEARCH, TABLE_SCRIPT]}), index_key(project))
+        boundaries = list(boundary_contents(project))
+        write_outputs(project.home, "boundaries", sorted(list_boundary_sources(project)), boundaries, staying=())
+        files = [name for name, _ in (*contents, *boundaries)]
+        write_table(done, pl.DataFrame({"file": files}, schema={"file": pl.String}), index_key(project))
     return index
 
 
@@ -131,7 +140,7 @@ def _write_place_pages(
                 hashes[page.code] = hash_bytes(content)
                 yield place_page_name(page.code), content
 
-    staying = [INDEX, SEARCH, TABLE_SCRIPT, *(place_page_name(code) for code in page_keys)]
+    staying = [INDEX, SEARCH, TABLE_SCRIPT, DATA_PACKAGE, CELLS_SCHEMA, *(place_page_name(code) for code in page_keys)]
     write_outputs(project.home, "pages", public_input_sources(project.catalogue, list(cells)), page_contents(), staying)
     changes = date_file_changes(
         before.rename({"place_code": "file"}).select(FILE_CHANGE.names()),
@@ -175,7 +184,7 @@ def _load_context(project: Project, cells: dict[str, pl.DataFrame]) -> PlaceCont
     return load_place_context(project, systems, history, codes)
 
 
-def render_index(project: Project) -> str:
+def render_index(project: Project, datasets: list[Dataset]) -> str:
     """Render the index page of all problems and places from the tables that `publish_pages` wrote."""
     reports = {
         name: last_change(read_file_changes(report_record_path(project.home, name)))
@@ -197,6 +206,8 @@ def render_index(project: Project) -> str:
         "overview.html", problems=problems, places_by_kind=places, as_of=day, version=project_version(),
         trend_width=WIDTH, trend_height=HEIGHT,
         max_listed_places=MAX_LISTED_PLACES,
+        descriptions=[encode_block(describe(datasets, project_version()))
+                      for describe in (describe_for_search, describe_for_catalogues)],
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.measure import Measure
 from pipelines.gaps import PERIOD_SUFFIX, VERDICT_WORDS
+from pipelines.outputs.report_changes import describe_causes
 from pipelines.outputs.report_model import Report
 from pipelines.outputs.report_summary import (
     count_gaps_by_reason,
@@ -28,8 +29,8 @@ from pipelines.outputs.workbook import WITH_NOTES, Cover, SheetTable, write_work
 
 SHORTHAND = {"suppressed": "[c]", "not_applicable": "[z]"}
 """Shorthand for a missing figure, by gap reason. The default is not available, [x]."""
-FIGURE_WIDTH, NAME_WIDTH = 24, 44
-"""Widths in characters of a column of figures, with a wrapped heading, and of the column of names."""
+CODE_WIDTH, NAME_WIDTH, FIGURE_WIDTH = 14, 40, 18
+"""Widths in characters of the columns of codes and names, and of a column of figures, whose heading wraps."""
 NOT_KNOWN, NOTHING = "[x]", "[z]"
 FIGURES_LEGEND = [
     "This table uses shorthand for missing figures: [c] suppressed to protect confidentiality; [x] not available, for "
@@ -57,7 +58,7 @@ def build_sheets(report: Report) -> list[SheetTable]:
         figures.columns.index(measure_heading(measure)): number
         for number, measure in enumerate(report.measures.values(), 1)
     }
-    widths = [NAME_WIDTH if number == 1 else FIGURE_WIDTH for number in range(figures.width)]
+    widths = [CODE_WIDTH, NAME_WIDTH, *map(_choose_width, figures.get_columns()[2:])]
     lines = (WITH_NOTES, *FIGURES_LEGEND) if notes else (WITH_NOTES,)
     sheets = [
         SheetTable("Answers", "Where we can and cannot answer this, and why", answers_table(report)),
@@ -67,6 +68,12 @@ def build_sheets(report: Report) -> list[SheetTable]:
         SheetTable("Sources", "Sources of the figures", source_credits_table(report)),
     ]
     return [sheet._replace(table=_escape_texts(sheet.table)) for sheet in sheets]
+
+
+def _choose_width(values: pl.Series) -> int:
+    """Return the width of a column of figures, or one that has its longest period in a line."""
+    longest = values.str.len_chars().max() if values.dtype == pl.String else 0
+    return max(FIGURE_WIDTH, int(longest or 0) + 2)  # type: ignore[call-overload]
 
 
 def escape_text(text: str) -> str:
@@ -97,7 +104,8 @@ def answers_table(report: Report) -> pl.DataFrame:
         pl.col("place_code").alias("Place code"), pl.col("place_name").alias("Place"),
         *_period_columns(report, verdicts),
         pl.col("verdict").replace_strict(VERDICT_WORDS, return_dtype=pl.String).alias("Verdict"),
-        pl.col("blocking_reasons").fill_null("nothing missing").alias("Reason"),
+        _map_distinct(verdicts["blocking_reasons"], lambda text: describe_causes(text, report.measures))
+        .fill_null("nothing missing").alias("Reason"),
         pl.col("needs_met").alias("Needs met"), pl.col("needs_total").alias("Total needs"),
     )  # fmt: skip
 

@@ -34,6 +34,7 @@ from pipelines.declarations.source import Source
 from pipelines.gaps import BOUNDARY_DISCONTINUITY, BUILD, GAP_LEDGER, RANK, VERDICT
 from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIGHBOUR
 from pipelines.observations import COMPLETENESS, PROVIDER_RETURN, RECONCILIATION, REVISION, REVISION_SUMMARY, TOTAL
+from pipelines.outputs.boundary_files import BOUNDARY
 from pipelines.outputs.declared_tables import COMPUTED_MEASURE_COLUMNS, PROBLEM
 from pipelines.outputs.source_status import AGE_MEANING, SOURCE_STATUS_VIEW, STATUS_MEANING
 from pipelines.outputs.warehouse_observations import (
@@ -102,6 +103,7 @@ TABLE_MEANING = {
     "code_changes": "Code changes of districts: recoded or merged, with day and order",
     "neighbours": "Pairs of places of one geography that share a boundary, with the evidence",
     "border_practices": "GP practices in postcode districts that have practices of NHS bodies of two nations",
+    "boundaries": "Boundary of each area of the geographies whose boundaries are stored",
     "boundary_discontinuities": "Discontinuities at boundaries: one side missing, jumps, straddling areas",
     "measures": "Every measure: subject, unit, and rules for conversion between geographies",
     "sources": "Every source: publisher, licence, page, cadence, newest period, next release due, last attempt",
@@ -299,6 +301,7 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "code_changes": CODE_CHANGE_COLUMNS,
         "neighbours": NEIGHBOUR,
         "border_practices": BORDER_PRACTICE,
+        "boundaries": BOUNDARY,
         "boundary_discontinuities": BOUNDARY_DISCONTINUITY,
         "observations": OBSERVATION_COLUMNS,
         "observation_rows": {"slice": OBSERVATION_SLICE["slice"], **OBSERVATION_COLUMNS},

@@ -11,15 +11,12 @@ from pipelines.apportionment import RESIDUAL
 from pipelines.core.reasons import reasons_frame
 from pipelines.core.schema import CELL_COLUMNS, Column, empty_table
 from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
-from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.fingerprints import TableKeys, compute_table_keys
-from pipelines.declarations.problem_file import VERDICT_COLUMNS
 from pipelines.declarations.project import Project
 from pipelines.gaps import (
     BOUNDARY_DISCONTINUITY,
     BUILD,
     GAP_LEDGER,
-    PERIOD_SUFFIX,
     RANK,
     VERDICT,
     list_current_problems,
@@ -47,6 +44,7 @@ from pipelines.observations import (
     load_revisions,
     summarise_completeness,
 )
+from pipelines.outputs.boundary_files import boundary_table
 from pipelines.outputs.declared_tables import measures_table, problems_table
 from pipelines.outputs.freshness import (
     ANSWER_KINDS,
@@ -58,6 +56,7 @@ from pipelines.outputs.freshness import (
 from pipelines.outputs.load import list_releases, stack_findings
 from pipelines.outputs.source_status import sources_table
 from pipelines.outputs.superseded import keep_history, list_observed_sources, read_batches
+from pipelines.outputs.view_columns import view_meaning
 from pipelines.outputs.warehouse import (
     OBSERVATIONS,
     FileContent,
@@ -124,6 +123,7 @@ def _read_by_table(project: Project, current_keys: TableKeys, problems: list[str
         "code_changes": lambda: load_places(project).changes,
         "neighbours": lambda: load_neighbour_table(project),
         "border_practices": lambda: list_border_practices(load_places(project), load_postcode_tables(project)),
+        "boundaries": lambda: boundary_table(project),
         "problems": lambda: problems_table(catalogue),
         "measures": lambda: measures_table(catalogue),
         "sources": lambda: sources_table(project),
@@ -174,26 +174,3 @@ def _stack_tables(project: Project, kind: str, columns: dict[str, Column], curre
     """Combine the tables of one kind from every source of this build, with the given columns."""
     tables = current_tables(project, kind, current_keys)
     return pl.concat([empty_table(columns), *(table.select(list(columns)) for table in tables)])
-
-
-def view_meaning(problem: Problem, project: Project, columns: list[str]) -> tuple[str, dict[str, str]]:
-    """Return the question of a problem's view and the meaning of each column."""
-    return problem.header.question, {column: _column_meaning(problem, project, column) for column in columns}
-
-
-def _column_meaning(problem: Problem, project: Project, column: str) -> str:
-    measures, inputs = project.catalogue.measures, problem.select.inputs
-    if column in VERDICT_COLUMNS:
-        return VERDICT[column].meaning
-    plain = column.removesuffix("_status")
-    if column not in inputs and plain in inputs:
-        return f"Gap reason of {plain}, or the worst observation status of its inputs"
-    plain = column.removesuffix(PERIOD_SUFFIX)
-    if column not in inputs and plain in inputs:
-        return f"Reference period of {plain}, or of its inputs"
-    rest = inputs.get(column, ())
-    if rest == (column,):
-        return f"{measures[column].title}, in {measures[column].unit}"
-    if rest:
-        return "Computed from " + " and ".join(measures[name].title for name in rest)
-    return column.replace("_", " ").capitalize()

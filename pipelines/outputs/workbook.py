@@ -1,7 +1,8 @@
 """Workbook of marked tables, written by column with XlsxWriter.
 
 The layout follows "Making spreadsheets accessible" (Government Analysis Function): a cover, a list of contents, notes,
-and one table a sheet, which starts in column A. There are no merged cells and no gridlines.
+and one table a sheet, which starts in column A. There are no merged cells and no gridlines. Every sheet prints one page
+wide, across the page, with the headings of its table on each page.
 """
 
 import io
@@ -9,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -17,20 +19,27 @@ ONE_TABLE = "This worksheet contains one table."
 WITH_NOTES = f"{ONE_TABLE} Some cells may refer to notes, which can be found on the notes worksheet."
 COVER_WIDTH = 85
 """Width of the cover in characters."""
+WIDEST_TEXT = 60
+"""Greatest width of a column in characters; a longer text wraps, and its row has the height of its lines."""
+LINE_HEIGHT, TITLE_HEIGHT = 15.75, 21.0
+"""Heights in points of a line of a cell, and of a line of a title."""
+_PAPER_A4, _PAPER_A3 = 9, 8
+_PAGE_CHARACTERS = 115
+"""Characters of a cell across A4 paper at full size; a sheet of more than twice as many prints on A3."""
 _FONT = {"font_name": "Arial", "font_size": 12, "font_color": "automatic"}
 _WRAPPED = {**_FONT, "text_wrap": True}
 _HEADING = {**_WRAPPED, "bold": True, "bottom": 1, "valign": "top"}
 _FORMATS: dict[str, dict[str, Any]] = {
-    "cover title": {**_WRAPPED, "bold": True, "font_size": 16},
-    "cover heading": {**_WRAPPED, "bold": True, "font_size": 14},
-    "cover text": _WRAPPED,
+    "cover title": {**_WRAPPED, "bold": True, "font_size": 16, "valign": "top"},
+    "cover heading": {**_WRAPPED, "bold": True, "font_size": 14, "valign": "bottom"},
+    "cover text": {**_WRAPPED, "valign": "top"},
     "title": {**_FONT, "bold": True, "font_size": 16},
     "text": _FONT,
-    "heading left": {**_HEADING, "align": "left"},
+    "heading left": {**_HEADING, "align": "left", "indent": 1},
     "heading right": {**_HEADING, "align": "right"},
-    "cell left": {**_WRAPPED, "align": "left"},
-    "cell right": {**_WRAPPED, "align": "right"},
-    "link": {**_WRAPPED, "align": "left", "underline": True, "font_color": "blue"},
+    "cell left": {**_WRAPPED, "align": "left", "valign": "top", "indent": 1},
+    "cell right": {**_WRAPPED, "align": "right", "valign": "top"},
+    "link": {**_WRAPPED, "align": "left", "valign": "top", "indent": 1, "underline": True, "font_color": "blue"},
 }
 _SHORTHAND = re.compile(r"\[[\w\s]+\]")
 """Shorthand for a missing figure: it does not make a column one of text."""
@@ -47,7 +56,7 @@ class SheetTable(NamedTuple):
     """One sheet: name, title, lines above the table, table, and widths in characters.
 
     `notes` has the number of the note of a column, by its position. A sheet without `widths` has columns as wide as
-    their longest text; otherwise `widths` has the width of each column.
+    their longest text, up to WIDEST_TEXT; otherwise `widths` has the width of each column.
     """
 
     name: str
@@ -90,8 +99,14 @@ def write_workbook(
 
 
 def _add_sheet(book: Any, name: str) -> Any:
+    """Add a sheet that prints across the page, one page wide, with its name and the number of the page below."""
     sheet = book.add_worksheet(name)
     sheet.hide_gridlines(2)
+    sheet.set_landscape()
+    sheet.set_paper(_PAPER_A4)
+    sheet.fit_to_pages(1, 0)
+    sheet.set_margins(left=0.5, right=0.5, top=0.6, bottom=0.7)
+    sheet.set_footer("&L&A&RPage &P of &N")
     return sheet
 
 
@@ -101,6 +116,8 @@ def _write_cover(sheet: Any, cover: Cover, formats: Mapping[str, Any]) -> None:
         lines += [(heading, "cover heading"), *((paragraph, "cover text") for paragraph in paragraphs)]
     for row, (text, name) in enumerate(lines):
         sheet.write_string(row, 0, text, formats[name])
+        size = _FORMATS[name]["font_size"]
+        sheet.set_row(row, count_lines(text, COVER_WIDTH * 12 / size) * LINE_HEIGHT * size / 12)
     sheet.set_column(0, 0, COVER_WIDTH)
 
 
@@ -115,8 +132,9 @@ def _write_contents(sheet: Any, sheets: Sequence[SheetTable], formats: Mapping[s
 
 
 def _write_sheet(
-    sheet: Any, content: SheetTable, formats: Mapping[str, Any], add_rows: Callable[[Any, int, list[_Column]], None]
-) -> int:
+    sheet: Any, content: SheetTable, formats: Mapping[str, Any],
+    add_rows: Callable[[Any, int, list[_Column], Mapping[int, float]], None],
+) -> int:  # fmt: skip
     """Write the title, the lines and the marked table of a sheet. Return the first row below the heading."""
     sheet.write_string(0, 0, content.title, formats["title"])
     for row, line in enumerate(content.lines, 1):
@@ -127,15 +145,17 @@ def _write_sheet(
         for number, name in enumerate(content.table.columns)
     ]
     sides = [_choose_side(number, values) for number, values in enumerate(content.table.iter_columns())]
-    for number, values in enumerate(content.table.iter_columns()):
-        if content.widths:
-            sheet.set_column(number, number, content.widths[number])
-        else:
-            sheet.set_column_pixels(number, number, _fit_width(headings[number], values.to_list()))
+    widths: Sequence[float] = content.widths or [
+        min(_fit_width(heading, values), WIDEST_TEXT)
+        for heading, values in zip(headings, content.table.iter_columns(), strict=True)
+    ]
+    for number, width in enumerate(widths):
+        sheet.set_column(number, number, width)
     columns = [
         _Column(values.to_list(), formats[f"cell {side}"]) for values, side in zip(content.table, sides, strict=True)
     ]
-    add_rows(sheet, head + 1, columns)
+    add_rows(sheet, head + 1, columns, _find_heights(content.table, widths))
+    _set_up_print(sheet, head, headings, widths)
     marked = [
         {"header": heading, "header_format": formats[f"heading {side}"]}
         for heading, side in zip(headings, sides, strict=True)
@@ -155,15 +175,17 @@ def _choose_side(number: int, values: pl.Series) -> str:
     return "right" if figures and all(map(_SHORTHAND.fullmatch, texts)) else "left"
 
 
-def _write_cells(sheet: Any, first: int, columns: Sequence[_Column]) -> None:
+def _write_cells(sheet: Any, first: int, columns: Sequence[_Column], heights: Mapping[int, float]) -> None:
     """Write the cells of a table one by one, so that links can replace some."""
+    for row, height in heights.items():
+        sheet.set_row(first + row, height)
     for number, column in enumerate(columns):
         for row, value in enumerate(column.values, first):
             sheet.write_string(row, number, value, column.cell_format)
 
 
-def _add_rows(sheet: Any, first: int, columns: Sequence[_Column]) -> None:
-    """Add the rows of a table as text by column.
+def _add_rows(sheet: Any, first: int, columns: Sequence[_Column], heights: Mapping[int, float]) -> None:
+    """Add the rows of a table as text by column, some with a height of their own.
 
     XlsxWriter keeps an object for each cell and writes it by itself, which takes ten times as long.
     """
@@ -176,8 +198,9 @@ def _add_rows(sheet: Any, first: int, columns: Sequence[_Column]) -> None:
             _format_column(column, number, first, texts)
             for number, (column, texts) in enumerate(zip(columns, indices, strict=True))
         ]
+        sizes = {first + 1 + row: f' ht="{height:g}" customHeight="1"' for row, height in heights.items()}
         rows = enumerate(zip(*cells, strict=True), first + 1)
-        sheet.fh.writelines(f'<row r="{number}">{"".join(row)}</row>' for number, row in rows)
+        sheet.fh.writelines(f'<row r="{number}"{sizes.get(number, "")}>{"".join(row)}</row>' for number, row in rows)
 
     sheet._write_rows = write_rows
 
@@ -202,10 +225,42 @@ def _format_column(column: _Column, number: int, first: int, indices: Mapping[st
     ]
 
 
-def _fit_width(heading: str, values: Iterable[object]) -> int:
-    """Return the width in pixels of the longest line of a column, in the fonts of its heading and its cells."""
-    cells = max((_text_width(text, _FORMATS["cell left"]) for text in set(map(str, values))), default=0)
-    return max(_text_width(heading, _HEADING), cells)
+def _find_heights(table: pl.DataFrame, widths: Sequence[float]) -> dict[int, float]:
+    """Return the height of each row with a text of several lines, by its position in the table."""
+    lines = [1] * table.height
+    for values, width in zip(table.iter_columns(), widths, strict=True):
+        if values.dtype == pl.String and (values.str.len_chars().max() or 0) > width * 0.8:  # type: ignore[operator]
+            by_text = {text: count_lines(text, width) for text in values.unique().drop_nulls()}
+            lines = [max(most, by_text.get(text, 1)) for most, text in zip(lines, values, strict=True)]
+    return {row: number * LINE_HEIGHT for row, number in enumerate(lines) if number > 1}
+
+
+def _set_up_print(sheet: Any, head: int, headings: Sequence[str], widths: Sequence[float]) -> None:
+    """Set the heights of the title and the headings, which every page repeats, and larger paper for a wide sheet."""
+    tallest = max(count_lines(heading, width * 0.92) for heading, width in zip(headings, widths, strict=True))
+    sheet.set_row(0, TITLE_HEIGHT)
+    # The line below the headings takes part of their row.
+    sheet.set_row(head, tallest * LINE_HEIGHT + 3)
+    sheet.repeat_rows(head)
+    if sum(widths) > 2 * _PAGE_CHARACTERS:
+        sheet.set_paper(_PAPER_A3)
+
+
+def count_lines(text: str, width: float) -> int:
+    """Return the number of lines of a text in a cell of some width in characters, with words unbroken."""
+    at_most = int(width / _text_scale(text))
+    return sum(max(len(wrap(line, at_most)), 1) for line in text.split("\n"))
+
+
+def _text_scale(text: str) -> float:
+    """Return the width of a character in 12 points, in units of a column's width, which are of 11 points."""
+    return 1.0 + 0.15 * sum(map(str.isupper, text)) / max(len(text), 1)
+
+
+def _fit_width(heading: str, values: pl.Series) -> float:
+    """Return the width in characters of the longest line of a column, in the fonts of its heading and its cells."""
+    cells = max((_text_width(text, _FORMATS["cell left"]) for text in set(map(str, values.to_list()))), default=0)
+    return max(_text_width(heading, _HEADING), cells) / 7
 
 
 def _text_width(text: str, properties: Mapping[str, Any]) -> int:

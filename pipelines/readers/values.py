@@ -6,6 +6,7 @@ from itertools import count
 
 import polars as pl
 
+from pipelines.core.digits import drop_float_error
 from pipelines.core.schema import OBSERVATION_STATUSES, STATUSES_WITHOUT_VALUE
 from pipelines.declarations.source import Source
 
@@ -98,12 +99,15 @@ def set_fault(cells: pl.DataFrame, where: pl.Expr, fault: str, evidence: pl.Expr
 def _convert_to_unit(source: Source) -> pl.Expr:
     """Convert a published figure to its measure's unit; with `at_most`, to 1 up to the limit and 0 above it."""
     conversions = {key: (measure.scale, measure.at_most) for key, measure in source.measures.items()}
+    if set(conversions.values()) <= {(1.0, None)}:
+        return pl.col("_figure")
     scale, limit = (
         pl.col("measure").replace_strict({key: pair[n] for key, pair in conversions.items()}, return_dtype=pl.Float64)
         for n in (0, 1)
     )
     inside = (pl.col("_figure") <= limit).cast(pl.Float64)
-    return pl.when(limit.is_null()).then(pl.col("_figure") * scale).otherwise(inside)
+    scaled = pl.when(scale == 1).then("_figure").otherwise(drop_float_error(pl.col("_figure") * scale))
+    return pl.when(limit.is_null()).then(scaled).otherwise(inside)
 
 
 def _split_footnote_mark(cells: pl.DataFrame, source: Source, marker_texts: list[str]) -> pl.DataFrame:

@@ -12,7 +12,8 @@ import pytest
 
 from pipelines.outputs.csvw import build_csv_metadata
 from pipelines.outputs.report import cells_csv
-from pipelines.outputs.spreadsheet import build_sheets, build_spreadsheet, escape_text, figures_table
+from pipelines.outputs.spreadsheet import answers_table, build_sheets, build_spreadsheet, escape_text, figures_table
+from pipelines.outputs.workbook import count_lines
 from tests.report_sample import FORMULA, HARM, MEASURES, of_estimates, sample
 
 SHEETS = ["Cover", "Contents", "Notes", "Answers", "Figures", "Gaps", "Reasons", "Sources"]
@@ -107,6 +108,26 @@ def test_each_sheet_has_each_cell_once_and_counts_its_texts(content: bytes) -> N
     count, distinct = map(int, re.findall(r'ount="(\d+)"', files["xl/sharedStrings.xml"]))
     # The library counts a text again that a link replaced: one on the contents for each sheet with figures.
     assert (count, distinct) == (texts + len(SHEETS[3:]), files["xl/sharedStrings.xml"].count("<si>"))
+
+
+def test_every_sheet_prints_across_one_page_wide_with_its_headings(content: bytes) -> None:
+    files = parts(content)
+    sheets = [text for name, text in files.items() if "worksheets/sheet" in name]
+    assert all('orientation="landscape"' in text and 'fitToHeight="0"' in text for text in sheets)
+    assert files["xl/workbook.xml"].count("_xlnm.Print_Titles") == len(SHEETS) - 1
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"), [("", 10, 1), ("one two", 10, 1), ("one two three", 10, 2), ("a\nb", 10, 2)]
+)
+def test_height_of_a_row_is_that_of_its_lines(text: str, width: float, lines: int) -> None:
+    assert count_lines(text, width) == lines
+
+
+def test_reason_of_a_verdict_has_titles_and_no_names_of_columns() -> None:
+    reasons = answers_table(sample())["Reason"]
+    assert not reasons.str.contains("households: ").any()
+    assert reasons.str.contains("Households: ").any()
 
 
 def test_same_report_gives_the_same_bytes() -> None:
