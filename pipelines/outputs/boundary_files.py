@@ -35,7 +35,7 @@ class BoundaryFile(NamedTuple):
 
 
 def list_boundary_files(project: Project) -> list[BoundaryFile]:
-    """Return the geographies whose boundaries are stored."""
+    """Return the geographies with stored boundaries."""
     sources = list_boundary_sources(project).items()
     read = [
         BoundaryFile(name, system, read_boundaries(project, geography_kind(system)) or {}) for name, system in sources

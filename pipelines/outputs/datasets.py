@@ -106,5 +106,5 @@ def _list_files(project: Project, name: str, changes: pl.DataFrame) -> list[Data
 
 
 def licence_address(licence: str) -> str | None:
-    """Return the address of a licence, or None for one that is presumed or not known."""
+    """Return the address of a licence, or None for a presumed or unknown licence."""
     return OGL_ADDRESS if licence.startswith(OGL_TEXT) and "presumed" not in licence else None

@@ -95,14 +95,14 @@ def publish_index(project: Project) -> Path:
         overview = read_table(overview_path(project))
         sources = public_input_sources(project.catalogue, overview["name"])
         datasets = list_datasets(project, dict(overview.select("name", "places").iter_rows()))
+        boundaries = list(boundary_contents(project))
         contents = [
             (SEARCH, render_search(read_table(pages_path(project)), load_places(project)).encode("utf-8")),
             (TABLE_SCRIPT, render_page(TABLE_SCRIPT).encode("utf-8")),
             *data_package_contents(datasets),
-            (INDEX, render_index(project, datasets).encode("utf-8")),
+            (INDEX, render_index(project, datasets, [name for name, _ in boundaries]).encode("utf-8")),
         ]
         write_outputs(project.home, "pages", sources, contents)
-        boundaries = list(boundary_contents(project))
         write_outputs(project.home, "boundaries", sorted(list_boundary_sources(project)), boundaries, staying=())
         files = [name for name, _ in (*contents, *boundaries)]
         write_table(done, pl.DataFrame({"file": files}, schema={"file": pl.String}), index_key(project))
@@ -184,8 +184,11 @@ def _load_context(project: Project, cells: dict[str, pl.DataFrame]) -> PlaceCont
     return load_place_context(project, systems, history, codes)
 
 
-def render_index(project: Project, datasets: list[Dataset]) -> str:
-    """Render the index page of all problems and places from the tables that `publish_pages` wrote."""
+def render_index(project: Project, datasets: list[Dataset], boundaries: Collection[str] = ()) -> str:
+    """Render the index page of all problems and places from the tables that `publish_pages` wrote.
+
+    `boundaries` has the names of the files of boundaries.
+    """
     reports = {
         name: last_change(read_file_changes(report_record_path(project.home, name)))
         for name in read_table(overview_path(project))["name"]
@@ -200,12 +203,18 @@ def render_index(project: Project, datasets: list[Dataset]) -> str:
         }
         for row in read_table(overview_path(project)).iter_rows(named=True)
     ]
-    places = group_by_kind(read_table(pages_path(project)), load_places(project).kinds)
+    pages = read_table(pages_path(project))
+    usual = pages["changed"].mode().max() if pages.height else None
+    places = group_by_kind(
+        pages.with_columns(pl.when(pl.col("changed") != usual).then("changed").alias("changed")),
+        load_places(project).kinds,
+    )
     day = format_day(project.as_of)
     return render_page(
         "overview.html", problems=problems, places_by_kind=places, as_of=day, version=project_version(),
         trend_width=WIDTH, trend_height=HEIGHT,
-        max_listed_places=MAX_LISTED_PLACES,
+        max_listed_places=MAX_LISTED_PLACES, usual_change=format_day(usual),  # type: ignore[arg-type]
+        boundaries=[name for name in boundaries if name.endswith(".geojson")],
         descriptions=[encode_block(describe(datasets, project_version()))
                       for describe in (describe_for_search, describe_for_catalogues)],
     )  # fmt: skip
@@ -306,7 +315,7 @@ def group_by_kind(
 
 
 def group_by_region(places: pl.DataFrame) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Group places by region or nation: code, name, number of answerable problems, and day of the page's change."""
+    """Group places by region or nation: code, name, number of answerable problems, and any day of its change."""
     said = pl.format("{} of {}", "answered", "asked").alias("said")
     rows = places.with_columns(said).sort("where", "place_name")
     return [

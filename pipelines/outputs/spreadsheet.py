@@ -30,7 +30,7 @@ from pipelines.outputs.workbook import WITH_NOTES, Cover, SheetTable, write_work
 SHORTHAND = {"suppressed": "[c]", "not_applicable": "[z]"}
 """Shorthand for a missing figure, by gap reason. The default is not available, [x]."""
 CODE_WIDTH, NAME_WIDTH, FIGURE_WIDTH = 14, 40, 18
-"""Widths in characters of the columns of codes and names, and of a column of figures, whose heading wraps."""
+"""Widths in characters of the columns of codes and names, and of a column of figures."""
 NOT_KNOWN, NOTHING = "[x]", "[z]"
 FIGURES_LEGEND = [
     "This table uses shorthand for missing figures: [c] suppressed to protect confidentiality; [x] not available, for "
@@ -71,9 +71,9 @@ def build_sheets(report: Report) -> list[SheetTable]:
 
 
 def _choose_width(values: pl.Series) -> int:
-    """Return the width of a column of figures, or one that has its longest period in a line."""
-    longest = values.str.len_chars().max() if values.dtype == pl.String else 0
-    return max(FIGURE_WIDTH, int(longest or 0) + 2)  # type: ignore[call-overload]
+    """Return the width of a column of figures, wide enough for its longest period."""
+    texts = values.drop_nulls().unique().to_list() if values.dtype == pl.String else []
+    return max(FIGURE_WIDTH, *(len(text) + 2 for text in texts), 0)
 
 
 def escape_text(text: str) -> str:

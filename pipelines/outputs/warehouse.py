@@ -103,7 +103,7 @@ TABLE_MEANING = {
     "code_changes": "Code changes of districts: recoded or merged, with day and order",
     "neighbours": "Pairs of places of one geography that share a boundary, with the evidence",
     "border_practices": "GP practices in postcode districts that have practices of NHS bodies of two nations",
-    "boundaries": "Boundary of each area of the geographies whose boundaries are stored",
+    "boundaries": "Boundary of each area, for the geographies with stored boundaries",
     "boundary_discontinuities": "Discontinuities at boundaries: one side missing, jumps, straddling areas",
     "measures": "Every measure: subject, unit, and rules for conversion between geographies",
     "sources": "Every source: publisher, licence, page, cadence, newest period, next release due, last attempt",

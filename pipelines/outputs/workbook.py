@@ -64,7 +64,7 @@ class SheetTable(NamedTuple):
     table: pl.DataFrame
     notes: Mapping[int, int] = {}
     lines: Sequence[str] = (WITH_NOTES,)
-    widths: Sequence[int] = ()
+    widths: Sequence[float] = ()
 
 
 class _Column(NamedTuple):

@@ -120,7 +120,7 @@ def test_every_sheet_prints_across_one_page_wide_with_its_headings(content: byte
 @pytest.mark.parametrize(
     ("text", "width", "lines"), [("", 10, 1), ("one two", 10, 1), ("one two three", 10, 2), ("a\nb", 10, 2)]
 )
-def test_height_of_a_row_is_that_of_its_lines(text: str, width: float, lines: int) -> None:
+def test_height_of_a_row_fits_its_lines(text: str, width: float, lines: int) -> None:
     assert count_lines(text, width) == lines
 
 
