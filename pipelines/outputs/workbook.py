@@ -8,7 +8,7 @@ wide, across the page, with the headings of its table on each page.
 import io
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from textwrap import wrap
 from typing import Any, NamedTuple
