@@ -99,8 +99,8 @@ def test_page_is_well_formed_with_the_search_as_its_only_script(paged: Project, 
     assert page.open == []
     tags = [tag for tag, _ in page.tags]
     # A description of the data is no script: browsers do not run it.
-    tags = [attrs for tag, attrs in page.tags if tag == "script" and attrs.get("type") != "application/ld+json"]
-    scripts = [(attrs["src"] or "").rpartition("/")[2] for attrs in tags]
+    run = [attrs for tag, attrs in page.tags if tag == "script" and attrs.get("type") != "application/ld+json"]
+    scripts = [(attrs["src"] or "").rpartition("/")[2] for attrs in run]
     assert scripts == ["search.js"] and "script-src 'self'" in html
     assert not {"link", "iframe", "img", "object", "form"} & set(tags)
     assert tags.count("h1") == tags.count("main") == 1 and dict(page.tags)["html"]["lang"] == "en-GB"
