@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from checks.doubt import build_flags, no_flags
 from checks.expected import FAR_SPREADS
+from checks.flags import build_flags, no_flags
 from checks.plausible import FAR_SPREADS_BEFORE
 from pipelines.core.reasons import WITHHOLDING_REASONS
 from pipelines.core.text import format_figure_column
