@@ -35,6 +35,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from pipelines.core.errors import CommongroundError, UnreadableError
+from pipelines.core.table_cache import read_once
 from pipelines.core.visible import escape_invisible
 
 TABLE_KEY_METADATA = "commonground_key"
@@ -222,8 +223,8 @@ def _read_file_metadata(path: Path, *_identity: int) -> dict[str, str]:
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """Read a state table."""
-    return pl.read_parquet(path)
+    """Read a state table. A process reads an unchanged file once."""
+    return read_once(path)
 
 
 def load_or_build_table(

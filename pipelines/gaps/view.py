@@ -87,8 +87,10 @@ def _prepare_tables(
         _create_table(
             con, f"{schema}.{measure}", rows.select("place_code", "period_start", "period_end", *MEASURE_COLUMNS)
         )
-        history = placed.filter(pl.col("measure") == measure).rename({"to_code": "place_code"})
-        _create_table(con, f"{schema}.{measure}_history", history)
+        # A SELECT that does not name a table cannot read it.
+        if f"{measure}_history" in problem.select.sql.lower():
+            history = placed.filter(pl.col("measure") == measure).rename({"to_code": "place_code"})
+            _create_table(con, f"{schema}.{measure}_history", history)
     for name, measures in problem.header.alternatives.items():
         answering = cells.filter(pl.col("measure").is_in(list(measures)), is_needed())
         everywhere = cells.select("place_code", "period_start", "period_end").unique(maintain_order=True)

@@ -78,8 +78,26 @@ def build_name_table(places: pl.DataFrame, reviewed: dict[str, str]) -> dict[str
 def suggest_places(label: str, places: pl.DataFrame, most: int = 3) -> str:
     """Suggest the areas with names similar to a label, for a person to choose."""
     names = {fold_name(name): f"{code} {name}" for code, name in places.select("place_code", "place_name").iter_rows()}
-    close = get_close_matches(fold_name(label), names, n=most, cutoff=0.6)
+    folded = fold_name(label)
+    close = get_close_matches(folded, _share_letters(folded, list(names)), n=most, cutoff=_LEAST_SIMILARITY)
     return "; ".join(names[name] for name in close) or NO_SIMILAR_NAME
+
+
+_LEAST_SIMILARITY = 0.6
+
+
+def _share_letters(text: str, names: list[str]) -> list[str]:
+    """Return the names that share enough letters with a text to be similar to it.
+
+    The measure of similarity has the same upper limit, but counts it name by name.
+    """
+    name = pl.col("name")
+    shared = [
+        name.str.count_matches(letter, literal=True).clip(upper_bound=text.count(letter))
+        for letter in sorted(set(text))
+    ]
+    limit = 2.0 * pl.sum_horizontal(pl.lit(0), *shared) / (name.str.len_chars() + len(text))
+    return pl.DataFrame({"name": names}, {"name": pl.String}).filter(limit >= _LEAST_SIMILARITY)["name"].to_list()
 
 
 _LIKE_DIGITS = str.maketrans("OIL", "011")

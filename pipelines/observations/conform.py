@@ -66,6 +66,11 @@ class Codes(_CodeTables):
             names[code] |= {fold_name(text) for text in texts if text}
         return names
 
+    def add_names(self, reviewed: dict[str, str]) -> "Codes":
+        """Return the same codes with the reviewed names of a source, which take precedence."""
+        own = {fold_name(label): code for label, code in reviewed.items()}
+        return Codes(self.system, self.ever, self.names | own, self.register)
+
     @cached_property
     def known(self) -> KnownCodes:
         """Facts about codes outside the geography; few files need them."""

@@ -36,12 +36,36 @@ def load_codes(source: Source, places: Places, names: Path, system: GeographyPla
     own_system = system or GeographyPlaces(
         source.geography or "", require_places(places.register, source.geography or "")
     )
-    kinds_ever = dict.fromkeys(own_system.other_codes, geography_kind(own_system.name)) | places.kinds
+    codes, reviewed = _load_geography_codes(own_system, places), read_reviewed_names(names)
+    return codes.add_names(reviewed) if reviewed else codes
+
+
+class _LoadedCodes(NamedTuple):
+    system: GeographyPlaces
+    register: pl.DataFrame
+    codes: Codes
+
+
+_LOADED: dict[str, _LoadedCodes] = {}
+"""Codes of each geography as loaded last: many sources have the codes of one geography."""
+
+
+def _load_geography_codes(system: GeographyPlaces, places: Places) -> Codes:
+    """Return the codes and names of a geography, without the reviewed names of a source."""
+    last = _LOADED.get(system.name)
+    if last and last.register is places.register and _are_equal(last.system, system):
+        return last.codes
+    kinds_ever = dict.fromkeys(system.other_codes, geography_kind(system.name)) | places.kinds
     # Files use a council's former names for years, so include every name that a code has had.
-    codes = own_system.places.select("place_code")
-    name_rows = pl.concat([own_system.places, places.register.join(codes, on="place_code", how="semi")])
-    by_name = build_name_table(name_rows, read_reviewed_names(names))
-    return Codes(frozenset(codes["place_code"]), kinds_ever, by_name, places.register)
+    own = system.places.select("place_code")
+    name_rows = pl.concat([system.places, places.register.join(own, on="place_code", how="semi")])
+    codes = Codes(frozenset(own["place_code"]), kinds_ever, build_name_table(name_rows, {}), places.register)
+    _LOADED[system.name] = _LoadedCodes(system, places.register, codes)
+    return codes
+
+
+def _are_equal(one: GeographyPlaces, other: GeographyPlaces) -> bool:
+    return one.other_codes == other.other_codes and one.places.equals(other.places)
 
 
 def read_reviewed_names(path: Path) -> dict[str, str]:

@@ -1,7 +1,11 @@
 """Names of councils as files write them, matched by rule, without guesses."""
 
+from difflib import get_close_matches
+
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.geography.names import build_name_table, fold_name, suggest_places
 
@@ -33,6 +37,18 @@ def test_similar_name_is_not_matched(written: str) -> None:
 def test_candidates_are_suggested() -> None:
     assert suggest_places("Liverpol", PLACES) == "E08000012 Liverpool"
     assert suggest_places("Atlantis", PLACES) == "no similar name"
+
+
+@given(
+    st.text("abcdeé -'", max_size=12).filter(str.strip),
+    st.lists(st.text("abcdeé -'", min_size=1, max_size=12), max_size=20, unique_by=fold_name),
+)
+def test_suggestions_are_those_of_a_search_of_every_name(label: str, names: list[str]) -> None:
+    places = pl.DataFrame({"place_code": [f"E{n:08}" for n in range(len(names))], "place_name": names},
+                          schema={"place_code": pl.String, "place_name": pl.String})  # fmt: skip
+    rows = {fold_name(name): f"{code} {name}" for code, name in places.iter_rows()}
+    close = get_close_matches(fold_name(label), rows, n=3, cutoff=0.6)
+    assert suggest_places(label, places) == ("; ".join(rows[name] for name in close) or "no similar name")
 
 
 def test_ambiguous_name_is_not_matched() -> None:

@@ -1,0 +1,62 @@
+"""Tables read lately: read once, read again where the file changed, and few enough for memory."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.core import table_cache
+from pipelines.core.store import read_table, write_table
+from pipelines.core.table_cache import read_once
+
+
+@pytest.fixture(autouse=True)
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    done: list[Path] = []
+    read = pl.read_parquet
+
+    def note(path: Path) -> pl.DataFrame:
+        done.append(path)
+        return read(path)
+
+    monkeypatch.setattr(pl, "read_parquet", note)
+    monkeypatch.setattr(table_cache, "_READ", table_cache.OrderedDict())
+    return done
+
+
+def test_unchanged_file_is_read_once_and_a_replaced_one_again(tmp_path: Path, reads: list[Path]) -> None:
+    path = tmp_path / "a.parquet"
+    for value in (1, 2):
+        write_table(path, pl.DataFrame({"a": [value]}), "key")
+        assert [read_table(path).item() for _ in range(3)] == [value] * 3
+    assert reads == [path, path]
+
+
+def test_change_of_a_returned_table_changes_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    write_table(path, pl.DataFrame({"a": [1]}), "key")
+    read_table(path).with_columns(b=pl.lit(2))
+    assert read_table(path).columns == ["a"]
+
+
+def test_tables_used_longest_ago_go_first(tmp_path: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [tmp_path / f"{name}.parquet" for name in "abc"]
+    for path in paths:
+        write_table(path, pl.DataFrame({"a": range(100)}), "key")
+    first = read_once(paths[0]).estimated_size()
+    monkeypatch.setattr(table_cache, "MOST_BYTES", 2 * first)
+    for path in (*paths, paths[2], paths[1], paths[0]):
+        read_once(path)
+    assert reads == [*paths, paths[0]]
+
+
+def test_large_table_is_not_kept(tmp_path: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_cache, "LARGEST_TABLE", 10)
+    path = tmp_path / "a.parquet"
+    write_table(path, pl.DataFrame({"a": range(100)}), "key")
+    assert read_once(path).equals(read_once(path)) and reads == [path, path]
+
+
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_once(tmp_path / "a.parquet")
