@@ -12,13 +12,14 @@ PROBLEMS = ("jobs_recovery", "jobs_south_london")
 
 
 def small_project(folder: Path) -> Path:
-    """Copy the problems, the sources of their measures and denominators, and all sources about places."""
+    """Copy the problems, the sources of their measures and denominators, residents, and all sources about places."""
     catalogue = load_catalogue(ROOT)
     measures = {name for problem in PROBLEMS for name in catalogue.problems[problem].measures}
     declared = [catalogue.measures[name] for name in measures]
     parts = {part for item in declared for part in (item.numerator, item.denominator) if part}
     sources = {catalogue.measure_source[name] for name in measures | parts}
     sources |= {name for name, source in catalogue.sources.items() if source.provides != "observation"}
+    sources.add(catalogue.measure_source["residents"])
     root = folder / "project"
     (root / "sources" / "starter").mkdir(parents=True)
     (root / "pipelines" / "problems").mkdir(parents=True)

@@ -1,6 +1,5 @@
 """Residents of the places of a problem, as the weight of missing figures."""
 
-from collections.abc import Iterable
 from datetime import date
 
 import polars as pl
@@ -14,21 +13,20 @@ from pipelines.declarations.project import Project
 from pipelines.geography import find_successors, load_geography, load_places
 from pipelines.observations import read_current
 
+ALL_RESIDENTS = "residents"
+"""Name of the measure that counts residents of all ages."""
 
-def population_measure(catalogue: Catalogue, measures: Iterable[str]) -> str | None:
-    """Return the measure that counts residents: a requested one, or else the first that is stored."""
-    stored_sources = catalogue.observation_sources()
-    counting = [
-        name
-        for name, measure in sorted(catalogue.measures.items())
-        if counts_residents(name, measure) and catalogue.measure_source[name] in stored_sources
-    ]
-    return next(iter([*(name for name in measures if name in counting), *counting]), None)
+
+def population_measure(catalogue: Catalogue) -> str | None:
+    """Return the measure of residents of all ages, whatever group a problem asks for; null where none is stored."""
+    measure = catalogue.measures.get(ALL_RESIDENTS)
+    is_stored = catalogue.measure_source.get(ALL_RESIDENTS) in catalogue.observation_sources()
+    return ALL_RESIDENTS if measure and counts_residents(ALL_RESIDENTS, measure) and is_stored else None
 
 
 def problem_residents(project: Project, problem: Problem) -> tuple[pl.DataFrame, str]:
     """Return the residents of each place in a problem's geography (place_code, people), and the measure's title."""
-    name = population_measure(project.catalogue, problem.measures)
+    name = population_measure(project.catalogue)
     if name is None:
         return pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64}), "people"
     return system_residents(project, name, problem.header.geography), project.catalogue.measures[name].title
@@ -36,7 +34,7 @@ def problem_residents(project: Project, problem: Problem) -> tuple[pl.DataFrame,
 
 def population_days(project: Project, problem: Problem) -> list[date]:
     """Return the days from which a later population figure gives the residents of a problem's places."""
-    name = population_measure(project.catalogue, problem.measures)
+    name = population_measure(project.catalogue)
     return _load_residents(project, name, problem.header.geography)["period_end"].unique().to_list() if name else []
 
 

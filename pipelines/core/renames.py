@@ -68,7 +68,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "closed_because": "closure_reason",
         "accepted_because": "acceptance_reason",
     },
-    "verdicts": {"because": "blocking_reasons", "needs_in_all": "needs_total"},
+    "verdicts": {"because": "blocking_reasons", "needs_in_all": "needs_total", "people": "residents"},
     "unallocated_residuals": {"place_system": "geography", "to_system": "to_geography"},
     "area_hierarchy": {"parent_system": "parent_geography"},
     "neighbours": {"place_system": "geography", "basis": "boundary_source"},

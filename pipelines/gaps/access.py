@@ -37,11 +37,15 @@ def collect_problem_gaps(
     )
     periods = verdict_table["period_start"].n_unique()
     answers = verdict_table.filter(pl.col("verdict") == "not_answerable").select(
-        "problem", "place_code", "period_start", pl.lit(1 / max(periods, 1)).alias("share"), "people"
+        "problem",
+        "place_code",
+        "period_start",
+        pl.lit(1 / max(periods, 1)).alias("share"),
+        pl.col("residents").alias("people"),
     )
     columns = ("problem", "measure", "place_code", "place_name", "period_start", *("data_owner", "reason", "remedy"),
                "evidence", "request", "blocks")  # fmt: skip
-    people = verdict_table.select("place_code", "people").drop_nulls().unique("place_code")
+    people = verdict_table.select("place_code", people="residents").drop_nulls().unique("place_code")
     return OpenGaps(gaps.select(columns), answers, people)
 
 

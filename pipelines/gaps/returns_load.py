@@ -22,7 +22,7 @@ from pipelines.observations import (
 def load_returns(project: Project, name: str) -> pl.DataFrame:
     """Return the status of the returns of one source (PROVIDER_RETURN), from the cache where its files are the same."""
     catalogue = project.catalogue
-    source, counting = catalogue.sources[name], population_measure(catalogue, ())
+    source, counting = catalogue.sources[name], population_measure(catalogue)
     fingerprints = compute_table_keys(catalogue, project.home, project.as_of).observation
     people_key = fingerprints[catalogue.measure_source[counting]] if counting else ""
     key = hash_texts(program_key("gaps"), fingerprints[name], people_key)

@@ -35,13 +35,13 @@ VERDICT: dict[str, Column] = {
     ),
     "needs_met": Column(WHOLE, "Needs that have a figure of their own, not a proxy"),
     "needs_total": Column(WHOLE, "Needs that can exist in the place, without measures that are only wanted"),
-    "people": Column(NUMBER, "Residents of the place; null where unknown"),
+    "residents": Column(NUMBER, "Residents of the place, of all ages; null where unknown"),
 }
 _PLACE_PERIOD_COLUMNS = ["problem", "place_code", "place_name", "period_start", "period_end"]
 
 
 def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFrame) -> pl.DataFrame:
-    """Build VERDICT from a problem's cells (schema.CELL_COLUMNS) and residents: one row a place and period.
+    """Build VERDICT from a problem's cells (schema.CELL_COLUMNS) and its places' people: one row a place and period.
 
     A problem without needs is judged by the measures that it wants. Where no figure is known the question is not
     answerable, whatever is essential.
@@ -63,7 +63,8 @@ def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFr
         verdict.otherwise(pl.lit("answerable")).alias("verdict"),
         pl.when(because != "").then(because).alias("blocking_reasons"),
     )
-    return conform_table(with_verdict.join(people, on="place_code", how="left"), VERDICT).sort(
+    residents = people.select("place_code", pl.col("people").alias("residents"))
+    return conform_table(with_verdict.join(residents, on="place_code", how="left"), VERDICT).sort(
         "place_code", "period_start"
     )
 
@@ -99,7 +100,7 @@ def summarise_by_place(verdict_table: pl.DataFrame) -> pl.DataFrame:
         pl.when((verdict == "answerable").all()).then(pl.lit("answerable"))
         .when((verdict == "not_answerable").all()).then(pl.lit("not_answerable"))
         .otherwise(pl.lit("with_caveats")).alias("verdict"),
-        pl.col("needs_met").sum(), pl.col("needs_total").sum(), pl.col("people").first(),
+        pl.col("needs_met").sum(), pl.col("needs_total").sum(), pl.col("residents").first(),
         pl.len().alias("periods"), (verdict != "not_answerable").sum().alias("answered"),
     )  # fmt: skip
     return summary.join(_count_causes(verdict_table, place), on=place, how="left").sort("place_code")

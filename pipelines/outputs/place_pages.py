@@ -87,7 +87,7 @@ def build_place_pages(
         _known_groups(catalogue, cells, context),
         _gap_rows(catalogue, cells, since),
     )
-    people = dict(verdict_table.drop_nulls("people").select("place_code", "people").iter_rows())
+    people = dict(verdict_table.drop_nulls("residents").select("place_code", "residents").iter_rows())
     places = cells.select("place_code", "place_name", "nation").unique("place_code").sort("place_code")
     return [
         _place_page(code, name, nation or "", f"{people[code]:,.0f}" if code in people else "",

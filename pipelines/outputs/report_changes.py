@@ -57,7 +57,7 @@ def count_verdicts(verdicts: pl.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for verdict, title in VERDICT_WORDS.items():
         mine = places.filter(pl.col("verdict") == verdict)
-        known = mine["people"].drop_nulls()
+        known = mine["residents"].drop_nulls()
         people = known.sum() if len(known) else None
         rows.append({"verdict": verdict, "said": title, "places": mine.height, "people": people,
                      "people_known": len(known)})  # fmt: skip

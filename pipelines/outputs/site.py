@@ -166,13 +166,10 @@ _NO_GAPS = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date, "closed"
 
 
 def _people_title(project: Project) -> str:
-    """Return the title of the population measure, from the first problem that has one."""
-    for problem in project.catalogue.problems.values():
-        name = population_measure(project.catalogue, problem.measures)
-        if name:
-            title = project.catalogue.measures[name].title
-            return title[0].lower() + title[1:]
-    return "people"
+    """Return the title of the population measure, or `people` where there is none."""
+    name = population_measure(project.catalogue)
+    title = project.catalogue.measures[name].title if name else "people"
+    return title[0].lower() + title[1:]
 
 
 def _load_context(project: Project, cells: dict[str, pl.DataFrame]) -> PlaceContext:

@@ -61,7 +61,7 @@ def test_verdict_follows_from_the_cells_of_a_place(
         0, named=True
     )
     assert (actual["verdict"], actual["blocking_reasons"]) == (verdict, because)
-    assert (actual["needs_met"], actual["needs_total"], actual["people"]) == (*needs, 140_000.0)
+    assert (actual["needs_met"], actual["needs_total"], actual["residents"]) == (*needs, 140_000.0)
 
 
 def test_unknown_changes_no_verdict() -> None:
@@ -72,7 +72,7 @@ def test_unknown_changes_no_verdict() -> None:
 
 def test_people_that_are_not_known_stay_unknown() -> None:
     cells = table_from_records([cell("a", KNOWN)], CELL_COLUMNS)
-    assert build_verdicts(cells, header({"a": Need()}), PEOPLE.clear())["people"].to_list() == [None]
+    assert build_verdicts(cells, header({"a": Need()}), PEOPLE.clear())["residents"].to_list() == [None]
 
 
 def test_place_is_answerable_only_if_every_month_is() -> None:

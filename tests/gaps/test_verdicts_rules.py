@@ -120,7 +120,7 @@ def test_place_is_answerable_only_if_every_period_is() -> None:
         ("p", "E6", "Place E6", "not_answerable", 1, 3, 10.0, 1, 0, "a: late; b: late"),
     ]  # fmt: skip
     actual = summarise_by_place(table)
-    assert actual.columns == ["problem", "place_code", "place_name", "verdict", "needs_met", "needs_total", "people",
+    assert actual.columns == ["problem", "place_code", "place_name", "verdict", "needs_met", "needs_total", "residents",
                              "periods", "answered", "blocking_reasons"]  # fmt: skip
     assert actual.rows() == expected
     assert_frame_equal(summarise_by_place(table.reverse()), actual)
