@@ -55,9 +55,9 @@ def find_provider_shortfalls(observation: pl.DataFrame, providers: pl.DataFrame,
     Takes the newest figures of one count (schema.OBSERVATION_COLUMNS), the provider of each place (place_code,
     provider, name), and the noun for providers in the plural. Sums are over the places with a figure that no other
     check withholds in the period and beside it. The expectation is the geometric mean of the periods before and after,
-    or the period before for the newest, times the median movement of all providers. A shortfall is under 85 % of it
-    and more than 4.5 robust standard deviations (8 for the newest) below it, and under 90 % of each period beside it.
-    Its reason is `provider_shortfall`, or `partial_return` where under half came.
+    or the period before for the newest, times the median movement of all providers. A shortfall is under 85 % of the
+    expectation, more than 4.5 robust standard deviations (8 for the newest) below it, and under 90 % of each period
+    beside it. Its reason is `provider_shortfall`, or `partial_return` where under half came.
     """
     figures = observation.join(providers, on="place_code").filter(pl.col("value").is_not_null())
     periods = figures.select("period_start", "period_end").unique().sort("period_start", "period_end")

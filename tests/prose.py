@@ -11,6 +11,7 @@ import re
 import sys
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,15 +40,16 @@ class Prose(NamedTuple):
     text: str
 
 
-def prose() -> list[Prose]:
+@cache
+def prose() -> tuple[Prose, ...]:
     """List all prose of the project by file and line, but docs/upgrading.md, which names old words."""
-    return [
+    return (
         *(unit for folder in CODE for path in sorted((ROOT / folder).rglob("*.py")) for unit in python_prose(path)),
         *(unit for path in pages() for unit in page_prose(path)),
         *(unit for path in sorted((ROOT / "sources").rglob("*.yaml")) for unit in declaration_prose(path)),
         *(unit for path in sorted((ROOT / "pipelines/problems").glob("*.sql")) for unit in problem_prose(path)),
         *(unit for path in sorted((ROOT / "pipelines/outputs/templates").iterdir()) for unit in template_prose(path)),
-    ]
+    )
 
 
 def pages() -> list[Path]:
@@ -169,15 +171,19 @@ def sentences(unit: Prose) -> list[str]:
 
 def draw_sentences(seed: int, count: int) -> list[tuple[Prose, str]]:
     """Draw sentences of docstrings, pages, templates, declarations and SQL headers by a seed, each with its place."""
+    return random.Random(seed).sample(_sentences_to_read(), count)
+
+
+@cache
+def _sentences_to_read() -> tuple[tuple[Prose, str], ...]:
     kinds = {"docstring", "page", "template", "message", "declaration", "header"}
-    pool = [
+    return tuple(
         (unit, sentence)
         for unit in prose()
         if unit.kind in kinds
         for sentence in sentences(unit)
         if sum(map(str.isalpha, sentence)) > LEAST_LETTERS
-    ]
-    return random.Random(seed).sample(pool, count)
+    )
 
 
 def main() -> None:

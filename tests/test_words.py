@@ -38,7 +38,7 @@ _DENIED = re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, DENIED), key=len,
 
 
 @pytest.fixture(scope="module")
-def texts() -> list[Prose]:
+def texts() -> tuple[Prose, ...]:
     return prose()
 
 
@@ -52,7 +52,7 @@ def is_excepted(unit: Prose, around: str) -> bool:
     return any(path == unit.path and words in around for path, words in EXCEPTIONS)
 
 
-def test_no_text_has_a_word_of_the_former_dialect(texts: list[Prose]) -> None:
+def test_no_text_has_a_word_of_the_former_dialect(texts: tuple[Prose, ...]) -> None:
     actual = [
         f"{unit.path}:{unit.line} ({unit.kind}): ...{around}..."
         for unit in texts
@@ -63,7 +63,7 @@ def test_no_text_has_a_word_of_the_former_dialect(texts: list[Prose]) -> None:
     assert not actual, f"{len(actual)} denied words:\n" + "\n".join(actual[:60])
 
 
-def test_exceptions_are_few_and_all_in_use(texts: list[Prose]) -> None:
+def test_exceptions_are_few_and_all_in_use(texts: tuple[Prose, ...]) -> None:
     used = {
         (path, words) for unit in texts for around in denied_in(unit) for path, words in EXCEPTIONS
         if path == unit.path and words in around
@@ -78,7 +78,7 @@ def test_denied_words_are_found_in_every_kind_of_text() -> None:
     assert not denied_in(Prose("a.py", 1, "docstring", "Uses `held` and pipelines.held_file; withheld stays."))
 
 
-def test_sentences_are_short_on_average(texts: list[Prose]) -> None:
+def test_sentences_are_short_on_average(texts: tuple[Prose, ...]) -> None:
     by_kind: dict[str, list[int]] = defaultdict(list)
     for unit in texts:
         by_kind[unit.kind] += [len(sentence.split()) for sentence in sentences(unit)]

@@ -20,7 +20,7 @@ RUNS = [
     ("from totals select totals.low, main.totals.status",
      "from published_totals select published_totals.lower_bound, main.published_totals.obs_status"),
     ("select because, max(people) as people from verdicts group by because",
-     "select blocking_reasons, max(people) as people from verdicts group by blocking_reasons"),
+     "select blocking_reasons, max(residents) as people from verdicts group by blocking_reasons"),
     ("select p.because from problem.p as p", "select p.blocking_reasons from problem.p as p"),
     ("select c.basis, n.basis from cells c join neighbours n using (place_code)",
      "select c.derivation, n.boundary_source from cells c join neighbours n using (place_code)"),

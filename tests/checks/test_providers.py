@@ -62,7 +62,7 @@ def test_new_level_of_a_force_is_no_shortfall() -> None:
     assert flagged(value) == set()
 
 
-def test_three_neighbours_at_a_new_level_mark_nobody() -> None:
+def test_three_neighbours_at_a_new_level_have_no_flag() -> None:
     value = simulate(2)
     value[7, :3, 4] *= 0.6
     assert flagged(value) == set()
