@@ -111,8 +111,8 @@ UNAVAILABLE_KIND_ADVICE: dict[str, str] = {
     "oa": "output areas are not bundled with the project; add them with `commonground add ons_output_areas FILE "
     "--released DAY`",
     "dz": "data zones of 2022 are in dz_2022, those of 2011 in lsoa_2011",
-    "jobcentre": "only Jobcentres in Greater Manchester are stored, from 2018; add the lists of 2015 and 2016 with "
-    "`commonground add dwp_jobcentres_2016 FILE --released DAY`; ask the Department for Work and Pensions for others",
+    "jobcentre": "Jobcentres of Great Britain are stored for 2015 and 2016, those of Greater Manchester for 2018; no "
+    "newer open list was found, so ask the Department for Work and Pensions",
     "soa": "super output areas of Northern Ireland are in lsoa_2011",
 }
 """Advice for kinds with no stored places, or not for every year: where the codes are published, and by whom."""

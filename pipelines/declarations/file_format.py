@@ -1,10 +1,10 @@
 """Declaration of a source's file: its format, the position of its table, and the spelling of its values."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import polars as pl
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from pipelines.core.periods import ReferencePeriod as ReferencePeriod
 from pipelines.core.periods import is_usable_format, parse_period
@@ -35,6 +35,16 @@ PeriodOrPattern = Annotated[
     Annotated[Period, Tag("days")] | Annotated[TextPattern, Tag("pattern")],
     Discriminator(lambda value: "pattern" if isinstance(value, str) else "days"),
 ]
+
+
+def _group_spellings(value: Any) -> Any:
+    """Wrap each heading in a tuple of its spellings."""
+    items = value if isinstance(value, list | tuple) else [value]
+    return tuple(tuple(item) if isinstance(item, list | tuple) else (item,) for item in items)
+
+
+Headings = Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_group_spellings)]
+"""Headings, each with its spellings."""
 RowFilter = dict[str, Names]
 """Headings, each with the texts of which a row must have one; * matches any text."""
 
@@ -71,10 +81,11 @@ class FileLayout(Declaration):
         "rows are joined with ` / `. 0 for a file without headings, which `headings` then "
         "declares",
     )
-    headings: Names = Field(
+    headings: Headings = Field(
         (),
-        description="Headings of the file where they differ from those in `columns`, as before tidy(). With "
-        "`header_rows: 0`, one for each column, blank for an unused column",
+        description="Headings of the file where they differ from those in `columns`, as before tidy(); a list where "
+        "the heading has changed between releases. With `header_rows: 0`, one for each column, blank for an unused "
+        "column",
     )
     blank_rows: bool = Field(
         False,
@@ -160,7 +171,7 @@ def _check_headings(shape: FileLayout) -> None:
     """Raise ValueError for contradictory keys about headings."""
     if not shape.header_rows and not shape.headings:
         raise ValueError("header_rows: 0 needs headings, one for each column")
-    named = [name for name in shape.headings if name]
+    named = [name for spellings in shape.headings for name in spellings if name]
     twice = [name for name in named if named.count(name) > 1]
     if twice:
         raise ValueError(f"headings: found {twice[0]!r} twice; use each heading once")

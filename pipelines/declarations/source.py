@@ -342,7 +342,8 @@ def _validate_periods(source: "Source") -> None:
 def _validate_headings(source: "Source") -> None:
     spellings = (source.columns or FileColumns()).model_dump().values()
     named = [column for column in spellings if column and column != EVERY_HEADING]
-    lost = [column for column in named if not set(column) & set(source.headings)]
+    known = {name for spellings in source.headings for name in spellings}
+    lost = [column for column in named if not set(column) & known]
     if not source.header_rows and lost:
         raise ValueError(f"headings: {lost[0][0]!r} is missing, which columns refers to")
 

@@ -14,6 +14,7 @@ from pipelines.core.geocodes import (
     ENTITY_NAMES,
     GSS_PATTERN,
     KIND_PREFIXES,
+    KINDS_WITHOUT_PREFIX,
     NATION_BY_LETTER,
     geography_date,
     gss_code_kind,
@@ -34,8 +35,12 @@ class UnknownCode(NamedTuple):
 
 
 def select_kind(kind: str) -> pl.Expr:
-    """Return an expression for the rows of a kind in a register (schema.PLACE_COLUMNS), by kind or code prefix."""
-    return (pl.col("kind") == kind) | pl.col("place_code").str.slice(0, 3).is_in(KIND_PREFIXES.get(kind, ()))
+    """Return an expression for the rows of a kind in a register (schema.PLACE_COLUMNS), by kind or code prefix.
+
+    A postcode, which is the code of a Jobcentre, may begin like a GSS code: S12 4QE.
+    """
+    by_prefix = pl.col("place_code").str.slice(0, 3).is_in(KIND_PREFIXES.get(kind, ()))
+    return (pl.col("kind") == kind) | (by_prefix & ~pl.col("kind").is_in(sorted(KINDS_WITHOUT_PREFIX)))
 
 
 def find_reach(register: pl.DataFrame, kind: str) -> date | None:

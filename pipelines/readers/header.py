@@ -75,7 +75,7 @@ def _header_from_declaration(shape: FileLayout, width: int, file: str) -> Header
             f"{file}: found rows of {width} fields, expected {len(shape.headings)} (headings:); correct headings:, "
             "or check whether the layout has changed"
         )
-    return HeaderRows(0, 0, [normalise_heading(name) for name in shape.headings])
+    return HeaderRows(0, 0, [normalise_heading(spellings[0]) for spellings in shape.headings])
 
 
 def _find_header(top: list[list[str]], shape: FileLayout, required: RequiredHeadings, file: str) -> HeaderRows:

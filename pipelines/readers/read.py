@@ -44,7 +44,7 @@ def list_required_headings(source: Source) -> list[tuple[str, ...]]:
     """List the headings that a file must have, each with its alternative spellings."""
     chosen_by: list[tuple[str, ...]] = [(name,) for name in source.filter]
     if source.headings and source.header_rows:
-        return [*((name,) for name in source.headings), *chosen_by]
+        return [*source.headings, *chosen_by]
     if source.nested_in:
         return [*((name,) for name in source.area_columns), *chosen_by]
     if source.shares:

@@ -6,6 +6,7 @@ from the first day of the first year to the last day of the last year in which a
 
 import csv
 import io
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -218,12 +219,29 @@ def _iso(day: str) -> str:
     return f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else ""
 
 
-def jobcentres(offices: str) -> bytes:
-    """Write Jobcentres under their postcodes, because they have no codes."""
-    return written(
-        place("jobcentre", row["postcode"].replace(" ", ""), row["name"], ENGLAND, "2018-09-01")
-        for row in rows_of(offices)
+OFFICE = re.compile(r" (?:Jobcentre(?: Plus)?|JCP)(?= |$)")
+
+
+def jobcentres(newest: str, second: str, first: str) -> bytes:
+    """Write Jobcentres under their postcodes, because they have no codes, each in the district of its postcode.
+
+    The lists of Great Britain are of October 2015 and December 2016; the newest, of September 2018, is of Greater
+    Manchester. An office of both older lists was in use from the first to the last day of these.
+    """
+    old = {row["Postcode"].replace(" ", ""): (OFFICE.sub("", row["JC Name"]), row["LAD25CD"]) for row in rows_of(first)}
+    new = {row["POSTCODE"].replace(" ", ""): (OFFICE.sub("", row["NAME"]), row["LAD25CD"]) for row in rows_of(second)}
+    # A mistyped postcode has no district: the office of the same name in the other list has it.
+    by_name = {name: district for name, district in [*old.values(), *new.values()] if district}
+    british = (
+        place("jobcentre", code, name, district or by_name.get(name, ENGLAND),
+              "2015-10-01" if code in old else "2016-12-01", "2016-12-31" if code in new else "2016-11-30")
+        for code, (name, district) in {**old, **new}.items()
+    )  # fmt: skip
+    recent = (
+        place("jobcentre", row["postcode"].replace(" ", ""), row["name"], row["area_code"], "2018-09-01")
+        for row in rows_of(newest)
     )
+    return packed(written([*british, *recent]))
 
 
 BOARDS = {"7A1": "W11000023", "7A2": "W11000025", "7A3": "W11000031", "7A4": "W11000029", "7A5": "W11000030",
@@ -259,7 +277,8 @@ ORIGINS = {
     "trusts": ("indicators/hospital_medicines/ods_etr_raw_no_header.csv",
                "geo/nhs/ods_etrust_2018_trusts_and_sites_noheader.csv.gz", "geo/nhs/trust22_nhs_region21.csv",
                "geo/nhs/ods_successor_codes.csv.gz", "indicators/hospital_capacity/mapping/trust_mergers.csv"),
-    "jobcentres": ("geo/dwp/jobcentreplus_greater_manchester_2018-09.csv",),
+    "jobcentres": ("geo/dwp/jobcentreplus_greater_manchester_2018-09.csv",
+                   "geo/jobcentres/jobcentres_gb_2016-12.csv", "geo/jobcentres/jobcentres_gb_2015-10.csv"),
 }  # fmt: skip
 PLACES = (
     Item("ons_area_register.csv.gz", "2025", area_register, "constituencies, travel to work areas, wards, the 26 "
@@ -277,5 +296,6 @@ PLACES = (
     Item("nhs_trust_changes.csv", "2022", trust_changes, "changes from a trust to another", ORIGINS["trusts"]),
     Item("nhs_border_practices.csv", "2022-06", border_practices, "active GP practices in postcode districts where "
          "bodies of two nations have some; codes of the bodies are from the second file named", ORIGINS["practices"]),
-    Item("dwp_jobcentres.csv", "2018-09", jobcentres, "names and postcodes", ORIGINS["jobcentres"]),
+    Item("dwp_jobcentres.csv.gz", "2018-09", jobcentres, "names, postcodes and the districts of these; Great Britain "
+         "is of 2015 and 2016, from the last two files", ORIGINS["jobcentres"]),
 )  # fmt: skip

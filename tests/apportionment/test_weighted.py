@@ -317,7 +317,7 @@ def test_figures_with_too_large_an_error_are_withheld(tmp_path: Path) -> None:
 def test_places_without_a_target_have_a_reason(tmp_path: Path) -> None:
     cells = answered(tmp_path, "jobcentre_2018", "lad_2023", ["BL11SX", "M155JB"])
     manchester = the(cells, "E08000003")
-    assert (manchester["value"], manchester["reason"]) == (None, "crosswalk_loss")
+    assert (manchester["value"], manchester["reason"]) == (None, "children_incomplete")
 
 
 def test_area_across_the_source_border_is_a_gap_and_not_a_low_figure(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ CATALOGUE = load_catalogue(ROOT)
 PUBLISHED = {name: s for name, s in CATALOGUE.sources.items() if s.access in ("open", "not_held")}
 ROADS = {name: s for name, s in PUBLISHED.items() if s.is_refreshable and s.road and not s.road.copied}
 CITATION = re.compile(r"[\w.-]+/[\w.-]+ \S.*|https://\S+|the repository [\w.-]+/[\w.-]+ itself")
-LEAST_PROVEN = 22
+LEAST_PROVEN = 45
 """Roads that are recorded or documented, without copies on GitHub."""
 
 
@@ -80,6 +80,12 @@ def link_page(*urls: str) -> bytes:
     return "".join(f'<a href="{url}">x</a>' for url in urls).encode()
 
 
+def list_documents(*paths: str) -> bytes:
+    return json.dumps({"links": {"documents": [{"base_path": path} for path in paths]}}).encode()
+
+
+GP = "https://digital.nhs.uk/data-and-information/publications/statistical/patients-registered-at-a-gp-practice"
+SNAPSHOT = "/government/statistics/rough-sleeping-snapshot-in-england-autumn-"
 NHSE = "https://www.england.nhs.uk/statistics/wp-content/uploads/sites/2"
 HOMELESSNESS = list_attachments(
     "Detailed_LA_202309_revised.ods", "Detailed_LA_202306.ods", "Detailed_LA_202309.xlsx",
@@ -122,9 +128,36 @@ MATCHES: dict[str, list[bytes]] = {
         list_attachments(*(f"prc-pfa-mar2013-onwards-tables-{day}.ods" for day in ("230426", "300125", "191023")))
     ],
     "nhsbsa_medicines": [json.dumps({"result": {"resources": part}}).encode() for part in (SCMD[:2], SCMD[2:])],
+    "mhclg_rough_sleeping": [
+        list_documents(f"{SNAPSHOT}2024", f"{SNAPSHOT}2025", "/government/statistics/rough-sleeping-autumn-2018"),
+        list_attachments(
+            "Rough_sleeping_snapshot_in_England__autumn_2025_accessible.ods",
+            "Rough_sleeping_snapshot_in_England__autumn_2025.ods",
+        ),
+    ],
+    "nhse_ae_attendances": [
+        link_page(*(f"https://www.england.nhs.uk/ae-attendances-and-emergency-admissions-20{year}/" for year in
+                    ("25-26", "26-27", "24-25"))),
+        link_page(
+            f"{NHSE}/2026/11/October-2026-CSV-x1.csv", f"{NHSE}/2026/10/September-2026-AE-by-provider-y2.xls",
+            f"{NHSE}/2026/10/September-2026-CSV-revised-z3.csv", f"{NHSE}/2024/04/March-2024-CSV-z3.csv",
+        ),
+    ],
+    "nhs_patients_by_area": [
+        link_page(f"{GP}/november-2026", f"{GP}/october-2026", f"{GP}/july-2026"),
+        link_page(
+            "https://files.digital.nhs.uk/1A/2B/gp-reg-pat-prac-all.zip",
+            "https://files.digital.nhs.uk/1A/2C/gp-reg-pat-prac-lsoa-male-female-October-26.zip",
+        ),
+    ],
+    "phs_delayed_discharges": [
+        json.dumps({"result": {"resources": [
+            {"url": f"https://www.opendata.nhs.scot/a/2026-{month}_delayed-discharge-beddays-{area}.csv", "name": area}
+            for month, area in (("09", "health-board"), ("08", "council-area"), ("09", "council-area"))
+        ]}}).encode()
+    ],
     "desnz_ghg_by_district": [
-        json.dumps({"links": {"documents": [{"base_path": f"/government/statistics/{EMISSIONS}{year}"} for year in
-                   (2023, 2024, 2022)]}}).encode(),
+        list_documents(*(f"/government/statistics/{EMISSIONS}{year}" for year in (2023, 2024, 2022))),
         list_attachments("2005-24-uk-local-authority-ghg-emissions.xlsx", "notes.pdf"),
     ],
 }  # fmt: skip

@@ -113,7 +113,7 @@ def test_split_area_has_no_weights(places: Places) -> None:
     [
         ("lad_2023", "pfa_2023"),
         ("lad_2023", "lad_1066"),
-        ("jobcentre_2018", "lad_2023"),
+        ("ttwa_2011", "csp_1990"),
         ("lad_2023", "icb_2020x"),
         ("lad", "lad_2023"),
         ("lad_2023", "lad_0000"),

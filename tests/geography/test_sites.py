@@ -133,7 +133,7 @@ def test_cyclic_list_of_successors_is_refused(project: Project, tmp_path: Path) 
         ("site_2018", "commonground add nhs_trust_sites FILE"),
         ("itl3_2021", "the Office for National Statistics publishes it"),
         ("oa_2021", "commonground add ons_output_areas FILE"),
-        ("jobcentre_2017", "only Jobcentres in Greater Manchester are stored, from 2018"),
+        ("jobcentre_2017", "stored for 2015 and 2016, those of Greater Manchester for 2018"),
     ],
 )
 def test_missing_geography_names_its_data_owner(system: str, words: str, tmp_path: Path) -> None:

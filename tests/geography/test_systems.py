@@ -31,7 +31,7 @@ PLACES_IN = {
     "sub_icb_2022": 106, "stp_2021": 42, "icb_2022": 42, "nhs_region_2022": 7, "health_board_2019": 21,
     "ttwa_2011": 228, "pcon_2010": 650, "pcon_2024": 650, "itl1_2021": 12, "itl2_2021": 41, "nuts1_2018": 12,
     "nuts2_2018": 41, "nuts3_2018": 179, "ward_2024": 8396, "lsoa_2011": 42619, "lsoa_2021": 35672, "msoa_2021": 7264,
-    "trust_2020": 217, "jobcentre_2018": 26, "border_practice_2022": 8,
+    "trust_2020": 217, "jobcentre_2018": 26, "jobcentre_2016": 708, "jobcentre_2015": 713, "border_practice_2022": 8,
 }  # fmt: skip
 
 
