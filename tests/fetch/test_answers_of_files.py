@@ -288,7 +288,7 @@ def test_children_in_low_income_are_read_by_financial_year(project: Project) -> 
 
 
 @pytest.mark.parametrize("what", ["people", "households"])
-def test_universal_credit_by_jobcentre_leads_to_the_districts_of_offices(project: Project, what: str) -> None:
+def test_universal_credit_by_jobcentre_is_in_the_district_of_its_office(project: Project, what: str) -> None:
     name, measure = f"dwp_uc_{what}_by_jobcentre", f"{what.capitalize()} on Universal Credit"
     offices = [("Altrincham", "ALT"), ("Stretford", "STR"), ("An office of 2025", "NEW")]
     answer = cube("Jobcentre Plus", offices, measure, [[2100, 2200], [3100, 3200], [50, 60]])
