@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from pipelines.declarations.base import CADENCE_DAYS, Age, Cadence, Declaration, ListAsTuple, add_age
+from pipelines.declarations.base import CADENCE_DAYS, Age, Cadence, Declaration, ListAsTuple, add_age, age_in_days
 
 Weekday = Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]
 _WEEKDAYS: tuple[Weekday, ...] = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
@@ -67,6 +67,12 @@ def expected_release_day(newest: date, schedule: ReleaseSchedule) -> date | None
     end = add_age(newest, step) if step else newest + timedelta(days=CADENCE_DAYS[schedule.every])
     usual = add_age(end, schedule.lag) if schedule.lag else end
     return _apply_calendar(usual, end, CADENCE_DAYS[schedule.every], schedule)
+
+
+def due_day(end: date, schedule: ReleaseSchedule) -> date:
+    """Return the day on which the figures of a period that ends on a day are due, by the lag and the calendar."""
+    usual = end + timedelta(days=age_in_days(schedule.lag) if schedule.lag else 0)
+    return _apply_calendar(usual, end, CADENCE_DAYS.get(schedule.every, CADENCE_DAYS["annual"]), schedule)
 
 
 def _apply_calendar(usual: date, end: date, step: int, calendar: ReleaseSchedule) -> date:

@@ -12,6 +12,7 @@ from pipelines.core.vocabulary import Grain
 from pipelines.declarations.base import CADENCE_DAYS, MeasureKind, age_in_days
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.problem import LongerPeriod, Need
+from pipelines.declarations.release_schedule import due_day
 from pipelines.declarations.source import Source
 from pipelines.gaps.reference_periods import (
     choose_carried_figure,
@@ -276,7 +277,9 @@ def _explain_missing_period(series: MeasureSeries, period: ReferencePeriod, as_o
         if source.cadence == "once" or not spans or any(span.start < period.start < span.end for span in spans):
             return "no_figure_for_period", f"the release has {omitted}"
         return "not_loaded", f"the stored releases have {omitted}"
-    due = period.end + timedelta(days=age_in_days(source.lag) if source.lag else 0)
+    due = due_day(period.end, source.schedule)
+    if due > as_of and source.schedule.citation:
+        return "not_due", f"expected on {due.isoformat()}, by the publisher's calendar"
     if due > as_of:
         return "not_due", f"expected {source.lag or 'immediately'} after the period, on {due.isoformat()}"
     return "late", f"due on {due.isoformat()}; the newest stored figure is for {format_period(*last)}"

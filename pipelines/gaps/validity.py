@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from pipelines.core.periods import ReferencePeriod
 from pipelines.core.store import state_path, table_key
-from pipelines.declarations.base import age_in_days
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import ANSWER_TABLES, TableKeys
 from pipelines.declarations.problem import Need
+from pipelines.declarations.release_schedule import due_day
 from pipelines.gaps.grid import choose_periods, greatest_age, list_periods
 
 
@@ -67,8 +67,7 @@ def _changes_of_periods(
         yield _next_period_end(problem, as_of)
     for choice in choose_periods(problem, catalogue, slices, periods, as_of):
         if choice.reason in ("not_due", "late"):
-            lag = catalogue.sources[catalogue.measure_source[choice.measure]].lag
-            yield choice.period_end + timedelta(days=age_in_days(lag) if lag else 0)
+            yield due_day(choice.period_end, catalogue.sources[catalogue.measure_source[choice.measure]].schedule)
 
 
 def _next_period_end(problem: Problem, as_of: date) -> date:

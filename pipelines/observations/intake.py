@@ -6,7 +6,7 @@ import polars as pl
 
 from checks import CheckInput
 from pipelines.core.errors import UnreadableError
-from pipelines.core.store import Snapshot
+from pipelines.core.store import Snapshot, read_snapshot, stored_releases
 from pipelines.declarations.file_format import describe_period_kind
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import EVERY_HEADING, Source
@@ -23,6 +23,9 @@ from pipelines.observations.local_contract import PERIOD_EXAMPLES
 MAX_MESSAGES = 40
 """Maximum number of messages printed; the others are counted."""
 
+COPIED_KEY = ("measure", "place_code", "period_start")
+FEWEST_COPIED, FEWEST_COPIED_VALUES, COPIED_SHARE = 50, 10, 0.95
+"""Places, different figures, and share of equal figures from which a period is a copy of another."""
 _PLACE_FAULTS = ("unmatched_place", "newer_than_register", "retired_code", "label_contradicts_code")
 
 
@@ -45,9 +48,50 @@ def inspect_file(project: Project, content: bytes, snapshot: Snapshot) -> list[s
         project.catalogue, snapshot.source, load_places(project), list_source_geographies(project, snapshot.source)
     )
     try:
-        return cell_messages(read_release(context, snapshot, content), context)
+        read = read_release(context, snapshot, content)
     except UnreadableError as error:
         return [str(error)]
+    return [*cell_messages(read, context), *find_copied_periods(read.cells, _read_stored_cells(project, context))]
+
+
+def _read_stored_cells(project: Project, context: ReadingContext) -> pl.DataFrame:
+    """Read the usable figures of the stored releases of a source again: COPIED_KEY and value."""
+    read = [
+        read_release(context, snapshot, read_snapshot(project.home, snapshot.sha256)).cells
+        for group in stored_releases(project.home, context.name, project.as_of)
+        for snapshot in group
+    ]
+    usable = [cells.filter(pl.col("fault").is_null()).select(*COPIED_KEY, "value") for cells in read]
+    return pl.concat(usable).unique() if usable else pl.DataFrame(schema=dict.fromkeys(COPIED_KEY, pl.String))
+
+
+def find_copied_periods(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
+    """Return a message for each period of a file whose figures are those of another stored period.
+
+    In one faulty copy, people sleeping rough in "2025" were those of 2021, in 290 of 290 councils.
+    """
+    usable = cells.filter(pl.col("fault").is_null(), pl.col("value").is_not_null()).select(*COPIED_KEY, "value")
+    if stored.is_empty() or usable.is_empty():
+        return []
+    both = usable.join(stored.drop_nulls("value"), on=["measure", "place_code"], suffix="_stored")
+    by_pair = both.group_by("measure", "period_start", "period_start_stored").agg(
+        pl.col("place_code").n_unique().alias("places"),
+        pl.col("place_code").filter(pl.col("value") == pl.col("value_stored")).n_unique().alias("equal"),
+        pl.col("value").n_unique().alias("values"),
+    )
+    alike = by_pair.filter(
+        pl.col("places") >= FEWEST_COPIED,
+        pl.col("values") >= FEWEST_COPIED_VALUES,
+        pl.col("equal") >= COPIED_SHARE * pl.col("places"),
+    )
+    right = alike.filter(pl.col("period_start") == pl.col("period_start_stored")).select("measure", "period_start")
+    wrong = alike.join(right, on=["measure", "period_start"], how="anti").sort("measure", "period_start")
+    return [
+        f"{row['equal']} of {row['places']} figures of {row['measure']} for the period from {row['period_start']} are "
+        f"those stored for the period from {row['period_start_stored']}; expected other figures. The periods may have "
+        "been mixed up when the file was copied"
+        for row in wrong.iter_rows(named=True)
+    ]
 
 
 def find_newest_period(project: Project, content: bytes, snapshot: Snapshot) -> tuple[date | None, str]:

@@ -256,6 +256,15 @@ def test_period_is_late_from_its_due_day(cadence: str, lag: str, due: str) -> No
         assert answer(chosen(order, as_of=on, cadence=cadence)) == (*NOTHING, "late", result, None, *NOTHING)
 
 
+def test_period_is_late_from_the_day_of_the_publishers_calendar() -> None:
+    available = [whole_months(2024, 1, 1), whole_months(2024, 2, 1)]
+    # A month after March is 30 April 2024, a Tuesday; the next Wednesday is 1 May.
+    cadence = {"every": "monthly", "lag": "1 month", "weekday": "Wednesday", "citation": "https://example.org/calendar"}
+    early, due = (chosen(available, as_of=day, cadence=cadence) for day in (date(2024, 4, 30), date(2024, 5, 1)))
+    assert answer(early)[2:4] == ("not_due", "expected on 2024-05-01, by the publisher's calendar")
+    assert answer(due)[2:4] == ("late", "due on 2024-05-01; the newest stored figure is for February 2024")
+
+
 def test_choices_become_a_table_with_a_row_each() -> None:
     one = PeriodChoice("a", *MARCH, *whole_months(2024, 2, 1), evidence="told", time_caveat="carried_forward")
     two = PeriodChoice("b", *MARCH, reason="late", evidence="due", near_start=MARCH.start, near_end=MARCH.end)

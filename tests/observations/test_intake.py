@@ -1,0 +1,75 @@
+"""A file whose figures are those of another period is refused: a real faulty copy, and the rule."""
+
+import csv
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.app import steps
+from pipelines.core.store import Snapshot, hash_bytes
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.project import Project
+from pipelines.fetch.bundled import import_bundled_releases
+from pipelines.observations.intake import find_copied_periods, inspect_file
+from tests.starter.test_published import PUBLISHED
+from tests.workbooks import xlsx
+
+ROOT = Path(__file__).resolve().parents[2]
+FAULTY = PUBLISHED / "indicators" / "corrupt_examples" / "rough_sleeping_snapshot_2025_YEARS_SHIFTED.csv"
+
+
+def cells(figures: dict[int, list[float]]) -> pl.DataFrame:
+    """Return cells of one measure: a list of figures, one for each place, by year."""
+    rows = [
+        ("people", f"P{n}", date(year, 1, 1), value, None)
+        for year, values in figures.items()
+        for n, value in enumerate(values)
+    ]
+    names = ["measure", "place_code", "period_start", "value", "fault"]
+    return pl.DataFrame(rows, schema=names, orient="row", schema_overrides={"fault": pl.String})
+
+
+OLD = [float(n % 37) for n in range(60)]
+OTHER = [float((n * 7 + 3) % 41) for n in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ({2025: OLD}, True),
+        ({2025: [*OLD[:58], 900.0, 901.0]}, True),
+        ({2025: [*OLD[:50], *[900.0 + n for n in range(10)]]}, False),
+        ({2025: OTHER}, False),
+        ({2021: OLD}, False),
+        ({2025: OLD[:40]}, False),
+        ({2025: [1.0] * 60}, False),
+    ],
+)
+def test_only_a_period_equal_to_another_stored_one_is_named(given: dict[int, list[float]], refused: bool) -> None:
+    stored = cells({2021: OLD, 2022: [1.0] * 60}).drop("fault")
+    messages = find_copied_periods(cells(given), stored)
+    assert bool(messages) == refused
+    assert all("2025-01-01 are those stored for the period from 2021-01-01" in message for message in messages)
+
+
+def test_nothing_stored_and_nothing_read_give_no_message() -> None:
+    nothing = cells({}).drop("fault")
+    assert find_copied_periods(cells({2025: OLD}), nothing) == find_copied_periods(cells({}), nothing) == []
+
+
+@pytest.mark.skipif(not FAULTY.exists(), reason="published files are not here")
+def test_a_copy_with_the_years_shifted_is_refused_with_both_years(tmp_path: Path) -> None:
+    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
+    steps.prepare_store(project)
+    import_bundled_releases(project.home, project.catalogue, ["mhclg_rough_sleeping"])
+    rows = [
+        [row["lad24cd"], row["la_name"], row["rough_sleeping_2025"], row["rough_sleeping_2024"]]
+        for row in csv.DictReader(FAULTY.read_text(encoding="utf-8-sig").splitlines())
+    ]
+    content = xlsx({"Table 1": [["Local authority ONS code", "Local authority", "2025", "2024"], *rows]})
+    snapshot = Snapshot("mhclg_rough_sleeping", hash_bytes(content), date(2026, 3, 1), "", "", "", "t.xlsx", 1, "")
+    messages = inspect_file(project, content, snapshot)
+    copied = [message for message in messages if "are those stored for" in message]
+    assert [(m.split("from ")[1][:4], m.split("from ")[2][:4]) for m in copied] == [("2024", "2020"), ("2025", "2021")]
