@@ -35,7 +35,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "figures", "periods", "places", "plausible", "releases", "repeats", "rows", "shares", "published_together",
         "units",
     )},
-    **{f"checks/{name}.py": () for name in ("contract", "medians", "rules", "series")},
+    **{f"checks/{name}.py": () for name in ("contract", "floor", "medians", "providers", "rules", "series")},
     # What the rules select on arrays is compared with the same rules on every figure.
     **{f"checks/{name}.py": (f"tests/checks/test_{name}.py", "tests/checks/test_figures_in_full.py") for name in (
         "expected", "figures", "plausible", "repeats", "published_together", "units",
@@ -46,10 +46,11 @@ TESTS: dict[str, tuple[str, ...]] = {
         "core/periods", "core/slices", "readers/values", "readers/reshape", "readers/rows",
         "observations/bounds", "observations/caveats", "observations/conform", "observations/disclosure",
         "observations/published_limits", "observations/reconciliation", "observations/reference_period",
-        "observations/returns", "observations/revisions", "observations/totals",
+        "observations/returns", "observations/revisions", "observations/totals", "observations/values",
         "geography/contiguity", "geography/hierarchy", "geography/overlay", "geography/register",
-        "gaps/cells", "gaps/discontinuities", "gaps/grid", "gaps/optimise", "gaps/proxies", "gaps/ranks",
-        "gaps/reference_periods", "gaps/refine", "gaps/requests", "gaps/sightings", "gaps/verdicts",
+        "gaps/cells", "gaps/discontinuities", "gaps/grid", "gaps/history", "gaps/need_scope", "gaps/optimise",
+        "gaps/over_time", "gaps/proxies", "gaps/ranks", "gaps/reference_periods", "gaps/refine", "gaps/requests",
+        "gaps/sightings", "gaps/validity", "gaps/verdicts",
     )},
     "pipelines/readers/reshape.py": ("tests/readers/test_reshape_rules.py",),
     "pipelines/geography/contiguity.py": ("tests/geography/test_contiguity_rules.py",),
