@@ -413,7 +413,7 @@ def parse_problem_period(text: str) -> ReferencePeriod:
 
 
 def format_period(start: date | None, end: date | None) -> str:
-    """Format a period for display, such as `2023`, `May 2023` or `April 2022 to March 2023`."""
+    """Format a period as GOV.UK writes it: `2023`, `May 2023`, `April 2022 to March 2023`, `7 to 13 December 2020`."""
     if not start or not end:
         return "no period"
     if start == end:
@@ -424,4 +424,8 @@ def format_period(start: date | None, end: date | None) -> str:
         if (start.year, start.month) == (end.year, end.month):
             return f"{month_name[start.month]} {start.year}"
         return f"{month_name[start.month]} {start.year} to {month_name[end.month]} {end.year}"
-    return f"{start.isoformat()} to {end.isoformat()}"
+    last = f"{end.day} {month_name[end.month]} {end.year}"
+    if (start.year, start.month) == (end.year, end.month):
+        return f"{start.day} to {last}"
+    year = f" {start.year}" if start.year != end.year else ""
+    return f"{start.day} {month_name[start.month]}{year} to {last}"

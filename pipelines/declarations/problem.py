@@ -50,7 +50,8 @@ class Need(Declaration):
     carry: Age | None = Field(
         None,
         description="For grain month, quarter and year: maximum age of an older figure, shown with the caveat"
-        " carried_forward. Default: no older figure. A figure for a shorter period is never shown",
+        " carried_forward. Default: no older figure. A figure for a shorter period is never shown. For grain latest:"
+        " a place without a row in the newest period uses its own newest figure, at most this much older, with that caveat",
     )
     over_time: OverTime | None = Field(
         None,
@@ -119,8 +120,6 @@ def validate_age_keys(name: str, need: Need, grain: str) -> None:
         raise ValueError(f"{name}: from is later than until")
     if need.until and need.max_age:
         raise ValueError(f"{name}: a figure up to {need.until} has no maximum age; keep until or max_age")
-    if grain == "latest" and need.carry:
-        raise ValueError(f"{name}: carry is for grain month, quarter and year; for grain latest use max_age")
     if grain == "latest" and (need.over_time or need.accept):
         key = "over_time" if need.over_time else "accept"
         raise ValueError(f"{name}: {key} is for grain month, quarter and year; grain latest uses the newest figure")

@@ -18,6 +18,7 @@ from pipelines.core.slices import SLICE_KEY
 from pipelines.core.text import format_figure_column
 from pipelines.declarations.base import NATIONS
 from pipelines.declarations.catalogue import Catalogue, Problem
+from pipelines.gaps.carried_places import carry_place_figures
 from pipelines.gaps.grid import build_grid, choose_periods, list_periods, select_places, tabulate_choices
 from pipelines.gaps.need_scope import mark_unneeded_cells
 from pipelines.gaps.over_time import aggregate_over_time
@@ -50,7 +51,9 @@ def build_cells(
     spans = list_release_spans(placed)
     chosen = tabulate_choices(choose_periods(problem, catalogue, group_slices(placed), periods, as_of, spans))
     chosen = _mark_unreadable(chosen, catalogue, unreadable)
-    joined = _join_placed(required.join(chosen, on=["measure", "period_start", "period_end"], how="left"), placed)
+    answers = _rename_answers(placed)
+    joined = _join_placed(required.join(chosen, on=["measure", "period_start", "period_end"], how="left"), answers)
+    joined = carry_place_figures(joined, answers, problem)
     joined = _join_nearest_period(joined, placed)
     joined = _withhold_uncertain(_accept_partial_average(joined, problem), problem)
     reasons = _collect_reasons(joined, catalogue, set_aside)
@@ -88,8 +91,8 @@ def list_release_spans(placed: pl.DataFrame) -> dict[str, list[ReferencePeriod]]
     return spans
 
 
-def _join_placed(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
-    answers = placed.rename(
+def _rename_answers(placed: pl.DataFrame) -> pl.DataFrame:
+    return placed.rename(
         {
             "period_start": "reference_start",
             "period_end": "reference_end",
@@ -98,6 +101,9 @@ def _join_placed(required: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
             "evidence": "placed_evidence",
         }
     )
+
+
+def _join_placed(required: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
     return required.join(
         answers, on=["measure", "reference_start", "reference_end", "place_code"], how="left", maintain_order="left"
     )

@@ -8,7 +8,7 @@ grain: latest
 needs:
   homicide_rate:
     max_age: 3 years
-  residents:
+  residents_all_ages_by_year:
     max_age: 5 years
   police_recorded_crimes:
     max_age: 18 months
@@ -25,16 +25,16 @@ select
     place.nation,
     homicide_rate.value as homicide_rate,
     homicide_rate.reference_end as homicide_rate_to,
-    residents.value as residents,
+    residents_all_ages_by_year.value as residents,
     -- The proxy is in the next column, under its own name.
     case when police_recorded_crimes.proxy_measure is null then police_recorded_crimes.value end as police_recorded_crimes,
     recorded_crimes.value as recorded_crimes,
     recorded_crimes.reference_end as recorded_crimes_to,
-    round(1000 * recorded_crimes.value / residents.value, 1) as recorded_crimes_per_1000_residents,
+    round(1000 * recorded_crimes.value / residents_all_ages_by_year.value, 1) as recorded_crimes_per_1000_residents,
     victims_of_crime_share.value as victims_of_crime_share
 from pfa_2023.place
 join pfa_2023.homicide_rate using (place_code)
-join pfa_2023.residents using (place_code)
+join pfa_2023.residents_all_ages_by_year using (place_code)
 join pfa_2023.police_recorded_crimes using (place_code)
 join pfa_2023.recorded_crimes using (place_code)
 join pfa_2023.victims_of_crime_share using (place_code)

@@ -306,9 +306,10 @@ def test_bound_of_another_grain_is_refused(grain: Grain, text: str, kind: str) -
         (span("2023-01-01", "2024-01-31"), "January 2023 to January 2024"),
         (span("2023-01-01", "2023-03-31"), "January 2023 to March 2023"),
         (span("2023-10-01", "2023-12-31"), "October 2023 to December 2023"),
-        (span("2023-01-02", "2023-01-31"), "2023-01-02 to 2023-01-31"),
-        (span("2023-01-01", "2023-01-30"), "2023-01-01 to 2023-01-30"),
-        (span("2023-03-26", "2023-04-01"), "2023-03-26 to 2023-04-01"),
+        (span("2023-01-02", "2023-01-31"), "2 to 31 January 2023"),
+        (span("2023-01-01", "2023-01-30"), "1 to 30 January 2023"),
+        (span("2023-03-26", "2023-04-01"), "26 March to 1 April 2023"),
+        (span("2022-12-26", "2023-01-01"), "26 December 2022 to 1 January 2023"),
     ],
 )
 def test_period_is_formatted_for_display(period: ReferencePeriod, expected: str) -> None:

@@ -137,6 +137,13 @@ CASES = {
         None, MERTON, with_peers(f"{MERTON},x,2024-03-30,7", f"{MERTON},x,2024-04-01,8", year="2024-03-30"),
         source=MONTH.replace("period_kind: month", "period_kind: day"), grain=BY_MONTH, value=7.0, bounds=(7.0, 7.0),
     ),
+    "a place's own newest figure": Case(
+        None, "E08000035", [*with_peers(), "E08000035,x,2022,9"], need="{carry: 1 year}", value=9.0, bounds=(9.0, 9.0),
+    ),
+    "a place's own figure, too old": Case(
+        "not_returned", "E08000035", [*with_peers(), "E08000035,x,2021,9"], need="{carry: 1 year}",
+    ),
+    "a place's own figure, not allowed": Case("not_returned", "E08000035", [*with_peers(), "E08000035,x,2022,9"]),
     "carried forward": Case(
         None, MERTON, with_peers(f"{MERTON},x,2024-02,7", year="2024-02"), source=MONTH, grain=BY_MONTH,
         need="{carry: 1 month}", value=7.0, bounds=(7.0, 7.0),

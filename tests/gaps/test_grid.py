@@ -206,7 +206,7 @@ def test_after_what_was_published_once_the_series_has_ended() -> None:
     available = [whole_months(2023, 12, 1), whole_months(2024, 2, 1)]
     for order in (available, available[::-1]):
         assert answer(chosen(order, cadence="once")) == (
-            *NOTHING, "after_series", "published once, for February 2024", None, *available[1],
+            *NOTHING, "after_series", "the last figure of the series is for February 2024", None, *available[1],
         )  # fmt: skip
     # Within its own time it has not ended.
     assert chosen([whole_months(2024, 1, 12)], cadence="once").reason == "coarser_period"
