@@ -51,7 +51,8 @@ class Need(Declaration):
         None,
         description="For grain month, quarter and year: maximum age of an older figure, shown with the caveat"
         " carried_forward. Default: no older figure. A figure for a shorter period is never shown. For grain latest:"
-        " a place without a row in the newest period uses its own newest figure, at most this much older, with that caveat",
+        " a place without a row in the newest period uses its own newest figure, at most this much older, with the"
+        " same caveat",
     )
     over_time: OverTime | None = Field(
         None,
