@@ -19,7 +19,8 @@ def small_project(folder: Path) -> Path:
     parts = {part for item in declared for part in (item.numerator, item.denominator) if part}
     sources = {catalogue.measure_source[name] for name in measures | parts}
     sources |= {name for name, source in catalogue.sources.items() if source.provides != "observation"}
-    sources.add(catalogue.measure_source["residents"])
+    residents = catalogue.measures["residents"]
+    sources |= {catalogue.measure_source[name] for name in ("residents", residents.same_as) if name}
     root = folder / "project"
     (root / "sources" / "starter").mkdir(parents=True)
     (root / "pipelines" / "problems").mkdir(parents=True)
