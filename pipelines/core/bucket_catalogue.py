@@ -13,11 +13,12 @@ change. So a killed build leaves only objects that nothing names.
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from mimetypes import guess_type
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+from pipelines.core.clock import current_time
 from pipelines.core.errors import CommongroundError, UnreadableError
 from pipelines.core.object_store import ObjectStore
 from pipelines.core.store import hash_bytes
@@ -105,7 +106,7 @@ def publish_edition(bucket: ObjectStore, base: Edition, files: Files) -> Edition
     bucket.write(f"manifests/{manifest}.json", content)
     catalogue = {
         "format": FORMAT, "build": base.build + 1, "manifest": manifest, "previous": base.manifest, "token": token,
-        "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "published_at": current_time().isoformat(timespec="seconds"),
     }  # fmt: skip
     is_written = bucket.write_if_unchanged(CATALOGUE, json.dumps(catalogue).encode(), base.tag)
     now = bucket.read(CATALOGUE)
@@ -166,7 +167,7 @@ def guess_content_type(key: str) -> str:
 
 def prune_objects(bucket: ObjectStore, edition: Edition) -> None:
     """Remove objects and manifests that are older than a day and that no manifest of the last day names."""
-    limit = datetime.now(UTC) - KEPT_AFTER
+    limit = current_time() - KEPT_AFTER
     manifests = bucket.list_keys("manifests/")
     current = f"manifests/{edition.manifest}.json"
     recent = {key for key, written in manifests.items() if written > limit} | {current}

@@ -66,9 +66,9 @@ def _read_stored_cells(project: Project, context: ReadingContext) -> pl.DataFram
 
 
 def find_copied_periods(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
-    """Return a message for each period of a file whose figures are those of another stored period.
+    """Return a message for each period of a file with the same figures as another stored period.
 
-    In one faulty copy, people sleeping rough in "2025" were those of 2021, in 290 of 290 councils.
+    In one faulty copy, people sleeping rough in "2025" were the figures of 2021, in 290 of 290 councils.
     """
     usable = cells.filter(pl.col("fault").is_null(), pl.col("value").is_not_null()).select(*COPIED_KEY, "value")
     if stored.is_empty() or usable.is_empty():

@@ -1,4 +1,4 @@
-"""A file whose figures are those of another period is refused: a real faulty copy, and the rule."""
+"""A file with the figures of another period is refused: a real faulty copy, and the rule."""
 
 import csv
 from datetime import date
