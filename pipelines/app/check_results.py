@@ -164,7 +164,7 @@ def _age_result(source: Source, slices: pl.DataFrame, as_of: date) -> CheckResul
     """Return the check of the latest period against the publisher's cadence. Dagster freshness covers only runs."""
     newest = slices.filter(pl.col("known") > 0).select(pl.col("period_end").max()).item() if slices.height else None
     due = source.next_release_day(newest)
-    metadata = {"newest period ends": str(newest), "next was due": str(due or "never"), "as of": str(as_of)}
+    metadata = {"newest period ends": str(newest), "next due": str(due or "never"), "as of": str(as_of)}
     return CheckResult("age", newest is not None and (due is None or due >= as_of), metadata)
 
 

@@ -5,7 +5,7 @@ owner: Director for homelessness and rough sleeping, Ministry of Housing, Commun
 geography: lad_2023
 nations: [England]
 grain: year
-periods: {start: "2018", end: "2024"}
+periods: {start: "2018", end: "2025"}
 needs:
   people_sleeping_rough:
   rough_sleeping_counted:
