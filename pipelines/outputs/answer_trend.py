@@ -1,29 +1,31 @@
 """The answer over time: the band of most places, the leading places in front, their region and nation as context."""
 
 from datetime import date
+from functools import partial
 from textwrap import shorten
 from typing import Any
 
 import polars as pl
 
 from pipelines.core.periods import ReferencePeriod, format_period
-from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
+from pipelines.declarations.measure import ADDITIVE_KINDS
 from pipelines.declarations.problem import Need
 from pipelines.outputs.answer import PageAnswer
 from pipelines.outputs.answer_ranking import Ranking
 from pipelines.outputs.answer_sentence import place_noun
 from pipelines.outputs.report_model import DOUBTS, Report
 from pipelines.outputs.report_tables import format_figure, name_places
+from pipelines.outputs.small_multiples import MAX_PANELS, draw_small_multiples
 from pipelines.outputs.trend_chart import (
     NO_BAND,
     BandPoint,
-    Mark,
     Role,
     TrendBand,
     TrendPoint,
     TrendSeries,
     draw_trend_chart,
 )
+from pipelines.outputs.trend_marks import mark_of_point
 
 LEADERS = 2
 """Number of leading places with a line of their own."""
@@ -31,38 +33,75 @@ LENGTH_TOLERANCE = 0.12
 """Share by which periods of one kind differ in length at most: February has 28 days, other months up to 31."""
 LONGEST_NAME = 36
 """Most characters of a place's name beside its line; a longer name ends with an ellipsis."""
-_MARKS: tuple[Mark, ...] = ("break", "revised", "provisional")
+_NATIONS = {"E92000001": "England", "W92000004": "Wales", "S92000003": "Scotland", "N92000002": "Northern Ireland"}
 
 
 def describe_answer_trend(report: Report, answer: PageAnswer, rankings: list[Ranking]) -> dict[str, Any]:
-    """Return the chart of the answer over time with its caption, or the reason why there is none."""
+    """Return the chart of the answer over time with its small multiples, or the reason why there is none."""
     name = answer.inputs[0] if len(answer.inputs) == 1 else None
-    if name is None:
-        return _explain(_explain_no_series(report))
-    history = _withhold_doubted(_same_length(_find_history(report, name), answer))
+    if name is None and report.header.grain == "latest":
+        return _explain("The figure is computed from several measures, and its earlier values are not stored.")
+    figures = _find_history(report, name) if name else _view_history(report, answer)
+    history = _withhold_doubted(_same_length(figures, answer))
     periods = sorted({ReferencePeriod(*span) for span in history.select("period_start", "period_end").iter_rows()},
                      key=lambda period: (period.end, period.start))  # fmt: skip
     if len(periods) < 2:
         return _explain("Only one period of this figure is stored, so no change over time is known.")
-    measure = report.measures[name]
-    lines = _place_lines(history, rankings, answer, periods) + _context_lines(
-        report, history, rankings, measure, periods
-    )
+    measure = report.measures[name] if name else None
+    history = history.sort("place_code", "period_end").with_columns(mark_of_point(["place_code"]).alias("mark"))
+    lines = _place_lines(history, rankings, answer, periods)
+    is_count = measure is not None and measure.kind in ADDITIVE_KINDS
+    if measure and not is_count:
+        lines += _context_lines(report, history, rankings, periods)
     band = _find_band(history, periods, place_noun(report, 2))
+    say = partial(format_figure, measure=measure) if measure else answer.format
     title = f"{answer.title}, {format_period(*periods[0])} to {format_period(*periods[-1])}"
-    svg = draw_trend_chart(lines, title, lambda value: format_figure(value, measure), band)
-    return {"svg": svg, "why": "", "revised": _state_revision(report, name), "lines": lines, "band": band}
+    svg = draw_trend_chart(lines, title, say, band)
+    parts = _find_parts(report, history, periods)
+    panels = draw_small_multiples(parts, NO_BAND if is_count and not _are_places(report) else band, say)
+    revised = _state_revision(report, name) if name else ""
+    return {"svg": svg, "why": "", "revised": revised, "band": band, "panels": panels,
+            "table": [*lines, *(parts[panel.code]._replace(role="panel") for panel in panels)],
+            "unknown_parts": sorted(line.name for code, line in parts.items()
+                                    if panels and code not in {panel.code for panel in panels}),
+            "by": place_noun(report, 1) if _are_places(report) else "region or nation"}  # fmt: skip
+
+
+def _are_places(report: Report) -> bool:
+    """Return whether the small multiples are of the places themselves, because these are few."""
+    return report.places.height <= MAX_PANELS
+
+
+def _find_parts(report: Report, history: pl.DataFrame, periods: list[ReferencePeriod]) -> dict[str, TrendSeries]:
+    """Return a line for each place where these are few, else for each region, and each nation without regions."""
+    codes = {name: code for code, name in _NATIONS.items()}
+    where = report.places.select(
+        pl.col("region_code").replace("", None),
+        pl.col("region").replace("", None),
+        pl.col("nation").replace_strict(codes, default=None, return_dtype=pl.String).alias("nation_code"),
+        "nation",
+    ).select(pl.coalesce("region_code", "nation_code").alias("code"), pl.coalesce("region", "nation").alias("name"))
+    parts = report.places.select("place_code", "place_name") if _are_places(report) else where.drop_nulls()
+    named = sorted(parts.unique().iter_rows(), key=lambda part: (part[0][:1] != "E", part[1]))
+    return {code: TrendSeries(name, _points(history, code, periods)) for code, name in named[:MAX_PANELS]}
+
+
+def _view_history(report: Report, answer: PageAnswer) -> pl.DataFrame:
+    """Return the figures of a computed column of the view over time; a doubted input leaves a gap."""
+    spans = report.asked_cells.filter(pl.col("measure").is_in(list(answer.inputs))).group_by(
+        "place_code", "period_start", "period_end"
+    ).agg(pl.col("caveats").drop_nulls().str.join(",").replace("", None))  # fmt: skip
+    status = f"{answer.column}_status"
+    view = report.view.select(
+        "place_code", "period_start", pl.col(answer.column).cast(pl.Float64).alias("value"),
+        (pl.col(status) if status in report.view.columns else pl.lit(None, pl.String)).alias("obs_status"),
+    )  # fmt: skip
+    return view.join(spans, on=["place_code", "period_start"], how="inner").with_columns(pl.lit("place").alias("level"))
 
 
 def _explain(why: str) -> dict[str, Any]:
     """Return the reason why there is no chart."""
-    return {"svg": "", "why": why, "lines": [], "band": NO_BAND}
-
-
-def _explain_no_series(report: Report) -> str:
-    if report.header.grain == "latest":
-        return "The figure is computed from several measures, and its earlier values are not stored."
-    return "The figure comes from several measures. The table has each of its periods."
+    return {"svg": "", "why": why, "band": NO_BAND, "panels": [], "table": []}
 
 
 def _find_history(report: Report, name: str) -> pl.DataFrame:
@@ -90,14 +129,10 @@ def _points(history: pl.DataFrame, code: str, periods: list[ReferencePeriod]) ->
     """Return a point for each period; a period without a row is a gap."""
     own = history.filter(pl.col("place_code") == code)
     figures = {
-        ReferencePeriod(start, end): (value, status)
-        for start, end, value, status in own.select("period_start", "period_end", "value", "obs_status").iter_rows()
+        ReferencePeriod(start, end): (value, mark)
+        for start, end, value, mark in own.select("period_start", "period_end", "value", "mark").iter_rows()
     }
-    points = []
-    for period in periods:
-        value, status = figures.get(period, (None, None))
-        points.append(TrendPoint(*period, value, status if value is not None and status in _MARKS else ""))
-    return points
+    return [TrendPoint(*period, *figures.get(period, (None, ""))) for period in periods]
 
 
 def _place_lines(
@@ -113,14 +148,12 @@ def _place_lines(
 
 
 def _context_lines(
-    report: Report, history: pl.DataFrame, rankings: list[Ranking], measure: Measure, periods: list[ReferencePeriod]
+    report: Report, history: pl.DataFrame, rankings: list[Ranking], periods: list[ReferencePeriod]
 ) -> list[TrendSeries]:
-    """Return the lines of the region and nation of the leading place; none for a count, which is of another size."""
-    if measure.kind in ADDITIVE_KINDS:
-        return []
+    """Return the lines of the region and nation of the leading place; those of a count are of another size."""
     code = rankings[0].highest.rows[0].code
     place = report.places.filter(pl.col("place_code") == code).row(0, named=True)
-    nations = {"England": "E92000001", "Wales": "W92000004", "Scotland": "S92000003", "Northern Ireland": "N92000002"}
+    nations = {name: code for code, name in _NATIONS.items()}
     larger: list[tuple[str | None, str | None, Role]] = [
         (place["region_code"], place["region"], "region"), (nations.get(place["nation"]), place["nation"], "nation"),
     ]  # fmt: skip
@@ -131,16 +164,16 @@ def _find_band(history: pl.DataFrame, periods: list[ReferencePeriod], noun: str)
     """Return the band of eight in ten places, in periods with figures for at least half as many places as any."""
     known = history.filter(pl.col("level") == "place", pl.col("value").is_not_null())
     by_period = {
-        ReferencePeriod(*span): sorted(values)
-        for *span, values in known.group_by("period_start", "period_end").agg("value").iter_rows()
+        ReferencePeriod(start, end): (sorted(values), marks)
+        for start, end, values, marks in known.group_by("period_start", "period_end").agg("value", "mark").iter_rows()
     }
-    most = max((len(values) for values in by_period.values()), default=0)
+    most = max((len(values) for values, _ in by_period.values()), default=0)
     points = []
     for period in periods:
-        values = by_period.get(period, [])
+        values, marks = by_period.get(period, ([], []))
         is_enough = 2 * len(values) >= most > 0
         ends = (values[len(values) // 10], values[-1 - len(values) // 10]) if is_enough else (None, None)
-        points.append(BandPoint(*period, *ends))
+        points.append(BandPoint(*period, *ends, "break" if 2 * marks.count("break") > len(marks) else ""))
     return TrendBand(f"eight in ten {noun}", points)
 
 

@@ -28,7 +28,7 @@ MAP_ROW: dict[str, Column] = {
 """A place of the map and of the order of a problem's page."""
 TREND_ROW: dict[str, Column] = {
     "line": Column(TEXT, "Name of the line or band"),
-    "role": Column(TEXT, "own, second: places in front; region, nation: context; band: between which most places lie"),
+    "role": Column(TEXT, "own, second: in front; region, nation: context; panel: a small chart; band: most places"),
     "period_start": Column(DATE, "First day of the period"),
     "period_end": Column(DATE, "Last day of the period"),
     "value": Column(NUMBER, "Figure; empty where the line has a gap, and for a band"),

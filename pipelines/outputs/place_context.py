@@ -21,6 +21,7 @@ from pipelines.geography import (
     trace_graph,
 )
 from pipelines.outputs.trend_chart import TrendPoint
+from pipelines.outputs.trend_marks import mark_of_point
 
 DOUBTS = (
     "implausible",
@@ -123,7 +124,7 @@ _KEY = ["measure", "place_code"]
 
 def _collect_lines(history: pl.DataFrame) -> dict[tuple[str, str], Line]:
     """Return the points of each measure and place in order of period, with their marks."""
-    marked = history.sort(*_KEY, "period_end", "period_start").with_columns(_mark_of_point().alias("mark"))
+    marked = history.sort(*_KEY, "period_end", "period_start").with_columns(mark_of_point(_KEY).alias("mark"))
     text = pl.concat_str(
         "period_start", "period_end", pl.col("value").cast(pl.String).fill_null("-"), "mark", separator=" "
     )
@@ -136,19 +137,6 @@ def _collect_lines(history: pl.DataFrame) -> dict[tuple[str, str], Line]:
         )
         for measure, code, starts, ends, values, marks, key in grouped.iter_rows()
     }
-
-
-def _mark_of_point() -> pl.Expr:
-    """Return the mark of a figure: the first after a break, a revised or a provisional one."""
-    known = pl.col("value").is_not_null()
-    after = (
-        pl.when(known).then(pl.col("caveats").fill_null("").str.contains("definition_break")).forward_fill().over(_KEY)
-    )
-    is_break = known & (pl.col("obs_status") == "break").fill_null(False) | (
-        after & ~after.shift(1).over(_KEY).fill_null(True)
-    ).fill_null(False)
-    status = pl.when(pl.col("obs_status").is_in(["revised", "provisional"])).then("obs_status").otherwise(pl.lit(""))
-    return pl.when(is_break).then(pl.lit("break")).otherwise(pl.when(known).then(status).otherwise(pl.lit("")))
 
 
 def _collect_figures(

@@ -68,7 +68,7 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
         yield "xlsx", build_spreadsheet(report)
     if charts.answer and charts.rankings:
         yield MAP_ENDING, map_csv(charts.answer).encode("utf-8")
-    if charts.trend and charts.trend["lines"]:
-        yield TREND_ENDING, trend_csv(charts.trend["lines"], charts.trend["band"]).encode("utf-8")
+    if charts.trend and charts.trend["table"]:
+        yield TREND_ENDING, trend_csv(charts.trend["table"], charts.trend["band"]).encode("utf-8")
     if has_geojson(report):
         yield GEOJSON_ENDING, problem_geojson(report, charts.answer)

@@ -53,7 +53,7 @@ from pipelines.outputs.report_tables import (
 )
 from pipelines.outputs.value_map import build_value_map
 
-MAX_FINDINGS = 200
+MAX_FINDINGS = 50
 """Maximum number of findings in the report. The analyst's file lists all findings."""
 
 

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from pipelines.core.periods import format_period, whole_months
 
 Mark = Literal["", "break", "revised", "provisional"]
-Role = Literal["own", "second", "region", "nation", "other"]
+Role = Literal["own", "second", "region", "nation", "other", "panel"]
 FormatValue = Callable[[float], str]
 
 WIDTH, HEIGHT = 360, 170
@@ -51,12 +51,13 @@ class TrendSeries(NamedTuple):
 
 
 class BandPoint(NamedTuple):
-    """A period, and the figures between which most places lie; null for a gap."""
+    """A period, and the figures between which most places lie; null for a gap. Most have the `mark`."""
 
     start: date
     end: date
     low: float | None
     high: float | None
+    mark: Mark = ""
 
 
 class TrendBand(NamedTuple):
@@ -69,7 +70,7 @@ class TrendBand(NamedTuple):
 NO_BAND = TrendBand("", ())
 
 
-class _Frame(NamedTuple):
+class PlotFrame(NamedTuple):
     """The plot within a drawing: its edges, and the ranges of days and of values."""
 
     left: float
@@ -109,12 +110,12 @@ def draw_trend_chart(
     height = top + HEIGHT
     ends = [value for point in band.points for value in (point.low, point.high) if value is not None]
     values = [point.value for line in drawn for point in line.points if point.value is not None]
-    low, high, step = _choose_scale([*values, *ends])
+    low, high, step = choose_scale([*values, *ends])
     ticks = [low + n * step for n in range(round((high - low) / step) + 1)]
     texts = [format_value(tick) for tick in ticks]
     left = max(map(len, texts)) * TEXT_WIDTH + 8
-    frame = _Frame(left, WIDTH - 10.0, top, height - 24.0, _day_range(drawn), (low, high))
-    body = "".join(_draw_line(line, frame) for line in reversed(drawn))
+    frame = PlotFrame(left, WIDTH - 10.0, top, height - 24.0, day_range(drawn), (low, high))
+    body = "".join(draw_line(line, frame) for line in reversed(drawn))
     said = escape(f"{title}. {describe_trend(drawn[0], format_value)}", quote=True)
     return (
         f'<svg class="tc" viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{said}">'
@@ -123,17 +124,11 @@ def draw_trend_chart(
     )
 
 
-def _draw_band(band: TrendBand, frame: _Frame, row: int) -> str:
-    """Draw a band with its row of the legend; it has no area where it has no figure, nor across an omitted period."""
+def _draw_band(band: TrendBand, frame: PlotFrame, row: int) -> str:
+    """Draw a band with its row of the legend."""
     if not band.name:
         return ""
-    runs = split_line([TrendPoint(point.start, point.end, point.high) for point in band.points])
-    lows = {(point.start, point.end): point.low or 0.0 for point in band.points}
-    areas = ""
-    for run in runs:
-        upper = [f"{frame.x(point):.1f} {frame.y(point.value or 0.0):.1f}" for point in run]
-        lower = [f"{frame.x(point):.1f} {frame.y(lows[point.start, point.end]):.1f}" for point in reversed(run)]
-        areas += f"M{'L'.join([*upper, *lower])}Z"
+    areas = band_area(band, frame)
     data = {side: " ".join("-" if point[at] is None else f"{point[at]!r}" for point in band.points)
             for side, at in (("low", 2), ("high", 3))}  # fmt: skip
     periods = " ".join(f"{point.start}/{point.end}" for point in band.points)
@@ -144,6 +139,18 @@ def _draw_band(band: TrendBand, frame: _Frame, row: int) -> str:
     )
 
 
+def band_area(band: TrendBand, frame: PlotFrame) -> str:
+    """Return the path of a band: no area at a gap, across an omitted period, or across a break in the series."""
+    runs = split_line([TrendPoint(point.start, point.end, point.high, point.mark) for point in band.points])
+    lows = {(point.start, point.end): point.low or 0.0 for point in band.points}
+    areas = ""
+    for run in runs:
+        upper = [f"{frame.x(point):.1f} {frame.y(point.value or 0.0):.1f}" for point in run]
+        lower = [f"{frame.x(point):.1f} {frame.y(lows[point.start, point.end]):.1f}" for point in reversed(run)]
+        areas += f"M{'L'.join([*upper, *lower])}Z"
+    return areas
+
+
 def draw_sparkline(lines: Sequence[TrendSeries]) -> str:
     """Draw lines over time as a small SVG without axes, for a row of a table; blank without two figures in the first.
 
@@ -151,12 +158,12 @@ def draw_sparkline(lines: Sequence[TrendSeries]) -> str:
     """
     if not has_trend(lines[0]):
         return ""
-    days = _day_range(lines[:1])
+    days = day_range(lines[:1])
     within = [line._replace(points=[point for point in line.points if days[0] <= _middle(point) <= days[1]])
               for line in lines]  # fmt: skip
     values = [point.value for line in within for point in line.points if point.value is not None]
-    frame = _Frame(3, SPARK_WIDTH - 3.0, 3, SPARK_HEIGHT - 3.0, days, (min(values), max(values)))
-    body = "".join(_draw_line(line, frame, has_data=False) for line in reversed(within))
+    frame = PlotFrame(3, SPARK_WIDTH - 3.0, 3, SPARK_HEIGHT - 3.0, days, (min(values), max(values)))
+    body = "".join(draw_line(line, frame, has_data=False) for line in reversed(within))
     return f'<svg class="tc spark" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" aria-hidden="true">{body}</svg>'
 
 
@@ -214,12 +221,12 @@ def _middle_day(start: date, end: date) -> int:
     return (start.toordinal() + end.toordinal()) // 2
 
 
-def _day_range(lines: Sequence[TrendSeries]) -> tuple[int, int]:
+def day_range(lines: Sequence[TrendSeries]) -> tuple[int, int]:
     days = [_middle(point) for line in lines for point in line.points]
     return min(days), max(days)
 
 
-def _draw_line(line: TrendSeries, frame: _Frame, *, has_data: bool = True) -> str:
+def draw_line(line: TrendSeries, frame: PlotFrame, *, has_data: bool = True) -> str:
     """Draw a line with its marks and its data; a small line has breaks as its only marks, and no data."""
     runs = split_line(line.points)
     path = "".join("M" + "L".join(f"{frame.x(p):.1f} {frame.y(p.value or 0.0):.1f}" for p in run) for run in runs)
@@ -247,12 +254,12 @@ def _period_text(start: date, end: date) -> str:
     return f"{start}/{end}"
 
 
-def _draw_dot(point: TrendPoint, frame: _Frame, radius: float, kind: str = "") -> str:
+def _draw_dot(point: TrendPoint, frame: PlotFrame, radius: float, kind: str = "") -> str:
     name = f' class="{kind}"' if kind else ""
     return f'<circle{name} cx="{frame.x(point):.1f}" cy="{frame.y(point.value or 0.0):.1f}" r="{radius:g}"/>'
 
 
-def _draw_mark(point: TrendPoint, frame: _Frame) -> str:
+def _draw_mark(point: TrendPoint, frame: PlotFrame) -> str:
     """Draw the mark of a point: a dashed upright for a break, an open dot for a revised or provisional figure."""
     if point.mark != "break":
         return _draw_dot(point, frame, 2.6, point.mark)
@@ -280,7 +287,7 @@ def _draw_row(number: int, sample: str, text: str) -> str:
     return f'<g transform="translate(0 {number * LEGEND_ROW})">{sample}<text x="30" y="12">{escape(cut)}</text></g>'
 
 
-def _choose_scale(values: Sequence[float]) -> tuple[float, float, float]:
+def choose_scale(values: Sequence[float]) -> tuple[float, float, float]:
     """Return the ends and the step of the value axis: round numbers, from 0 unless all figures are far above it."""
     low, high = min(values), max(values)
     low = 0.0 if 0 <= low < 0.6 * high or low == high == 0 else low
@@ -290,7 +297,7 @@ def _choose_scale(values: Sequence[float]) -> tuple[float, float, float]:
     return floor(low / step) * step, max(ceil(high / step), floor(low / step) + 1) * step, step
 
 
-def _draw_value_axis(ticks: Sequence[float], texts: Sequence[str], frame: _Frame) -> str:
+def _draw_value_axis(ticks: Sequence[float], texts: Sequence[str], frame: PlotFrame) -> str:
     grid = "".join(f"M{frame.left:.1f} {frame.y(tick):.1f}H{frame.right:g}" for tick in ticks)
     labels = "".join(
         f'<text x="{frame.left - 6:.1f}" y="{frame.y(tick) + 4:.1f}" text-anchor="end">{escape(text)}</text>'
@@ -299,7 +306,7 @@ def _draw_value_axis(ticks: Sequence[float], texts: Sequence[str], frame: _Frame
     return f'<path class="grid" d="{grid}"/>{labels}'
 
 
-def _draw_time_axis(frame: _Frame) -> str:
+def _draw_time_axis(frame: PlotFrame) -> str:
     """Label years, or the first and last day where no year begins within the range."""
     first, last = (date.fromordinal(day) for day in frame.days)
     width = frame.right - frame.left
@@ -316,7 +323,7 @@ def _draw_time_axis(frame: _Frame) -> str:
     return "".join(_draw_year(year, frame) for year in years[::every])
 
 
-def _draw_year(year: int, frame: _Frame) -> str:
+def _draw_year(year: int, frame: PlotFrame) -> str:
     day = date(year, 1, 1)
     x = frame.x(TrendPoint(day, day, None))
     half = TEXT_WIDTH * 2

@@ -9,7 +9,7 @@ import polars as pl
 from pipelines.core.schema import table_from_records
 from pipelines.declarations.problem import Need
 from pipelines.gaps import HISTORY
-from pipelines.outputs.answer import find_answer
+from pipelines.outputs.answer import PageAnswer, find_answer
 from pipelines.outputs.answer_ranking import rank_answer
 from pipelines.outputs.answer_trend import describe_answer_trend
 from pipelines.outputs.report import render_html
@@ -128,11 +128,50 @@ def test_figure_from_shorter_periods_is_drawn_from_the_cells() -> None:
     assert drawn["Ynys Môn"] == [repr(value) for value in own.sort("period_start")["value"]] and own.height == 3
 
 
-def test_answer_of_several_measures_by_month_refers_to_its_table() -> None:
+def computed() -> tuple[Report, PageAnswer]:
+    """Return the sample by month with an answer of two measures, and one period that has no figure in one place."""
     report = sample("month")
     answer = find_answer(report)
     assert answer
-    both = answer._replace(inputs=("claimant_rate", "households"))
-    assert "The table has each of its periods" in describe_answer_trend(report, both, [])["why"]
-    latest = sample()
-    assert "its earlier values are not stored" in describe_answer_trend(latest, both, [])["why"]
+    rate = report.cells.filter(pl.col("measure") == "claimant_rate")
+    gap = (pl.col("place_code") == "E06000001") & (pl.col("period_start") == date(2025, 2, 1))
+    value = pl.when(~gap).then("value").alias("claimant_rate")
+    view = rate.select("place_code", "period_start", value, pl.col("obs_status").alias("claimant_rate_status"))
+    figures = answer.figures.with_columns(
+        pl.lit(day).alias(f"reference_{end}") for end, day in (("start", date(2025, 3, 1)), ("end", date(2025, 3, 28)))
+    )
+    return report._replace(view=view), answer._replace(
+        inputs=("claimant_rate", "households"), measure=None, figures=figures
+    )
+
+
+def test_computed_column_has_the_trend_of_its_view() -> None:
+    report, answer = computed()
+    made = describe_answer_trend(report, answer, rank_answer(report, answer))
+    own = report.view.filter(pl.col("place_code") == "W06000001").sort("period_start")["claimant_rate"]
+    assert lines(made["svg"])["Ynys Môn"] == [repr(value) for value in own]
+    of_places = {panel.name: lines(panel.svg) for panel in made["panels"]}
+    assert of_places["Hartlepool"]["Hartlepool"][1] == "-" and made["by"] == "council"
+
+
+def test_computed_column_of_latest_figures_states_why_it_has_no_trend() -> None:
+    latest, (_, answer) = sample(), computed()
+    assert "its earlier values are not stored" in describe_answer_trend(latest, answer, [])["why"]
+
+
+def test_break_in_definitions_ends_the_line_and_the_band() -> None:
+    report = over_time()
+    later = pl.col("period_start") >= date(2023, 1, 1)
+    caveat = pl.when(later).then(pl.lit("definition_break")).alias("caveats")
+    made = trend(report._replace(over_time=report.over_time.with_columns(caveat)))
+    own = re.search(r'<g class="own"[^>]*data-name="Ynys Môn".*?<path d="([^"]+)"/>', made["svg"])
+    assert own and own[1].count("M") == 2 and made["svg"].count("break in the series") == 2
+    assert [point.mark for point in made["band"].points] == ["", "", "", "", "break", "", ""]
+    area = re.search(r'data-low[^>]*><path class="band" d="([^"]+)"', made["svg"])
+    assert area and area[1].count("M") == 2
+
+
+def test_table_of_the_charts_has_the_lines_and_the_small_charts() -> None:
+    made = trend(over_time())
+    assert {line.name for line in made["table"] if line.role == "panel"} == set(NAMES.values())
+    assert [line.name for line in made["table"]][:1] == ["Ynys Môn"]

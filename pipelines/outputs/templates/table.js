@@ -1,4 +1,4 @@
-// Order and selection of the table of results, in place. Without it the table has all rows in order of place.
+// Order and selection of the table of results, in place, and the table of each chart. Without it the table has all rows.
 "use strict";
 
 /** Return the key of a cell: its figure where it has one, else its text; rows without a figure come last. */
@@ -47,4 +47,29 @@ for (const table of document.querySelectorAll("table[data-sort]")) {
     box.hidden = false;
     input.addEventListener("input", () => filterTable(table, input.value, box.querySelector("[role=status]")));
   }
+}
+
+/** Return a text as a cell of CSV that a spreadsheet does not run as a formula. */
+function quoteCell(text) {
+  const safe = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
+  return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** Return the figures of a chart as CSV: a row for each line and period; a gap has an empty value. */
+function chartTable(svg) {
+  const rows = [["line", "period", "value"]];
+  for (const line of svg.querySelectorAll("g[data-values]")) {
+    const values = line.dataset.values.split(" ");
+    line.dataset.periods.split(" ").forEach((period, at) => rows.push([line.dataset.name, period, values[at] === "-" ? "" : values[at]]));
+  }
+  return rows.map((row) => row.map(quoteCell).join(",")).join("\n") + "\n";
+}
+
+for (const figure of document.querySelectorAll(".charts figure")) {
+  const svg = figure.querySelector("svg.tc"), link = document.createElement("a");
+  link.textContent = "Table of this chart (CSV)";
+  link.className = "get";
+  link.download = `${figure.id.replace(/^t-/, "")}.csv`;
+  link.href = URL.createObjectURL(new Blob([chartTable(svg)], { type: "text/csv" }));
+  figure.append(link);
 }

@@ -1,0 +1,114 @@
+"""Values read back from the drawings: positions of lines, gaps, classes of the map, and small charts on one scale."""
+
+import re
+from itertools import groupby
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.outputs.report import find_page_charts, render_html
+from pipelines.outputs.small_multiples import MAX_PANELS, draw_small_multiples
+from pipelines.outputs.trend_chart import NO_BAND, BandPoint, TrendBand, TrendSeries, draw_trend_chart
+from pipelines.outputs.value_map import build_value_map
+from tests.outputs.test_answer_trend import over_time
+from tests.outputs.test_trend_chart import monthly
+from tests.report_sample import sample
+
+FIGURES = st.lists(st.one_of(st.none(), st.floats(0, 1000, allow_nan=False)), min_size=3, max_size=24).filter(
+    lambda values: sum(value is not None for value in values) > 1
+)
+
+
+def exact(value: float) -> str:
+    return f"{value!r}"
+
+
+def value_scale(svg: str) -> tuple[float, float, float, float]:
+    """Return two labels of the value axis, each with its height in the drawing."""
+    labels = re.findall(r'<text x="[\d.]+" y="([\d.]+)" text-anchor="end">([^<]+)</text>', svg)
+    heights = sorted((float(text), float(y) - 4) for y, text in labels if re.fullmatch(r"-?[\d.e+]+", text))
+    (low, at_low), (high, at_high) = heights[0], heights[-1]
+    return low, at_low, high, at_high
+
+
+def values_drawn(svg: str, scale: str = "") -> dict[str, list[list[float]]]:
+    """Return the values at the positions of each line, in runs that a line joins."""
+    low, at_low, high, at_high = value_scale(scale or svg)
+    found: dict[str, list[list[float]]] = {}
+    for name, path, dots in re.findall(
+        r'data-name="([^"]+)"[^>]*data-values="[^"]*"><path d="([^"]*)"/>(.*?)</g>', svg
+    ):
+        runs = [[float(point.split(" ")[1]) for point in run.split("L")] for run in path.split("M")[1:]]
+        found[name] = [[low + (y - at_low) / (at_high - at_low) * (high - low) for y in run] for run in runs]
+        assert dots.count("<circle") >= sum(len(run) == 1 for run in runs)
+    return found
+
+
+def runs_of(values: list[float | None]) -> list[list[float]]:
+    groups = groupby(values, key=lambda value: value is None)
+    return [[value for value in group if value is not None] for missing, group in groups if not missing]
+
+
+def assert_close(drawn: list[list[float]], runs: list[list[float]], spread: float) -> None:
+    assert [len(run) for run in drawn] == [len(run) for run in runs]
+    for one, other in zip(drawn, runs, strict=True):
+        assert one == pytest.approx(other, abs=spread / 400)
+
+
+@given(values=FIGURES)
+def test_positions_of_a_line_are_its_values_and_gaps_are_gaps(values: list[float | None]) -> None:
+    svg = draw_trend_chart([monthly(*values)], "Rate", exact)
+    low, _, high, _ = value_scale(svg)
+    assert_close(values_drawn(svg)["Merton"], runs_of(values), high - low)
+
+
+@given(one=FIGURES, other=FIGURES)
+def test_small_charts_have_one_scale(one: list[float | None], other: list[float | None]) -> None:
+    panels = draw_small_multiples({"A": monthly(*one), "B": monthly(*other)}, NO_BAND, exact)
+    low, _, high, _ = value_scale(panels[0].svg)
+    for panel, values in zip(panels, (one, other), strict=True):
+        assert_close(values_drawn(panel.svg, panels[0].svg)["Merton"], runs_of(values), high - low)
+    assert panels[1].svg.count("<use ") == 1 and panels[0].svg.count("<use ") == 0
+
+
+def test_one_trend_alone_has_no_small_charts() -> None:
+    assert draw_small_multiples({"A": monthly(1, 2), "B": monthly(3, None)}, NO_BAND, exact) == []
+
+
+def test_band_of_small_charts_is_drawn_once() -> None:
+    series = monthly(1, 2, 3)
+    band = TrendBand("eight in ten", [BandPoint(point.start, point.end, 0.5, 3.5) for point in series.points])
+    panels = draw_small_multiples({"A": series, "B": series}, band, exact)
+    assert [panel.svg.count('class="band"') for panel in panels] == [1, 0]
+
+
+def test_page_has_a_small_chart_for_each_of_few_places() -> None:
+    report = over_time()
+    html = render_html(report)
+    names = re.findall(r'<h4><a href="places/(\w+).html">', html.split('class="panels"')[1].split("</section>")[0])
+    assert sorted(names) == sorted(report.places["place_code"]) and len(names) <= MAX_PANELS
+    history = report.over_time.filter(pl.col("level") == "place", pl.col("value") < 90).sort("period_start")
+    scale = next(panel.svg for panel in find_page_charts(report).trend["panels"])  # type: ignore[index]
+    for panel in find_page_charts(report).trend["panels"]:  # type: ignore[index]
+        own = history.filter(pl.col("place_code") == panel.code)["value"].to_list()
+        assert_close(next(iter(values_drawn(panel.svg, scale).values())), [own], 10)
+
+
+def test_class_of_each_place_contains_its_value() -> None:
+    report = sample()
+    charts = find_page_charts(report)
+    assert charts.answer
+    drawn = build_value_map(charts.answer, charts.rankings)
+    ranges = {row["style"]: [float(text) for text in row["text"].split(" to ")] for row in drawn.legend}
+    values = dict(charts.answer.comparable.select("place_code", "value").iter_rows())
+    assert len(values) == 5
+    for code, value in values.items():
+        ends = ranges[drawn.shapes[code].style]
+        assert ends[0] <= value <= ends[-1] and drawn.shapes[code].value == repr(value)
+
+
+def test_line_without_figures_is_left_out() -> None:
+    empty = TrendSeries("Empty", monthly(None, None).points)
+    assert "Empty" not in draw_trend_chart([monthly(1, 2), empty], "Rate", exact)
