@@ -19,6 +19,7 @@ from pipelines.outputs.small_multiples import MAX_PANELS, draw_small_multiples
 from pipelines.outputs.trend_chart import (
     NO_BAND,
     BandPoint,
+    Mark,
     Role,
     TrendBand,
     TrendPoint,
@@ -173,7 +174,8 @@ def _find_band(history: pl.DataFrame, periods: list[ReferencePeriod], noun: str)
         values, marks = by_period.get(period, ([], []))
         is_enough = 2 * len(values) >= most > 0
         ends = (values[len(values) // 10], values[-1 - len(values) // 10]) if is_enough else (None, None)
-        points.append(BandPoint(*period, *ends, "break" if 2 * marks.count("break") > len(marks) else ""))
+        mark: Mark = "break" if 2 * marks.count("break") > len(marks) else ""
+        points.append(BandPoint(period.start, period.end, *ends, mark))
     return TrendBand(f"eight in ten {noun}", points)
 
 

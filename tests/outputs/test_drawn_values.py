@@ -27,8 +27,9 @@ def exact(value: float) -> str:
 
 def value_scale(svg: str) -> tuple[float, float, float, float]:
     """Return two labels of the value axis, each with its height in the drawing."""
-    labels = re.findall(r'<text x="[\d.]+" y="([\d.]+)" text-anchor="end">([^<]+)</text>', svg)
-    heights = sorted((float(text), float(y) - 4) for y, text in labels if re.fullmatch(r"-?[\d.e+]+", text))
+    labels = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="end">([^<]+)</text>', svg)
+    left = min(float(x) for x, _, _ in labels)
+    heights = sorted((float(text), float(y) - 4) for x, y, text in labels if float(x) == left)
     (low, at_low), (high, at_high) = heights[0], heights[-1]
     return low, at_low, high, at_high
 
