@@ -49,6 +49,7 @@ def larger_place_table(report: Report) -> list[dict[str, Any]]:
         {
             "place_code": "",
             "place_name": name,
+            "welsh_name": "",
             "where": f"{code}, {places:,} places",
             "met": met.get(code, "no needs"),
             "verdict": "",

@@ -66,16 +66,19 @@ def _place_rows(report: Report) -> list[dict[str, Any]]:
     """Return each place with its name, location, number of needs met and verdict."""
     met = {code: f"{known:,} of {asked:,}" for code, known, asked in count_needs_met(report).iter_rows()}
     verdicts = dict(summarise_by_place(report.history.verdicts).select("place_code", "verdict").iter_rows())
-    places = report.places.sort("place_name", "place_code").select("place_code", "place_name", "region", "nation")
+    places = report.places.sort("place_name", "place_code").select(
+        "place_code", "place_name", "place_name_welsh", "region", "nation"
+    )  # fmt: skip
     return [
         {
             "place_code": code,
             "place_name": name,
+            "welsh_name": welsh if welsh and welsh != name else "",
             "where": ", ".join(dict.fromkeys(part for part in (region or nation, code) if part)),
             "met": met.get(code, "no needs"),
             "verdict": VERDICT_WORDS.get(verdicts.get(code, ""), ""),
         }
-        for code, name, region, nation in places.iter_rows()
+        for code, name, welsh, region, nation in places.iter_rows()
     ]
 
 

@@ -505,3 +505,10 @@ def test_need_with_a_proxy_is_not_met_and_is_requested() -> None:
         for version in (report, proxied)
     ]
     assert requested[1] == requested[0] + 1
+
+
+def test_welsh_name_of_a_place_is_marked_as_welsh() -> None:
+    report = sample()
+    welsh = pl.when(pl.col("place_code") == "E09000001").then(pl.lit("Dinas Llundain")).alias("place_name_welsh")
+    html = render_html(report._replace(places=report.places.with_columns(welsh)))
+    assert html.count('<span lang="cy">') == 1 and '<span lang="cy">Dinas Llundain</span>' in html
