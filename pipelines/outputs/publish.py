@@ -66,7 +66,7 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
         yield "csv", cells_csv(report).encode("utf-8")
         yield "csv-metadata.json", build_csv_metadata(report).encode("utf-8")
         yield "xlsx", build_spreadsheet(report)
-    if charts.answer and charts.rankings:
+    if charts.answer and charts.rankings and not report.is_by_larger_place:
         yield MAP_ENDING, map_csv(charts.answer).encode("utf-8")
     if charts.trend and charts.trend["table"]:
         yield TREND_ENDING, trend_csv(charts.trend["table"], charts.trend["band"]).encode("utf-8")

@@ -203,7 +203,7 @@ def render_index(project: Project, datasets: list[Dataset], boundaries: Collecti
     pages = read_table(pages_path(project))
     usual = pages["changed"].mode().max() if pages.height else None
     places = group_by_kind(
-        pages.with_columns(pl.when(pl.col("changed") != usual).then("changed").alias("changed")),
+        pages.with_columns(pl.when(pl.col("changed") != pl.lit(usual, pl.Date)).then("changed").alias("changed")),
         load_places(project).kinds,
     )
     day = format_day(project.as_of)

@@ -16,9 +16,9 @@ from tests.outputs.test_answer_trend import over_time
 from tests.outputs.test_trend_chart import monthly
 from tests.report_sample import sample
 
-FIGURES = st.lists(st.one_of(st.none(), st.floats(0, 1000, allow_nan=False)), min_size=3, max_size=24).filter(
-    lambda values: sum(value is not None for value in values) > 1
-)
+FIGURES = st.lists(
+    st.one_of(st.none(), st.integers(0, 100_000).map(lambda number: number / 100)), min_size=3, max_size=24
+).filter(lambda values: sum(value is not None for value in values) > 1)
 
 
 def exact(value: float) -> str:
