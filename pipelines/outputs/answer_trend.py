@@ -175,7 +175,7 @@ def _find_band(history: pl.DataFrame, periods: list[ReferencePeriod], noun: str)
         is_enough = 2 * len(values) >= most > 0
         ends = (values[len(values) // 10], values[-1 - len(values) // 10]) if is_enough else (None, None)
         mark: Mark = "break" if 2 * marks.count("break") > len(marks) else ""
-        points.append(BandPoint(period.start, period.end, *ends, mark))
+        points.append(BandPoint(*period, ends[0], ends[1], mark))
     return TrendBand(f"eight in ten {noun}", points)
 
 

@@ -46,6 +46,13 @@ class Firefox:
         values = {"script": script, "args": [], "sandbox": "default", "newSandbox": False}
         return self.send("WebDriver:ExecuteScript", values)["value"]
 
+    def wait_for(self, condition: str) -> None:
+        """Wait until a condition of the page holds, 30 seconds at most."""
+        deadline = time.monotonic() + 30
+        while not self.run(f"return Boolean({condition})"):
+            assert time.monotonic() < deadline, condition
+            time.sleep(0.1)
+
     def run_later(self, script: str) -> Any:
         """Run a script that calls its last argument with the result."""
         values = {"script": script, "args": [], "sandbox": None, "scriptTimeout": 60_000}

@@ -70,7 +70,7 @@ def test_table_is_sorted_from_the_keyboard_and_says_so(open_page: OpenPage) -> N
     button = page.locator("table[data-sort] thead button", has_text="Claimants of")
     button.focus()
     page.keyboard.press("Enter")
-    head = page.locator("table[data-sort] thead th", has=button)
+    head = button.locator("xpath=..")
     assert head.get_attribute("aria-sort") == "descending"
     assert page.locator("table[data-sort] tbody th a").first.inner_text() == "Birmingham"
     page.keyboard.press("Space")

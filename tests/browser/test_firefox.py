@@ -36,6 +36,7 @@ def test_place_is_found_by_its_name_former_name_code_and_postcode(
     found = firefox.run("return [...document.querySelectorAll('#find li a')].map(e => e.textContent)")
     assert name in found
     firefox.press(ENTER)
+    firefox.wait_for("location.pathname.includes('/places/') && document.readyState === 'complete'")
     assert firefox.run("return document.querySelector('h1').textContent") == name
 
 
