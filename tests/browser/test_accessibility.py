@@ -111,7 +111,7 @@ def test_page_prints_without_controls(open_page: OpenPage, name: str) -> None:
     page = open_page(name, 700, 1000)
     page.emulate_media(media="print")
     for control in (".find", ".filter", ".get", "nav"):
-        assert not any(each.is_visible() for each in page.locator(control).all()), control
+        assert not any(part.is_visible() for part in page.locator(control).all()), control
     assert page.evaluate("document.documentElement.scrollWidth") <= 700
 
 

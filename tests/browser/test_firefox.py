@@ -33,8 +33,8 @@ def test_place_is_found_by_its_name_former_name_code_and_postcode(
     firefox.open(output_path(built_small / "store", "index.html"))
     firefox.run("document.getElementById('find-text').focus()")
     firefox.press(typed)
-    found = firefox.run("return [...document.querySelectorAll('#find li a')].map(e => e.textContent)")
-    assert name in found
+    names = firefox.run("return [...document.querySelectorAll('#find li a')].map(e => e.textContent)")
+    assert name in names
     firefox.press(ENTER)
     firefox.wait_for("location.pathname.includes('/places/') && document.readyState === 'complete'")
     assert firefox.run("return document.querySelector('h1').textContent") == name
@@ -62,9 +62,9 @@ def test_small_charts_share_the_band_with_its_colour(firefox: Firefox, built_sma
 def test_axe_finds_no_violation(firefox: Firefox, built_small: Path, name: str) -> None:
     firefox.open(output_path(built_small / "store", name))
     axe = AXE.read_text(encoding="utf-8")
-    found = firefox.run_later(
+    violations = firefox.run_later(
         f"{axe}; const done = arguments[arguments.length - 1];"
         "window.axe.run(document, {resultTypes: ['violations']})"
         ".then(r => done(r.violations.map(v => v.id + ' ' + v.nodes[0].html.slice(0, 200))), e => done(['' + e]));"
     )
-    assert found == []
+    assert violations == []

@@ -37,14 +37,14 @@ def value_scale(svg: str) -> tuple[float, float, float, float]:
 def values_drawn(svg: str, scale: str = "") -> dict[str, list[list[float]]]:
     """Return the values at the positions of each line, in runs that a line joins."""
     low, at_low, high, at_high = value_scale(scale or svg)
-    found: dict[str, list[list[float]]] = {}
+    drawn: dict[str, list[list[float]]] = {}
     for name, path, dots in re.findall(
         r'data-name="([^"]+)"[^>]*data-values="[^"]*"><path d="([^"]*)"/>(.*?)</g>', svg
     ):
         runs = [[float(point.split(" ")[1]) for point in run.split("L")] for run in path.split("M")[1:]]
-        found[name] = [[low + (y - at_low) / (at_high - at_low) * (high - low) for y in run] for run in runs]
+        drawn[name] = [[low + (y - at_low) / (at_high - at_low) * (high - low) for y in run] for run in runs]
         assert dots.count("<circle") >= sum(len(run) == 1 for run in runs)
-    return found
+    return drawn
 
 
 def runs_of(values: list[float | None]) -> list[list[float]]:
