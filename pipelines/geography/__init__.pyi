@@ -27,6 +27,7 @@ from .load import load_postcode_tables as load_postcode_tables
 from .names import NO_SIMILAR_NAME as NO_SIMILAR_NAME
 from .names import build_name_table as build_name_table
 from .names import fold_name as fold_name
+from .names import split_combined_label as split_combined_label
 from .names import suggest_codes as suggest_codes
 from .names import suggest_places as suggest_places
 from .nearest_neighbours import MODELS as MODELS

@@ -75,6 +75,29 @@ def build_name_table(places: pl.DataFrame, reviewed: dict[str, str]) -> dict[str
     return plain | {fold_name(label): code for label, code in reviewed.items()}
 
 
+_BETWEEN_NAMES = re.compile(r"\s*(?:\band\b|[&/+,;])\s*", re.IGNORECASE)
+
+
+def split_combined_label(label: str, names: dict[str, str]) -> tuple[str, ...]:
+    """Return the codes of several places named in one label, such as `Hackney and City of London`; empty for others.
+
+    `names` is a table of names (build_name_table). A label that is a name itself, such as `Brighton and Hove`, names
+    one place. Every part of the label must be a name; of several divisions, the one with the fewest parts is used.
+    """
+    if fold_name(label) in names:
+        return ()
+    breaks = [(match.start(), match.end()) for match in _BETWEEN_NAMES.finditer(label)]
+    starts, ends = [0, *(end for _, end in breaks)], [*(start for start, _ in breaks), len(label)]
+    best: list[tuple[str, ...] | None] = [(), *[None] * len(ends)]
+    for last in range(1, len(ends) + 1):
+        for first in range(last):
+            before, code = best[first], names.get(fold_name(label[starts[first] : ends[last - 1]]))
+            if before is not None and code and (best[last] is None or len(before) + 1 < len(best[last] or ())):
+                best[last] = (*before, code)
+    codes = tuple(dict.fromkeys(best[-1] or ()))
+    return codes if len(codes) > 1 else ()
+
+
 def suggest_places(label: str, places: pl.DataFrame, most: int = 3) -> str:
     """Suggest the areas with names similar to a label, for a person to choose."""
     names = {fold_name(name): f"{code} {name}" for code, name in places.select("place_code", "place_name").iter_rows()}

@@ -28,10 +28,17 @@ from pipelines.core.schema import (
 from pipelines.core.store import Snapshot
 from pipelines.declarations.corrections import Correction, apply_corrections
 from pipelines.declarations.source import Source
-from pipelines.geography import KnownCodes, describe_unknown_code, describe_use, fold_name, summarise_known_codes
+from pipelines.geography import (
+    KnownCodes,
+    describe_unknown_code,
+    describe_use,
+    fold_name,
+    split_combined_label,
+    summarise_known_codes,
+)
 from pipelines.observations.published_limits import add_published_limits
 from pipelines.observations.reference_period import add_period
-from pipelines.readers import Sheet, match_texts, melt_sheet, parse_values, set_fault, strip_footnote_mark
+from pipelines.readers import Sheet, match_texts, melt_sheet, parse_band, parse_values, set_fault, strip_footnote_mark
 
 _SHARED = (*ENCODED_TEXTS, "source", "release", "geography", "unit", "file")
 CELLS: dict[str, Column] = {
@@ -87,7 +94,8 @@ def conform_release(
     """
     cells = _encode_texts(melt_sheet(sheet, source))
     cells = _fault_ragged_rows(add_period(cells, sheet, source, snapshot), sheet)
-    cells = _fault_contradicting_labels(_assign_place_codes(cells, source, codes), source, codes)
+    cells = _combine_labelled_places(_assign_place_codes(cells, source, codes), source, codes)
+    cells = _fault_contradicting_labels(cells, source, codes)
     cells = apply_corrections(cells, corrections, source)
     cells = parse_values(cells, source).with_columns(pl.col("printed").alias("text"))
     cells = _fault_impossible_figures(cells, source)
@@ -145,6 +153,34 @@ def _assign_place_codes(cells: pl.DataFrame, source: Source, codes: Codes) -> pl
         pl.coalesce("fault", "_fault").alias("fault"),
         pl.coalesce("fault_evidence", "_evidence").alias("fault_evidence"),
     ).drop("_fault", "_evidence")
+
+
+def _combine_labelled_places(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
+    """Give the figures of a label that names several places, one of them by its code, a code for all of them.
+
+    A file may add a neighbour to the label of a place, from one day on, and leave the code as it was.
+    """
+    if not (source.columns and source.columns.label):
+        return cells
+    key = ["place_code", "place_label"]
+    pairs = cells.select(key).unique(maintain_order=True).rows()
+    declared = {frozenset(group): group for group in source.published_together}
+    combined = {}
+    for code, label in pairs:
+        named = split_combined_label(strip_footnote_mark(label or "", source.footnotes), codes.names)
+        if named and (code is None or code in named):
+            combined[f"{code or ''}\t{label}"] = "+".join(declared.get(frozenset(named), named))
+    if not combined:
+        return cells
+    pair = pl.concat_str(pl.col("place_code").cast(pl.String).fill_null(""), pl.col("place_label").cast(pl.String),
+                         separator="\t")  # fmt: skip
+    code = pair.replace_strict(combined, default=None, return_dtype=pl.String)
+    is_combined = code.is_not_null() & (pl.col("fault").is_null() | (pl.col("fault") == "unmatched_place"))
+    return cells.with_columns(
+        pl.when(is_combined).then(code).otherwise(pl.col("place_code").cast(pl.String)).cast(pl.Categorical)
+        .alias("place_code"),
+        *(pl.when(~is_combined).then(name).alias(name) for name in ("fault", "fault_evidence")),
+    )  # fmt: skip
 
 
 _ALIKE = 0.7
@@ -264,12 +300,18 @@ def add_marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     low = {text: marker.lower_bound for text, marker in source.markers.items()}
     high = {text: marker.upper_bound for text, marker in source.markers.items()}
     hidden = pl.col("obs_status").is_in(sorted(STATUSES_WITHOUT_VALUE))
+    scale = _by_measure({name: measure.scale for name, measure in source.measures.items()}, pl.Float64)
     return cells.with_columns(
         pl.when(hidden)
-        .then(pl.col("published_marker").replace_strict(bounds, default=None, return_dtype=pl.Float64))
+        .then(
+            pl.coalesce(
+                pl.col("published_marker").replace_strict(bounds, default=None, return_dtype=pl.Float64),
+                parse_band(pl.col("published_marker").cast(pl.String), end) * scale,
+            )
+        )
         .otherwise(name)
         .alias(name)
-        for name, bounds in (("lower_bound", low), ("upper_bound", high))
+        for end, (name, bounds) in enumerate((("lower_bound", low), ("upper_bound", high)), start=1)
     )
 
 

@@ -17,6 +17,7 @@ from .sniff import SniffedFile as SniffedFile
 from .sniff import sniff_file as sniff_file
 from .tidy import tidy_sheet as tidy_sheet
 from .values import looks_like_figure as looks_like_figure
+from .values import parse_band as parse_band
 from .values import parse_number as parse_number
 from .values import parse_values as parse_values
 from .values import set_fault as set_fault

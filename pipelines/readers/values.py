@@ -17,6 +17,16 @@ _SPACES = "[\u00a0\u202f\u2009]"
 """Non-breaking spaces; in a figure they group thousands, like commas."""
 
 
+BAND = r"^(\d{1,3}(?:,\d{3})+|\d+) to (\d{1,3}(?:,\d{3})+|\d+)$"
+"""A published band of figures, such as `1 to 4`: no figure, with two bounds."""
+
+
+def parse_band(text: pl.Expr, end: int) -> pl.Expr:
+    """Parse the lower (1) or upper (2) end of a band; null for any other text, and where the ends are reversed."""
+    ends = [text.str.extract(BAND, n).str.replace_all(",", "").cast(pl.Float64, strict=False) for n in (1, 2)]
+    return pl.when(ends[0] <= ends[1]).then(ends[end - 1])
+
+
 def parse_values(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Separate figures from markers and assign the worst status of cell, footnote mark, column and heading.
 
@@ -62,9 +72,11 @@ def _parse_texts(texts: pl.DataFrame, source: Source) -> pl.DataFrame:
     )
     # A number beyond the range of a float, such as 1e400, is no figure.
     is_number = pl.col("_figure").is_finite().fill_null(False)
-    is_marker = pl.col("_bare").is_in(marker_texts) | (pl.col("_bare") == "")
+    is_band = parse_band(pl.col("_bare"), 1).is_not_null() & ~pl.col("_bare").is_in(marker_texts)
+    is_marker = pl.col("_bare").is_in(marker_texts) | (pl.col("_bare") == "") | is_band
     status = {text: marker.status for text, marker in source.markers.items()}
     by_cell = _status_by_text("_bare", {"": "not_available", **status}, is_number)
+    by_cell = pl.when(is_band).then(pl.lit("low")).otherwise(by_cell)
     by_row = _select_worse_status(status)
     # A blank cell has no status itself: where its row has one, such as z or [c], that applies.
     hidden = by_cell.is_in(sorted(STATUSES_WITHOUT_VALUE)) & ~(

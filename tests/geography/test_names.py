@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.geography.names import build_name_table, fold_name, suggest_places
+from pipelines.geography.names import build_name_table, fold_name, split_combined_label, suggest_places
 
 PLACES = pl.DataFrame(
     [("W06000001", "Isle of Anglesey", "Ynys Môn"), ("E06000023", "Bristol, City of", None),
@@ -58,3 +58,24 @@ def test_ambiguous_name_is_not_matched() -> None:
 
 def test_correctly_decoded_text_is_unchanged() -> None:
     assert fold_name("São Ãvila") == fold_name("Sao Avila")
+
+
+@pytest.mark.parametrize(
+    ("label", "codes"),
+    [
+        ("Hackney and City of London", ("H", "L")),
+        ("Cornwall & Isles of Scilly", ("C", "S")),
+        ("Isles of Scilly, Cornwall", ("S", "C")),
+        ("Brighton and Hove", ()),
+        ("Brighton and Hove and Cornwall", ("B", "C")),
+        ("Hackney", ()),
+        ("Hackney and Hackney", ()),
+        ("Hackney and elsewhere", ()),
+        ("Bath and North East Somerset", ()),
+        ("and", ()),
+        ("", ()),
+    ],
+)
+def test_label_of_several_places_is_split_into_names_only(label: str, codes: tuple[str, ...]) -> None:
+    names = {"hackney": "H", "london (city)": "L", "cornwall": "C", "isles of scilly": "S", "brighton and hove": "B"}
+    assert split_combined_label(label, names) == codes

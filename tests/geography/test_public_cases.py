@@ -14,7 +14,7 @@ from pipelines.declarations.project import Project
 from pipelines.gaps.answer import answer_problem
 from pipelines.geography.access import load_geography, load_places
 from pipelines.geography.register import require_places
-from pipelines.observations.access import load_source_tables
+from pipelines.observations.access import load_source_tables, scan_observations
 from pipelines.observations.intake import inspect_file
 from tests.command import ROOT
 from tests.small import places_only
@@ -34,13 +34,17 @@ SOURCES = {
     "turnout": (CASES / "06-ward-code-reused" / "wards_valid.csv", "ward_2019", "ward_code", "ward_name", "year",
                 "turnout", "year"),
     "score": (CASES / "08-malformed-codes" / "wards_2018.csv", "ward_2018", "code", "name", "year", "score", "year"),
+    "cases": (CASES / "16-name-drift-and-band" / "cases.csv", "lad_2019", "AreaCode", "Area", "Date", "TotalCases",
+              "day"),
 }  # fmt: skip
 PROBLEMS = {
     "boards": ("icb_2024", "waiting", "month", "2026-05"),
     "boards_of_2026": ("icb_2026", "waiting_new", "month", "2026-05"),
+    "cases_of_both": ("lad_2019", "cases", "month", "2020-03"),
     "authorities": ("combined_authority_2024", "starts", "year", "2024"),
     "authorities_of_2026": ("combined_authority_2026", "starts", "year", "2024"),
 }
+OVER_TIME = {"cases_of_both": "{over_time: last}"}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +63,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for name, (system, measure, grain, period) in PROBLEMS.items():
         (root / "pipelines" / "problems" / f"{name}.sql").write_text(
             f"/*\nquestion: q\ndecision: d\nowner: o\ngeography: {system}\ngrain: {grain}\n"
-            f"periods: {{start: '{period}', end: '{period}'}}\nneeds: {{{measure}: {{}}}}\n*/\n"
+            f"periods: {{start: '{period}', end: '{period}'}}\nneeds: {{{measure}: {OVER_TIME.get(name, '{}')}}}\n*/\n"
             f"select place_period.place_code, place_period.period_start, {measure}.value as n\n"
             f"from {system}.place_period join {system}.{measure} using (place_code, period_start)\n"
         )
@@ -154,3 +158,27 @@ def test_malformed_codes_are_named_with_the_code_meant(project: Project) -> None
     assert "found 'e05009318'" in text and "perhaps E05009318 Blackwall & Cubitt Town" in text
     assert "found 'E05OO9322'" in text and "perhaps E05009322 Bromley South" in text
     assert "E05009323" not in text
+
+
+def test_label_of_two_places_makes_a_combined_area_from_its_first_day(project: Project) -> None:
+    seen = scan_observations(project, "cases").filter(pl.col("period_start") <= date(2020, 3, 7)).collect()
+    figures = {
+        (code, day.day): (value, lower, upper)
+        for code, day, value, lower, upper in seen.select(
+            pl.col("place_code").cast(pl.String), "period_start", "value", "lower_bound", "upper_bound"
+        ).iter_rows()
+    }
+    assert figures == {
+        ("E09000012", 5): (0.0, 0.0, 0.0),
+        ("E09000012+E09000001", 7): (2.0, 2.0, 2.0),
+        ("E06000052", 5): (None, 1.0, 4.0),
+        ("E06000052+E06000053", 7): (2.0, 2.0, 2.0),
+        ("E09000002", 5): (None, 1.0, 4.0),
+        ("E09000002", 7): (5.0, 5.0, 5.0),
+    }
+
+
+def test_places_of_a_combined_label_have_no_figure_of_their_own(project: Project) -> None:
+    given = answers(project, "cases_of_both")
+    assert {given[code][1] for code in ("E09000012", "E09000001", "E06000052", "E06000053")} == {"combined_area"}
+    assert given["E09000002"] == (6.0, None)

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from pipelines.declarations.source import Source
-from pipelines.readers.values import looks_like_figure, parse_number, parse_values
+from pipelines.readers.values import looks_like_figure, parse_band, parse_number, parse_values
 
 STOCK: dict[str, Any] = {"title": "s", "unit": "items", "kind": "stock", "column": "stock"}
 MARKERS = {"c": "confidential", "z": "not_applicable", "p": "provisional", "r": "revised", "[low]": "low", "..": "low"}
@@ -185,3 +185,18 @@ def test_text_is_recognised_as_a_number(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "x", "1,23", "1.2.3", "7 ", "E09000024", "."])
 def test_text_is_not_recognised_as_a_number(text: str) -> None:
     assert not looks_like_figure(text)
+
+
+def test_band_is_no_figure_and_its_ends_are_bounds() -> None:
+    assert read(declared(), ("1 to 4", ""), ("1,000 to 1,999", ""), ("4 to 4", "")) == [
+        (None, "low", "1 to 4", None), (None, "low", "1,000 to 1,999", None), (None, "low", "4 to 4", None),
+    ]  # fmt: skip
+    ends = pl.DataFrame({"text": ["1 to 4", "1,000 to 1,999", "4 to 1", "1 to", "c", None]})
+    assert ends.select(parse_band(pl.col("text"), 1), parse_band(pl.col("text"), 2).alias("upper")).rows() == [
+        (1.0, 4.0), (1000.0, 1999.0), (None, None), (None, None), (None, None), (None, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["4 to 1", "1 to 4 people", "-1 to 4", "1 to 4.5", "1to4"])
+def test_text_that_is_no_whole_band_is_a_fault(text: str) -> None:
+    assert read(declared(), (text, "")) == [(None, "normal", None, "unreadable")]
