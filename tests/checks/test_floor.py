@@ -109,7 +109,8 @@ def test_fraction_among_percentages_is_in_another_unit() -> None:
     faults = find_impossible_figures(percentages("61.0%", "50 %", "70%", "0.58"), source)
     assert faults.rows() == [(3, "unit_change", "found 0.58, where most other figures have a sign of %")]
     # A sign, no majority with a sign, and a figure above 1 are no fault.
-    for texts in (("61.0%", "50 %", "0.58%"), ("61.0%", "50", "70", "0.58"), ("61.0%", "50 %", "70%", "58")):
+    half = ("61.0%", "50 %", "70", "0.58")
+    for texts in (("61.0%", "50 %", "0.58%"), ("61.0%", "50", "70", "0.58"), half, ("61.0%", "50 %", "70%", "58")):
         assert find_impossible_figures(percentages(*texts), source).is_empty()
 
 
