@@ -12,7 +12,7 @@ import polars as pl
 from pipelines.declarations.measure import Measure, counts_residents
 from pipelines.declarations.problem_sql import parse_select
 from pipelines.outputs.report_model import DOUBTS, Report
-from pipelines.outputs.report_tables import format_figure
+from pipelines.outputs.report_tables import format_figure, title_column
 
 COMPARABLE, DOUBTED, PROXY, OTHER_PERIOD, MISSING = "comparable", "doubted", "proxy", "other_period", "missing"
 
@@ -118,7 +118,8 @@ def find_answer(report: Report) -> PageAnswer | None:
 
 def _column_title(column: str, inputs: tuple[str, ...], measures: Mapping[str, Measure]) -> str:
     """Return the title of the only measure of a column, or its name in words."""
-    return measures[inputs[0]].title if len(inputs) == 1 else column.replace("_", " ").capitalize()
+    titles = [measures[name].title for name in inputs]
+    return titles[0] if len(titles) == 1 else title_column(column, titles)
 
 
 def _common_unit(column: str, inputs: tuple[str, ...], measures: Mapping[str, Measure]) -> str:

@@ -1,6 +1,8 @@
 """Table of results by place in a gap report, and the format of its figures."""
 
 import math
+import re
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -212,9 +214,21 @@ def _highest_list(report: Report, name: str, most: int) -> dict[str, Any]:
         )
         for code, value in top
     ]
-    title = measure.title if measure else name.replace("_", " ").capitalize()
+    title = measure.title if measure else title_column(name, [item.title for item in inputs])
     return {"name": name, "title": title, "unit": measure.unit if measure else "", "rows": rows, "known": known.height,
             "ordered": ordered, "doubtful": doubtful}  # fmt: skip
+
+
+def title_column(name: str, titles: Sequence[str]) -> str:
+    """Return the name of a computed column as a title; names of several words are written as in the given titles.
+
+    Numbers are written as in text: the words "per 1000 residents 16 64" become "per 1,000 residents 16 to 64".
+    """
+    text = re.sub(r"(?<=\d) (?=\d)", " to ", name.replace("_", " "))
+    text = re.sub(r"(?<=per )\d{4,}", lambda number: f"{int(number[0]):,}", text)
+    for phrase in re.findall(r"\b[A-Z][\w-]+(?: [A-Z][\w-]+)+|\b[A-Z]{2,}\b", ". ".join(titles)):
+        text = re.sub(rf"\b{re.escape(phrase)}\b", phrase, text, flags=re.IGNORECASE)
+    return text[0].upper() + text[1:]
 
 
 def _doubted_places(report: Report, column: str) -> pl.DataFrame:

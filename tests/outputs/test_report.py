@@ -41,6 +41,7 @@ from pipelines.outputs.report_tables import (
     period_table,
     place_table,
     runs_path,
+    title_column,
 )
 from pipelines.outputs.warehouse import TABLE_MEANING
 from tests.report_sample import FORMULA, HARM, MEASURES, NAMES, of_estimates, sample
@@ -512,3 +513,16 @@ def test_welsh_name_of_a_place_is_marked_as_welsh() -> None:
     welsh = pl.when(pl.col("place_code") == "E09000001").then(pl.lit("Dinas Llundain")).alias("place_name_welsh")
     html = render_html(report._replace(places=report.places.with_columns(welsh)))
     assert html.count('<span lang="cy">') == 1 and '<span lang="cy">Dinas Llundain</span>' in html
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("universal_credit_households_per_1000_residents_16_64",
+         "Universal Credit households per 1,000 residents 16 to 64"),
+        ("deaths_2025", "Deaths 2025"),
+        ("share_of_nhs_beds", "Share of NHS beds"),
+    ],
+)  # fmt: skip
+def test_computed_column_has_a_title_and_no_name_of_a_column(name: str, title: str) -> None:
+    assert title_column(name, ["Households on Universal Credit", "Beds of the NHS"]) == title
