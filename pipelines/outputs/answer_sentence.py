@@ -1,5 +1,6 @@
 """The first sentence of a problem's page: the figure, its place and period, how sure it is, and the gaps."""
 
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -79,10 +80,15 @@ def _state_doubt(end: End) -> str:
 
 
 def _time_of(answer: PageAnswer, end: End) -> str:
-    """Return the reference period of the leading figure with its preposition: in a month or year, on a day."""
+    """Return the reference period of the leading figure with its preposition."""
     first = answer.figures.filter(pl.col("place_code") == end.rows[0].code).row(0, named=True)
-    is_day = first["reference_start"] == first["reference_end"]
-    return f"{'on' if is_day else 'in'} {format_period(first['reference_start'], first['reference_end'])}"
+    return add_preposition(first["reference_start"], first["reference_end"])
+
+
+def add_preposition(start: date, end: date) -> str:
+    """Return a period with its preposition: in a month or year, on a day, from one time to another."""
+    text = format_period(start, end)
+    return f"{'on' if start == end else 'from' if ' to ' in text else 'in'} {text}"
 
 
 def period_of_groups(answer: PageAnswer) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipelines.declarations.problem import Answer, Need
 from pipelines.outputs.answer import PageAnswer, choose_answer_column, find_answer
 from pipelines.outputs.answer_ranking import rank_answer
-from pipelines.outputs.answer_sentence import list_uncompared, sentence_values, state_answer
+from pipelines.outputs.answer_sentence import add_preposition, list_uncompared, sentence_values, state_answer
 from pipelines.outputs.report import render_html
 from pipelines.outputs.report_model import Report
 from pipelines.outputs.value_map import build_value_map, classify, cut_classes
@@ -159,3 +159,16 @@ def test_page_has_one_count_of_verdicts_and_no_harm() -> None:
     html = render_html(sample())
     assert html.count("places: answerable;") == 1 and HARM not in html
     assert html.index('id="answer"') < html.index('id="places"') < html.index('id="missing"') < html.index('id="built"')
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "text"),
+    [
+        (date(2025, 1, 1), date(2025, 12, 31), "in 2025"),
+        (date(2025, 2, 28), date(2025, 2, 28), "on 28 February 2025"),
+        (date(2025, 4, 1), date(2026, 3, 31), "from April 2025 to March 2026"),
+        (date(2020, 3, 9), date(2022, 2, 27), "from 9 March 2020 to 27 February 2022"),
+    ],
+)
+def test_period_has_the_preposition_of_its_kind(start: date, end: date, text: str) -> None:
+    assert add_preposition(start, end) == text
