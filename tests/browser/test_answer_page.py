@@ -80,7 +80,7 @@ def test_no_label_of_a_chart_or_map_covers_another(browser: Browser, tmp_path: P
             (a, b) for a, b in pairs if a[0] < b[2] and b[0] < a[2] and a[1] + 3 < b[3] and b[1] + 3 < a[3]
         ]  # fmt: skip
         assert covered == []
-    assert page.locator("svg.tc").count() == 1
+    assert page.locator("svg.tc:not(.panel)").count() == 1 and page.locator("svg.panel").count() == 5
     page.context.close()
 
 
