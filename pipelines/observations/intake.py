@@ -23,6 +23,8 @@ from pipelines.observations.local_contract import PERIOD_EXAMPLES
 MAX_MESSAGES = 40
 """Maximum number of messages printed; the others are counted."""
 
+MOST_RELEASES = 12
+"""Newest stored releases with which a file is compared."""
 COPIED_KEY = ("measure", "place_code", "period_start")
 FEWEST_COPIED, FEWEST_COPIED_VALUES, COPIED_SHARE = 50, 10, 0.95
 """Places, different figures, and share of equal figures from which a period is a copy of another."""
@@ -55,14 +57,20 @@ def inspect_file(project: Project, content: bytes, snapshot: Snapshot) -> list[s
 
 
 def _read_stored_cells(project: Project, context: ReadingContext) -> pl.DataFrame:
-    """Read the usable figures of the stored releases of a source again: COPIED_KEY and value."""
-    read = [
-        read_release(context, snapshot, read_snapshot(project.home, snapshot.sha256)).cells
-        for group in stored_releases(project.home, context.name, project.as_of)
-        for snapshot in group
-    ]
-    usable = [cells.filter(pl.col("fault").is_null()).select(*COPIED_KEY, "value") for cells in read]
-    return pl.concat(usable).unique() if usable else pl.DataFrame(schema=dict.fromkeys(COPIED_KEY, pl.String))
+    """Read the usable figures of the newest stored releases of a source again: COPIED_KEY and value."""
+    newest = stored_releases(project.home, context.name, project.as_of)[-MOST_RELEASES:]
+    tables = [_read_usable_cells(project, context, snapshot) for group in newest for snapshot in group]
+    return pl.concat(tables).unique() if tables else pl.DataFrame(schema=dict.fromkeys(COPIED_KEY, pl.String))
+
+
+def _read_usable_cells(project: Project, context: ReadingContext, snapshot: Snapshot) -> pl.DataFrame:
+    """Read the usable figures of a stored release; none where its file is not readable."""
+    try:
+        cells = read_release(context, snapshot, read_snapshot(project.home, snapshot.sha256)).cells
+    except UnreadableError:
+        cells = pl.DataFrame(schema={"measure": pl.String, "place_code": pl.String, "period_start": pl.Date,
+                                     "value": pl.Float64, "fault": pl.String})  # fmt: skip
+    return cells.filter(pl.col("fault").is_null()).select(*COPIED_KEY, "value")
 
 
 def find_copied_periods(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
