@@ -27,6 +27,7 @@ def small_project(folder: Path) -> Path:
     shutil.copytree(ROOT / "sources" / "shared", root / "sources" / "shared")
     for name in sorted(sources):
         _copy_source(name, catalogue.sources[name], root)
+    shutil.copy(ROOT / "pipelines" / "partnerships.yaml", root / "pipelines")
     for problem in PROBLEMS:
         shutil.copy(ROOT / "pipelines" / "problems" / f"{problem}.sql", root / "pipelines" / "problems")
     return root

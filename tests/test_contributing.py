@@ -32,6 +32,7 @@ def project(tmp_path: Path, recipes: dict[str, str]) -> Project:
     root = tmp_path / "project"
     shutil.copytree(ROOT / "sources", root / "sources")
     shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
+    shutil.copy(ROOT / "pipelines" / "partnerships.yaml", root / "pipelines")
     for name, text in recipes.items():
         if "/" in name:
             (root / name).write_text(text, encoding="utf-8")

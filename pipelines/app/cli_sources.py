@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.app.cli_problem import new_problem
 from pipelines.app.console import (
     AsOfOption,
     FormatOption,
@@ -19,6 +20,7 @@ from pipelines.core.object_store import TABLE_FILES
 source_commands = typer.Typer()
 new_commands = typer.Typer(help="Draft a declaration for a person to complete.", no_args_is_help=True)
 source_commands.add_typer(new_commands, name="new")
+new_commands.command("problem")(new_problem)
 
 
 class PeriodChoice(StrEnum):

@@ -1,7 +1,9 @@
 """The catalogue: all declarations of a project, read and checked against each other."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pipelines.core.errors import (
@@ -20,6 +22,7 @@ from pipelines.declarations.corrections import CORRECTIONS_SUFFIX, Correction, r
 from pipelines.declarations.defaults import SharedDefaults, apply_defaults, read_shared_defaults
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.parsed_texts import stored_parses
+from pipelines.declarations.partnership import Partnership, read_partnerships, refuse_wrong_groups
 from pipelines.declarations.problem_file import SPINE_TABLES, read_problem
 from pipelines.declarations.problem_file import Problem as Problem
 from pipelines.declarations.source import Source
@@ -45,6 +48,8 @@ class Catalogue(NamedTuple):
     """Sources with an excluded declaration, by name."""
     excluded_problems: dict[str, str]
     """Problems excluded because a source that they need is excluded, each with the reason."""
+    partnerships: Mapping[str, Partnership] = MappingProxyType({})
+    """Partnerships of places that problems may answer for, by name."""
     contents: str = ""
     """Hash of all files of the declarations, when they were read."""
 
@@ -135,6 +140,9 @@ def _read_catalogue(root: Path, contents: str) -> Catalogue:
     measure_sources = {measure: sources[name] for measure, name in owners.items()}
     paths = sorted((root / "pipelines/problems").glob("*.sql"))
     problems, left_out = _read_problems(paths, measures, measure_sources, unread)
+    partnerships = read_partnerships(root)
+    for problem in problems:
+        refuse_wrong_groups(problem.header, problem.path, partnerships)
     return Catalogue(
         root,
         sources,
@@ -150,6 +158,7 @@ def _read_catalogue(root: Path, contents: str) -> Catalogue:
         _index_comparable_measures(sources, measures),
         unread,
         left_out,
+        partnerships,
         contents,
     )
 

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-_PATTERNS = ("sources/*.*", "sources/shared/*.yaml", "pipelines/problems/*.*")
+_PATTERNS = ("sources/*.*", "sources/shared/*.yaml", "pipelines/problems/*.*", "pipelines/partnerships.yaml")
 _PROGRAM = Path(__file__).resolve().parent
 
 

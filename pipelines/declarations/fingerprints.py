@@ -14,7 +14,8 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.measure import counts_residents
 from pipelines.declarations.source import Source
 
-ANSWER_TABLES = ("cell", "view", "verdict", "loss", "discontinuity", "history")
+ANSWER_TABLES = ("cell", "view", "verdict", "loss", "discontinuity", "history",
+                 "partnership_cell", "partnership_view", "partnership_verdict")  # fmt: skip
 """State tables that answer a problem."""
 OBSERVATION_TABLES = ("slice", "set_aside", "finding", "contract", "release", "total", "doubt")
 """State tables with the observations of a source, in the order of `SourceTables`."""
@@ -163,6 +164,7 @@ def _compute_keys(catalogue: Catalogue, log: list[Snapshot], as_of: date) -> Tab
         name: hash_texts(
             answers_key,
             problem.body,
+            *(catalogue.partnerships[group].model_dump_json() for group in problem.header.groups),
             places,
             boundaries,
             areas,

@@ -189,6 +189,11 @@ class ProblemHeader(Declaration):
     )
     grain: Grain = Field(description="latest: one row per place; otherwise one row per place and period")
     periods: PeriodRange | None = Field(None, description="Periods requested, for every grain except latest")
+    groups: Annotated[tuple[Name, ...], ListAsTuple] = Field(
+        (),
+        description="Partnerships of `pipelines/partnerships.yaml` that the problem also answers for, each as a place."
+        " Counts and ranks of places leave them out",
+    )
     needs: dict[Name, Annotated[Need, BeforeValidator(lambda value: {} if value is None else value)]] = Field(
         description="Measures that the question needs, or a name with `one_of`"
     )

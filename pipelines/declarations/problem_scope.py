@@ -39,8 +39,10 @@ def refuse_open_unknowns(
 
 def refuse_impossible_problem(header: ProblemHeader, path: Path, measure_sources: Mapping[str, Source]) -> None:
     """Raise DeclarationError where the essential needs leave no nation in which the question can be answered."""
+    if not header.needs and not header.unknowns:
+        raise DeclarationError(f"{path}: needs: found none and no unknowns, expected at least one measure")
     if not header.needs:
-        raise DeclarationError(f"{path}: needs: found none, expected at least one measure that somebody publishes")
+        return  # a question that begins with its unknowns: no place can be answered, and the page states why
     nations = _nations_asked(header)
     closed = {name: _closed_nations(name, need, nations, measure_sources) for name, need in header.needs.items()}
     if all(any(nation in closed[name] for name in closed) for nation in nations):

@@ -31,6 +31,7 @@ from .ledger_load import write_ledger as write_ledger
 from .need_scope import is_needed as is_needed
 from .need_scope import is_open as is_open
 from .need_scope import open_reason as open_reason
+from .partnerships import list_partnership_places as list_partnership_places
 from .plan import Plan as Plan
 from .plan import describe_plan as describe_plan
 from .plan import flatten_plan as flatten_plan

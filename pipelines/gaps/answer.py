@@ -32,8 +32,9 @@ from pipelines.declarations.source import Source
 from pipelines.gaps.cells import build_cells, group_slices
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
 from pipelines.gaps.former_codes import split_by_codes_of_period
-from pipelines.gaps.history import build_history
+from pipelines.gaps.history import add_partnership_history, build_history
 from pipelines.gaps.need_scope import is_needed
+from pipelines.gaps.partnerships import MemberFigures, answer_partnerships
 from pipelines.gaps.proxies import apply_proxies
 from pipelines.gaps.reference_periods import instant_measures
 from pipelines.gaps.refine import mark_absent_rows, mark_places_outside_extracts, refine_gaps, withhold_implausible
@@ -91,27 +92,44 @@ def _build_answer(project: Project, problem: Problem, last_release: date) -> tup
         cells.filter(is_needed()), load_neighbours(project, problem.header.geography), catalogue.measures
     )
     cells = add_discontinuity_caveats(cells, breaks)
-    verdict_table = build_verdicts(cells, problem.header, problem_residents(project, problem)[0])
+    people = problem_residents(project, problem)[0]
+    verdict_table = build_verdicts(cells, problem.header, people)
     refuse_other_periods(problem, catalogue, cells)
     view = add_verdicts(run_problem_select(problem, system, cells, placed), verdict_table, problem)
     residuals = problem_residuals([lost], problem.name, problem.header.geography)
-    history = _build_history(project, problem, placed, system)
-    return validity, [cells, view, verdict_table, residuals, breaks, history]
+    denominators = _stack_denominators(project, problem)
+    history = _build_history(project, problem, placed, system, denominators)
+    figures = MemberFigures(system, placed, denominators, people, aside, unreadable)
+    partners = answer_partnerships(problem, catalogue, figures, validity.first, view.schema)
+    refuse_other_periods(problem, catalogue, partners.cells)
+    history = add_partnership_history(history, partners.placed)
+    return validity, [cells, view, verdict_table, residuals, breaks, history, *partners[:3]]
 
 
-def _build_history(project: Project, problem: Problem, placed: pl.DataFrame, system: pl.DataFrame) -> pl.DataFrame:
-    """Build the figures of a problem's measures over time (history.HISTORY)."""
+def _stack_denominators(project: Project, problem: Problem) -> pl.DataFrame:
+    """Stack the observations of the denominators of a problem's rates, of sources in its geography."""
     catalogue = project.catalogue
-    names = [name for name in catalogue.problem_sources(problem) if name in catalogue.observation_sources()]
-    totals = [empty_table(TOTAL), *(load_source_tables(project, name).total for name in names)]
     denominators = [
         read_denominators(project, catalogue.sources[name])
-        for name in names
+        for name in _observed_sources(project, problem)
         if catalogue.sources[name].geography == problem.header.geography
     ]
     nothing = empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
-    stacked = pl.concat([nothing, *denominators]).unique([*SLICE_KEY, "place_code"], keep="first", maintain_order=True)
-    return build_history(placed, pl.concat(totals), system, stacked, catalogue.measures)
+    return pl.concat([nothing, *denominators]).unique([*SLICE_KEY, "place_code"], keep="first", maintain_order=True)
+
+
+def _observed_sources(project: Project, problem: Problem) -> list[str]:
+    catalogue = project.catalogue
+    return [name for name in catalogue.problem_sources(problem) if name in catalogue.observation_sources()]
+
+
+def _build_history(
+    project: Project, problem: Problem, placed: pl.DataFrame, system: pl.DataFrame, denominators: pl.DataFrame
+) -> pl.DataFrame:
+    """Build the figures of a problem's measures over time (history.HISTORY)."""
+    names = _observed_sources(project, problem)
+    totals = [empty_table(TOTAL), *(load_source_tables(project, name).total for name in names)]
+    return build_history(placed, pl.concat(totals), system, denominators, project.catalogue.measures)
 
 
 def _find_unreadable_files(project: Project, problem: Problem) -> dict[str, str]:

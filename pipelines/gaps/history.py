@@ -20,7 +20,7 @@ MAX_PLACES = 2_000
 
 HISTORY: dict[str, Column] = {
     "measure": OBSERVATION_COLUMNS["measure"],
-    "level": Column(TEXT, "place: of the problem's geography; region or nation: a larger place, as context"),
+    "level": Column(TEXT, "place: of the problem's geography; region, nation or partnership: a larger place"),
     "place_code": Column(TEXT, "Code of the place, region or nation"),
     "period_start": OBSERVATION_COLUMNS["period_start"],
     "period_end": OBSERVATION_COLUMNS["period_end"],
@@ -56,6 +56,12 @@ def build_history(
         frames += [published, computed.join(published, on=HISTORY_KEY, how="anti")]
     history = pl.concat([conform_table(frame, HISTORY) for frame in frames])
     return history.unique(HISTORY_KEY, keep="first", maintain_order=True).sort(HISTORY_KEY)
+
+
+def add_partnership_history(history: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
+    """Add the figures of partnerships (MAPPED_FIGURE) to the HISTORY of a problem."""
+    own = placed.rename({"to_code": "place_code"}).with_columns(pl.lit("partnership").alias("level"))
+    return pl.concat([history, conform_table(own, HISTORY)]).sort(HISTORY_KEY)
 
 
 def _members_by_level(places: pl.DataFrame) -> dict[str, pl.DataFrame]:

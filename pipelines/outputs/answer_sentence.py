@@ -108,7 +108,7 @@ def _join(parts: list[str]) -> str:
 def _state_nothing(report: Report, answer: PageAnswer | None) -> str:
     """State that no publisher gives the figure, or why no figure can be compared."""
     places = count_places(report, report.places.height)
-    name = answer.title if answer else report.measures[next(iter(report.header.measure_needs))].title
+    name = answer.title if answer else report.measures[next(iter(report.measures))].title
     reasons = _count_reasons(answer.figures) if answer else []
     if reasons and reasons[0][0] in _NOBODY:
         end = "No body is known to collect it" if reasons[0][0] == "not_collected" else "It is collected, but not open"

@@ -105,6 +105,25 @@ def _explain(why: str) -> dict[str, Any]:
     return {"svg": "", "why": why, "band": NO_BAND, "panels": [], "table": []}
 
 
+def draw_partnership_trend(report: Report, answer: PageAnswer) -> str:
+    """Return the chart of the answer over time with a line for each partnership; blank without such figures."""
+    if len(answer.inputs) != 1 or report.partnerships.places.is_empty():
+        return ""
+    name = answer.inputs[0]
+    own = report.history_of(name).filter(pl.col("level") == "partnership")
+    history = _withhold_doubted(_same_length(own, answer))
+    periods = sorted({ReferencePeriod(*span) for span in history.select("period_start", "period_end").iter_rows()},
+                     key=lambda period: (period.end, period.start))  # fmt: skip
+    places = report.partnerships.places.select("place_code", "place_name").iter_rows()
+    roles: tuple[Role, ...] = ("own", "second", "region", "nation")
+    lines = [
+        TrendSeries(shorten(title, LONGEST_NAME, placeholder=" …"), _points(history, code, periods), role)
+        for (code, title), role in zip(places, roles, strict=False)
+    ]
+    measure = report.measures[name]
+    return draw_trend_chart(lines, f"{answer.title}, by partnership", lambda value: format_figure(value, measure))
+
+
 def _find_history(report: Report, name: str) -> pl.DataFrame:
     """Return the figures of a measure over time; those made from shorter periods are in the cells alone."""
     if not report.header.measure_needs.get(name, Need()).over_time:

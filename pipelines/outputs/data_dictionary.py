@@ -17,6 +17,7 @@ from pipelines.declarations.defaults import MeasureDefaults, SharedDeclaration
 from pipelines.declarations.endpoint import Api, ArcGis, Ckan, GovUk, JsonHop, Link, Nomis, PagedRows, StatXplore
 from pipelines.declarations.file_format import FileColumns, FileLayout
 from pipelines.declarations.measure import Marker, Measure
+from pipelines.declarations.partnership import Partnership
 from pipelines.declarations.problem import Answer, Need, Partner, PeriodRange, ProblemHeader
 from pipelines.declarations.release_schedule import ReleaseSchedule
 from pipelines.declarations.road import Road
@@ -104,6 +105,7 @@ def declarations_page() -> str:
         _describe_model(Acceptances),
         _describe_model(Acceptance),
     ]
+    parts += ["## Partnerships: `pipelines/partnerships.yaml`, by name", _describe_model(Partnership)]
     parts += ["## Costs of requests: `pipelines/problems/<name>.costs.yaml`, or `--costs FILE`"]
     parts += [_describe_model(Costs), _describe_model(Cost)]
     parts += [

@@ -1,5 +1,6 @@
 """Tables of problems, measures and sources, as declared."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -7,6 +8,7 @@ import polars as pl
 from pipelines.core.schema import DATE, TEXT, Column, table_from_records
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.measure import counts_residents
+from pipelines.declarations.partnership import Partnership, partnership_code
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import OTHER_KINDS
 
@@ -66,6 +68,27 @@ def _describe_problem(problem: Problem) -> dict[str, Any]:
         "optional_needs": ", ".join(optional) or None,
         "unknowns": ", ".join(header.unknowns) or None,
     }
+
+
+PARTNERSHIP: dict[str, Column] = {
+    "place_code": Column(TEXT, "Code of the partnership as a place"),
+    "place_name": Column(TEXT, "Name of the partnership"),
+    "kind": Column(TEXT, "Kind of partnership"),
+    "geography": Column(TEXT, "Geography of its members"),
+    "member_code": Column(TEXT, "Code of one member"),
+    "membership": Column(TEXT, "Reference for the members"),
+}
+"""One member of a declared partnership."""
+
+
+def partnerships_table(partnerships: Mapping[str, Partnership]) -> pl.DataFrame:
+    """Return a row for each member of each declared partnership (PARTNERSHIP)."""
+    rows = [
+        (partnership_code(name), item.title, item.kind, item.geography, member, item.membership)
+        for name, item in sorted(partnerships.items())
+        for member in item.members
+    ]
+    return pl.DataFrame(rows, schema={name: column.dtype for name, column in PARTNERSHIP.items()}, orient="row")
 
 
 def measures_table(catalogue: Catalogue) -> pl.DataFrame:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from pipelines.core.attempts import last_attempts
 from pipelines.core.store import output_path, read_log, read_table, state_path, table_key, table_version
-from pipelines.declarations.fingerprints import ANSWER_TABLES, compute_table_keys, hash_texts, program_key
+from pipelines.declarations.fingerprints import (
+    ANSWER_TABLES,
+    compute_table_keys,
+    hash_texts,
+    program_key,
+    public_input_sources,
+)
 from pipelines.declarations.project import Project
 from pipelines.gaps import current_answer_key, ledger_path, list_current_problems
 from pipelines.observations import has_current_tables
@@ -19,7 +25,7 @@ SEARCH = "search.js"
 """File with the search and its names; a page without the file has its links only."""
 TABLE_SCRIPT = "table.js"
 ANSWER_KINDS = {"cells": "cell", "verdicts": "verdict", "unallocated_residuals": "loss",
-                "boundary_discontinuities": "discontinuity"}  # fmt: skip
+                "boundary_discontinuities": "discontinuity", "partnership_cells": "partnership_cell"}  # fmt: skip
 """Tables of the analyst's file that stack a table of each problem, with the kind of that table."""
 DECLARED_TABLES = ("measures", "reasons", "obs_status")
 PLACE_TABLES = ("places", "area_hierarchy", "code_changes", "neighbours", "border_practices", "boundaries")
@@ -106,16 +112,18 @@ def pages_key(project: Project) -> str:
     catalogue, home = project.catalogue, project.home
     current = compute_table_keys(catalogue, home, project.as_of)
     names = list_current_problems(project, current)
+    groups = [item.model_dump_json() for item in catalogue.partnerships.values()]
     tables = [(name, table_version(state_path(home, kind, name))) for name in names for kind in PAGE_TABLES]
     tables += [(name, table_key(ledger_path(home, name))) for name in names]
     return hash_texts(
         program_key("outputs"), current.places, current.boundaries,
-        *current.apportioning.values(), *declaration_keys(project, names),
+        *current.apportioning.values(), *declaration_keys(project, names), *groups,
         *(f"{name} {version}" for name, version in tables),
+        *(current.observation[name] for name in public_input_sources(catalogue, names)),
     )  # fmt: skip
 
 
-PAGE_TABLES = ("cell", "verdict", "history")
+PAGE_TABLES = ("cell", "verdict", "history", "discontinuity", "partnership_cell", "partnership_verdict")
 """State tables of a problem that the place pages show."""
 
 
@@ -189,10 +197,21 @@ def warehouse_keys(project: Project) -> dict[str, str]:
         "releases": [*observed, *contents["cell"]],
         **{table: contents[kind] for table, kind in ANSWER_KINDS.items()},
         "ranks": contents["cell"],
+        "partnerships": [item.model_dump_json() for item in catalogue.partnerships.values()],
+        **{
+            partnership_view(name): [version]
+            for name, version in zip(names, contents["partnership_view"], strict=True)
+            if catalogue.problems[name].header.groups
+        },
         **{f"problem.{name}": [version] for name, version in zip(names, contents["view"], strict=True)},
         **{f"observations {name}": [current.observation[name]] for name in sources_read},
     }
     return {name: hash_texts(program, declared, *parts) for name, parts in inputs.items()}
+
+
+def partnership_view(name: str) -> str:
+    """Return the name of the view of a problem's partnerships in the analyst's file."""
+    return f"problem.{name}_partnerships"
 
 
 def _list_versions(home: Path, kind: str, names: list[str]) -> list[str]:

@@ -14,9 +14,18 @@ from pipelines.core.store import read_table, state_path
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import TableKeys, hash_texts
 from pipelines.declarations.measure import Measure
+from pipelines.declarations.partnership import select_partnerships
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
-from pipelines.gaps import collect_gaps, list_current_problems, load_gaps, load_ledger, rank_requests, stack_returns
+from pipelines.gaps import (
+    collect_gaps,
+    list_current_problems,
+    list_partnership_places,
+    load_gaps,
+    load_ledger,
+    rank_requests,
+    stack_returns,
+)
 from pipelines.geography import load_area_hierarchy, load_geography, read_boundaries
 from pipelines.observations import (
     RELEASE,
@@ -30,7 +39,7 @@ from pipelines.observations import (
 from pipelines.outputs.larger_places import find_larger_places
 from pipelines.outputs.letters import draft_letters
 from pipelines.outputs.report_changes import Breaks, BuildHistory
-from pipelines.outputs.report_model import LARGER_PLACE, MAX_LISTED_PLACES, Report
+from pipelines.outputs.report_model import LARGER_PLACE, MAX_LISTED_PLACES, NO_PARTNERSHIPS, PartnershipTables, Report
 
 
 def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> Report:
@@ -63,7 +72,19 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         completeness=_load_completeness(project, problem, current_keys),
         larger=_load_larger_places(project, places),
         over_time=_load_over_time(project, problem, places),
+        partnerships=load_partnerships(project, problem, register),
     )
+
+
+def load_partnerships(project: Project, problem: Problem, register: pl.DataFrame) -> PartnershipTables:
+    """Read the answers of a problem for its partnerships; takes the places of its geography."""
+    partnerships = select_partnerships(problem.header.groups, project.catalogue.partnerships)
+    if not partnerships:
+        return NO_PARTNERSHIPS
+    places = list_partnership_places(partnerships, register)
+    tables = (read_table(state_path(project.home, f"partnership_{kind}", problem.name))
+              for kind in ("cell", "view", "verdict"))  # fmt: skip
+    return PartnershipTables(places, *tables)
 
 
 def name_measures_apart(catalogue: Catalogue, names: Sequence[str]) -> dict[str, Measure]:

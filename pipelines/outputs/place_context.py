@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping
 from datetime import date
 from hashlib import sha256
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
 
 from pipelines.core.geocodes import NATION_BY_LETTER
 from pipelines.core.schema import PLACE_COLUMNS, empty_table
+from pipelines.declarations.partnership import Partnership
 from pipelines.declarations.project import Project
+from pipelines.gaps import list_partnership_places
 from pipelines.geography import (
     MODELS,
     Places,
@@ -36,7 +39,10 @@ DOUBTS = (
 
 
 class PlaceFacts(NamedTuple):
-    """Facts about one place: names, kind, the larger places, and the places to compare it with, as codes."""
+    """Facts about one place: names, kind, the larger places, and the places to compare it with, as codes.
+
+    A partnership has its members with the reference for them; a place has the partnerships that it is a member of.
+    """
 
     welsh_name: str
     kind: str
@@ -45,6 +51,9 @@ class PlaceFacts(NamedTuple):
     nation: str
     neighbours: tuple[str, ...]
     similar: tuple[tuple[str, tuple[str, ...]], ...]
+    members: tuple[str, ...] = ()
+    membership: str = ""
+    partnerships: tuple[str, ...] = ()
 
 
 class Line(NamedTuple):
@@ -69,14 +78,37 @@ NO_CONTEXT = PlaceContext({}, {}, {}, {}, {})
 
 
 def load_place_context(
-    project: Project, systems: Iterable[str], history: pl.DataFrame, codes: set[str]
-) -> PlaceContext:
-    """Return the context of the places with a page, from the geographies of their problems and their HISTORY."""
+    project: Project, systems: Iterable[str], history: pl.DataFrame, codes: set[str],
+    partnerships: Mapping[str, Partnership] = MappingProxyType({}),
+) -> PlaceContext:  # fmt: skip
+    """Return the context of the places with a page, from the geographies of their problems and their HISTORY.
+
+    `partnerships` are those with a page, by code.
+    """
     places = load_places(project)
     listed = [load_geography(project, system).places for system in systems]
     register = pl.concat([empty_table(PLACE_COLUMNS), *listed]).unique("place_code", maintain_order=True)
     pairs = [load_neighbours(project, system).select("place_code", "neighbour_code") for system in systems]
-    return build_place_context(places, register, pl.concat(pairs) if pairs else NO_PAIRS, history, codes)
+    context = build_place_context(places, register, pl.concat(pairs) if pairs else NO_PAIRS, history, codes)
+    return add_partnerships(context, partnerships, register)
+
+
+def add_partnerships(
+    context: PlaceContext, partnerships: Mapping[str, Partnership], register: pl.DataFrame
+) -> PlaceContext:
+    """Add the facts about partnerships to a context, and to the facts of their members."""
+    facts, own = dict(context.facts), list_partnership_places(partnerships, register)
+    for row in own.iter_rows(named=True):
+        code, partnership = row["place_code"], partnerships[row["place_code"]]
+        facts[code] = NO_FACTS._replace(
+            kind=partnership.kind, region=row["region_code"] or "", nation=_NATION_CODES.get(row["nation"] or "", ""),
+            region_name=row["region"] or "" if row["region_code"] else "",
+            members=partnership.members, membership=partnership.membership,
+        )  # fmt: skip
+        for member in partnership.members:
+            before = facts.get(member, NO_FACTS)
+            facts[member] = before._replace(partnerships=(*before.partnerships, code))
+    return context._replace(facts=facts, names=context.names | dict(own.select("place_code", "place_name").iter_rows()))
 
 
 _NATION_CODES = {name: nation_code(f"{letter}92000001") for letter, name in NATION_BY_LETTER.items()}

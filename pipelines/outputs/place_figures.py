@@ -13,6 +13,7 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 from pipelines.gaps import RANK_KEY, format_rank, is_needed, rank_places
 from pipelines.outputs.place_context import NO_FACTS, PlaceContext, PlaceFacts
+from pipelines.outputs.report_model import DOUBTS
 from pipelines.outputs.report_summary import is_web_link
 from pipelines.outputs.report_tables import decimal_places, describe_uncertainty, format_figure, format_interval
 from pipelines.outputs.trend_chart import Role, TrendSeries, has_trend
@@ -47,9 +48,13 @@ class LineRef(NamedTuple):
     key: str
 
 
-def newest_figures(catalogue: Catalogue, cells: pl.DataFrame) -> pl.DataFrame:
-    """Return the newest figure of each place and measure, with its rank and the numbers of figures known and asked."""
-    ranks = rank_places(cells, catalogue.measures).select(*RANK_KEY, "place_code", *_RANK_COLUMNS)
+def newest_figures(catalogue: Catalogue, cells: pl.DataFrame, is_ranked: bool = True) -> pl.DataFrame:
+    """Return the newest figure of each place and measure, with its rank and the numbers of figures known and asked.
+
+    Places that are not ranked, such as partnerships, have no rank.
+    """
+    ranked = cells if is_ranked else cells.clear()
+    ranks = rank_places(ranked, catalogue.measures).select(*RANK_KEY, "place_code", *_RANK_COLUMNS)
     placed = cells.join(ranks, on=[*RANK_KEY, "place_code"], how="left", maintain_order="left")
     newest = placed.sort("period_end").group_by("place_code", "measure", "problem").agg(
         is_needed().sum().alias("asked"), pl.col("value").count().alias("count"),
@@ -74,7 +79,9 @@ def figure_row(row: dict[str, Any], catalogue: Catalogue, context: PlaceContext)
         caveats.append(f"proxy measure: {catalogue.measures[row['proxy_measure']].title}")
     return {
         "measure": row["measure"], "title": measure.title, "unit": measure.unit, "problem": row["problem"],
-        "kind": measure.kind, "text": format_figure(row["value"], measure), "ends": row["reference_end"],
+        "kind": measure.kind, "value": row["value"], 
+        "is_doubted": bool(row["proxy_measure"] or DOUBTS.intersection(codes)),
+        "text": format_figure(row["value"], measure), "ends": row["reference_end"],
         "when": format_period(row["reference_start"], row["reference_end"]), "caveats": caveats,
         "publisher": source.publisher, "licence": source.licence, "source_title": source.title,
         "page": source.page if is_web_link(source.page) else "",
@@ -119,7 +126,7 @@ def _compare(row: dict[str, Any], facts: PlaceFacts, measure: Measure, context: 
 
     similar = dict(facts.similar).get("global", ())
     return {
-        "region": larger(facts.region), "nation": larger(facts.nation),
+        "region": larger(facts.region), "nation": larger(facts.nation), "nation_value": figures.get(facts.nation),
         "neighbours": summarise_places(facts.neighbours, figures, measure, context),
         "similar": summarise_places(similar, figures, measure, context),
     }  # fmt: skip

@@ -32,7 +32,8 @@ class PlacePage(NamedTuple):
 
     `verdicts` has a row for each problem, and `known` the measures with a figure by problem. `missing` lists the
     requests for each data owner. Owners of needed figures come before owners of wanted figures. `elsewhere` has the
-    measures of series that do not cover the nation of the place. `neighbours` and `similar` are codes and names.
+    measures of series that do not cover the nation of the place. `neighbours`, `similar`, `members` and `partnerships`
+    are codes and names.
     """
 
     code: str
@@ -48,6 +49,9 @@ class PlacePage(NamedTuple):
     elsewhere: list[dict[str, Any]]
     neighbours: list[tuple[str, str]]
     similar: list[tuple[str, list[tuple[str, str]]]]
+    members: list[tuple[str, str]]
+    membership: str
+    partnerships: list[tuple[str, str]]
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -75,16 +79,16 @@ class PlacePage(NamedTuple):
 
 def build_place_pages(
     catalogue: Catalogue, cells: pl.DataFrame, verdict_table: pl.DataFrame, since: pl.DataFrame,
-    context: PlaceContext = NO_CONTEXT,
+    context: PlaceContext = NO_CONTEXT, is_ranked: bool = True,
 ) -> list[PlacePage]:  # fmt: skip
-    """Return the page content of each place, in order of code.
+    """Return the page content of each place, in order of code. `is_ranked` is False for partnerships.
 
     Takes the cells (schema.CELL_COLUMNS) and verdicts (verdicts.VERDICT) of the problems, the opening day of each
     gap (gap_id, opened), and the context of the places.
     """
     verdicts, figures, missing = (
         _verdict_rows(catalogue, verdict_table),
-        _known_groups(catalogue, cells, context),
+        _known_groups(catalogue, cells, context, is_ranked),
         _gap_rows(catalogue, cells, since),
     )
     people = dict(verdict_table.drop_nulls("residents").select("place_code", "residents").iter_rows())
@@ -108,6 +112,7 @@ def _place_page(
         facts.region_name, nation, people, verdicts, known, group_by_owner(here),
         [row for row in gaps if row["reason"] == _ELSEWHERE], name_places(facts.neighbours, names),
         [(model, name_places(codes, names)) for model, codes in facts.similar],
+        name_places(facts.members, names), facts.membership, name_places(facts.partnerships, names),
     )  # fmt: skip
 
 
@@ -161,12 +166,14 @@ def describe_cause(cause: str, catalogue: Catalogue) -> str:
     return f"{catalogue.measures[measure].title}: {reasons}" + (f" ({times}" if times else "")
 
 
-def _known_groups(catalogue: Catalogue, cells: pl.DataFrame, context: PlaceContext) -> dict[str, list[KnownGroup]]:
+def _known_groups(
+    catalogue: Catalogue, cells: pl.DataFrame, context: PlaceContext, is_ranked: bool
+) -> dict[str, list[KnownGroup]]:
     """Return the known figures of each place: the problems, and for each the measures in declared order."""
     order = {(problem.name, measure): n for problem in catalogue.problems.values()
              for n, measure in enumerate(problem.measures)}  # fmt: skip
     groups: dict[str, list[KnownGroup]] = {}
-    for code, rows in group_by_place(newest_figures(catalogue, cells).sort("place_code", "problem")).items():
+    for code, rows in group_by_place(newest_figures(catalogue, cells, is_ranked).sort("place_code", "problem")).items():
         by_problem: dict[str, list[dict[str, Any]]] = {}
         for row in sorted(rows, key=lambda row: order[row["problem"], row["measure"]]):
             by_problem.setdefault(row["problem"], []).append(figure_row(row, catalogue, context))

@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.version import project_version
+from pipelines.outputs.brief import NO_BRIEF, Brief
 from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.place_context import PlaceContext
 from pipelines.outputs.place_figures import line_series
@@ -14,7 +15,9 @@ from pipelines.outputs.report_tables import format_figure
 from pipelines.outputs.trend_chart import draw_sparkline, draw_trend_chart
 
 
-def render_place_page(page: PlacePage, people_title: str, catalogue: Catalogue, context: PlaceContext) -> str:
+def render_place_page(
+    page: PlacePage, people_title: str, catalogue: Catalogue, context: PlaceContext, brief: Brief = NO_BRIEF
+) -> str:
     """Render the page of one place as one HTML document; its only script is the search of places."""
 
     def sparkline(row: dict[str, Any]) -> Markup:
@@ -26,7 +29,8 @@ def render_place_page(page: PlacePage, people_title: str, catalogue: Catalogue, 
         return Markup(drawn)
 
     return render_page(
-        "place.html", page=page, people_title=people_title, version=project_version(), sparkline=sparkline, chart=chart,
+        "place.html", page=page, brief=brief, brief_title=page.name, people_title=people_title,
+        version=project_version(), sparkline=sparkline, chart=chart,
         trends=[row for row in page.rows if row["lines"]],
         questions={name: problem.header.question for name, problem in catalogue.problems.items()},
     )  # fmt: skip

@@ -14,13 +14,14 @@ from pipelines.observations import newest_periods
 from pipelines.outputs.answer import PageAnswer, find_answer
 from pipelines.outputs.answer_ranking import Ranking, rank_answer
 from pipelines.outputs.answer_sentence import period_of_groups, sentence_values
-from pipelines.outputs.answer_trend import describe_answer_trend
+from pipelines.outputs.answer_trend import describe_answer_trend, draw_partnership_trend
 from pipelines.outputs.csvw import CREDIT_COLUMNS
 from pipelines.outputs.larger_places import count_larger_needs_met, larger_place_table
 from pipelines.outputs.map import draw_map
 from pipelines.outputs.open_files import has_geojson
 from pipelines.outputs.page_templates import page_environment
 from pipelines.outputs.partners import list_partners
+from pipelines.outputs.report_brief import build_report_brief
 from pipelines.outputs.report_changes import (
     acceptance_rows,
     count_causes,
@@ -108,6 +109,8 @@ def render_html(report: Report, charts: PageCharts | None = None) -> str:
             latest=latest,
             oldest_that_will_do=describe_age_limits(report),
             rows=_result_rows(report),
+            partnership_rows=_partnership_rows(report),
+            partnership_heads=measure_headings(report.of_partnerships),
             max_table_cells=MAX_TABLE_CELLS,
             max_listed_places=MAX_LISTED_PLACES,
             shopping=list_requests(report),
@@ -127,13 +130,17 @@ def render_html(report: Report, charts: PageCharts | None = None) -> str:
 def _answer_values(report: Report, charts: PageCharts) -> dict[str, Any]:
     """Return what the first screen shows: the sentence, the map of the values, and both ends of the order."""
     answer, rankings, trend = charts
+    sentences = sentence_values(report, answer, rankings)
     return {
+        "brief": build_report_brief(report, sentences["lead"], answer, rankings),
+        "brief_title": report.header.question,
         "answer": answer,
         "rankings": rankings,
         "value_map": build_value_map(answer, rankings) if answer and rankings else None,
         "trend": trend,
+        "partnership_trend": draw_partnership_trend(report, answer) if answer and rankings else "",
         "answer_periods": period_of_groups(answer) if answer and rankings else "",
-        **sentence_values(report, answer, rankings),
+        **sentences,
     }
 
 
@@ -172,6 +179,12 @@ def _result_rows(report: Report) -> list[dict[str, Any]]:
     if report.is_by_larger_place:
         return larger_place_table(report)
     return place_table(report) if report.header.grain == "latest" else period_table(report)
+
+
+def _partnership_rows(report: Report) -> list[dict[str, Any]]:
+    """Return a row for each partnership, with the columns of the table of places."""
+    own = report.of_partnerships
+    return place_table(own) if report.header.grain == "latest" else period_table(own)
 
 
 def _shown_names(report: Report) -> dict[str, str]:

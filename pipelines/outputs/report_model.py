@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from pipelines.core.schema import empty_table
+from pipelines.core.schema import CELL_COLUMNS, PLACE_COLUMNS, empty_table
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.source import Source
-from pipelines.gaps import HISTORY, is_needed, is_open, open_reason
+from pipelines.gaps import HISTORY, VERDICT, is_needed, is_open, open_reason
 from pipelines.observations import COMPLETENESS
 from pipelines.outputs.report_changes import NO_BREAKS, NO_HISTORY, Breaks, BuildHistory
 
@@ -26,6 +26,20 @@ LARGER_PLACE = pl.Schema(dict.fromkeys(("place_code", "larger_code", "larger_nam
 """A place of a problem with too many places to list, and the larger place that its report shows instead."""
 
 
+class PartnershipTables(NamedTuple):
+    """The partnerships of a problem (schema.PLACE_COLUMNS), with their cells, view and verdicts."""
+
+    places: pl.DataFrame
+    cells: pl.DataFrame
+    view: pl.DataFrame
+    verdicts: pl.DataFrame
+
+
+NO_PARTNERSHIPS = PartnershipTables(
+    empty_table(PLACE_COLUMNS), empty_table(CELL_COLUMNS), pl.DataFrame(), empty_table(VERDICT)
+)
+
+
 class Report(NamedTuple):
     """Content of the gap report of one problem.
 
@@ -37,7 +51,7 @@ class Report(NamedTuple):
     `history` has the verdicts and the changes since the last build. `breaks` has discontinuities and reconciled totals.
     `completeness` has the completeness of provider returns by period (returns.COMPLETENESS). `larger` has the larger
     place of each place (LARGER_PLACE), and is empty for at most MAX_LISTED_PLACES places. `over_time` has the figures
-    of all stored periods (history.HISTORY).
+    of all stored periods (history.HISTORY). `partnerships` are in no other table but `over_time`.
     """
 
     problem: str
@@ -60,6 +74,14 @@ class Report(NamedTuple):
     completeness: pl.DataFrame = empty_table(COMPLETENESS)
     larger: pl.DataFrame = LARGER_PLACE.to_frame()
     over_time: pl.DataFrame = empty_table(HISTORY)
+    partnerships: PartnershipTables = NO_PARTNERSHIPS
+
+    @property
+    def of_partnerships(self) -> "Report":
+        """The same report with the partnerships as its places."""
+        own = self.partnerships
+        history = self.history._replace(verdicts=own.verdicts)
+        return self._replace(places=own.places, cells=own.cells, view=own.view, history=history)
 
     def history_of(self, measure: str) -> pl.DataFrame:
         """Figures of a measure over time (HISTORY); for a decision of the past, no later period."""

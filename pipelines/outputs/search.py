@@ -1,12 +1,14 @@
 """The search of places on every page: names, former and Welsh names, codes, and postcode districts."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import polars as pl
 
 from pipelines.core.geocodes import ENTITY_NAMES
+from pipelines.declarations.partnership import PARTNERSHIP_KIND, is_partnership_code
 from pipelines.geography import (
     Places,
     fold_name,
@@ -28,7 +30,7 @@ _KIND_TITLES = {
 _GROUPS = {
     "lad": "Councils", "utla": "Councils", "county": "Councils", "pcon": "Westminster constituencies",
     "trust": "NHS trusts", "health_board": "Health boards", "pfa": "Police forces", "nation": "Nations",
-    "region": "Regions", "icb": "Integrated care boards", "site": "NHS sites",
+    "region": "Regions", "icb": "Integrated care boards", "site": "NHS sites", PARTNERSHIP_KIND: "Partnerships",
 }  # fmt: skip
 """Groups in which places are listed, in order, by their kind in the register."""
 OTHER_PLACES = "Other places"
@@ -85,10 +87,10 @@ def list_search_places(pages: pl.DataFrame, places: Places) -> list[SearchPlace]
         SearchPlace(
             code,
             name,
-            describe_kind(code, places.kinds.get(code, "")),
+            describe_kind(code, find_kind(code, places.kinds)),
             where,
             _other_names(code, name, earlier, spellings),
-            describe_group(places.kinds.get(code, "")),
+            describe_group(find_kind(code, places.kinds)),
             tuple(nicknames.get(code, ())),
         )
         for code, name, where in pages.select("place_code", "place_name", "where")
@@ -115,6 +117,11 @@ def _other_names(
     once = {fold_name(text): text for text in reversed(others)}
     once.pop(fold_name(name), None)
     return tuple(reversed(once.values()))
+
+
+def find_kind(code: str, kinds: Mapping[str, str]) -> str:
+    """Return the kind of a place: of a partnership by its code, else its kind in the register."""
+    return PARTNERSHIP_KIND if is_partnership_code(code) else kinds.get(code, "")
 
 
 def describe_kind(code: str, kind: str) -> str:

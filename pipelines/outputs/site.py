@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from pipelines.apportionment import population_measure
 from pipelines.core.output_files import write_outputs
 from pipelines.core.periods import format_period
 from pipelines.core.schema import CELL_COLUMNS, empty_table
@@ -26,6 +25,7 @@ from pipelines.gaps import (
     describe_last_build,
     is_needed,
     list_current_problems,
+    list_partnership_places,
     load_gaps,
     load_ledger,
     summarise_by_place,
@@ -54,11 +54,17 @@ from pipelines.outputs.freshness import (
 from pipelines.outputs.last_changed import FILE_CHANGE, date_file_changes, last_change, read_file_changes
 from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.place_context import PlaceContext, load_place_context
-from pipelines.outputs.place_pages import build_place_pages
+from pipelines.outputs.place_inputs import (
+    build_briefs,
+    list_page_partnerships,
+    people_title,
+    read_partnership_tables,
+)
+from pipelines.outputs.place_pages import PlacePage, build_place_pages
 from pipelines.outputs.place_render import render_place_page
 from pipelines.outputs.report_changes import write_days
 from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS
-from pipelines.outputs.search import describe_group, group_order, render_search
+from pipelines.outputs.search import describe_group, find_kind, group_order, render_search
 
 
 def publish_pages(project: Project) -> Path:
@@ -119,16 +125,15 @@ def _write_place_pages(
 ) -> pl.DataFrame:
     """Write the place pages that have changed. Return PAGE_RECORD of each place page."""
     since = pl.concat([load_gaps(project, name).select("gap_id", "opened", "closed") for name in cells] or [_NO_GAPS])
-    context = _load_context(project, cells)
-    pages = build_place_pages(
-        project.catalogue,
-        pl.concat([empty_table(CELL_COLUMNS), *cells.values()]),
-        pl.concat([empty_table(VERDICT), *verdicts.values()]),
-        since.filter(pl.col("closed").is_null()).drop("closed"),
-        context,
-    )
-    title, before = _people_title(project), _read_page_records(project)
-    page_keys = {page.code: hash_texts(program_key("outputs"), title, repr(page)) for page in pages}
+    context, opened = _load_context(project, cells), since.filter(pl.col("closed").is_null()).drop("closed")
+    pages = _build_pages(project, list(cells.values()), list(verdicts.values()), opened, context)
+    own_cells, own_verdicts = (read_partnership_tables(project, kind, cells) for kind in ("cell", "verdict"))
+    pages += _build_pages(project, own_cells, own_verdicts, opened, context, is_ranked=False)
+    title, before = people_title(project), _read_page_records(project)
+    briefs = build_briefs(project, cells, pages, context)
+    page_keys = {
+        page.code: hash_texts(program_key("outputs"), title, repr(page), repr(briefs[page.code])) for page in pages
+    }
     hashes = {code: sha256 for code, _, sha256 in before.select("place_code", "key", "sha256").iter_rows()}
     earlier_keys = dict(before.select("place_code", "key").iter_rows())
 
@@ -136,7 +141,8 @@ def _write_place_pages(
         for page in pages:
             path = place_page_path(project.home, page.code)
             if earlier_keys.get(page.code) != page_keys[page.code] or not path.is_file():
-                content = render_place_page(page, title, project.catalogue, context).encode("utf-8")
+                brief = briefs[page.code]
+                content = render_place_page(page, title, project.catalogue, context, brief).encode("utf-8")
                 hashes[page.code] = hash_bytes(content)
                 yield place_page_name(page.code), content
 
@@ -149,6 +155,16 @@ def _write_place_pages(
     )
     records = changes.rename({"file": "place_code"})
     return records.with_columns(pl.Series("key", list(page_keys.values()), dtype=pl.String)).select(list(PAGE_RECORD))
+
+
+def _build_pages(
+    project: Project, cells: list[pl.DataFrame], verdicts: list[pl.DataFrame], opened: pl.DataFrame,
+    context: PlaceContext, is_ranked: bool = True,
+) -> list[PlacePage]:  # fmt: skip
+    """Build the page content of the places of some cells and verdicts."""
+    judged = pl.concat([empty_table(VERDICT), *verdicts])
+    asked = pl.concat([empty_table(CELL_COLUMNS), *cells])
+    return build_place_pages(project.catalogue, asked, judged, opened, context, is_ranked)
 
 
 PAGE_RECORD = pl.Schema({"place_code": pl.String, "key": pl.String, "sha256": pl.String, "changed": pl.Date})
@@ -165,20 +181,13 @@ def _read_page_records(project: Project) -> pl.DataFrame:
 _NO_GAPS = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date, "closed": pl.Date})
 
 
-def _people_title(project: Project) -> str:
-    """Return the title of the population measure, or `people` where there is none."""
-    name = population_measure(project.catalogue)
-    title = project.catalogue.measures[name].title if name else "people"
-    return title[0].lower() + title[1:]
-
-
 def _load_context(project: Project, cells: dict[str, pl.DataFrame]) -> PlaceContext:
     """Return what the places of some problems are compared with."""
     systems = sorted({project.catalogue.problems[name].header.geography for name in cells})
     histories = [read_table(state_path(project.home, "history", name)) for name in cells]
     history = pl.concat([empty_table(HISTORY), *histories]).unique(HISTORY_KEY, keep="first", maintain_order=True)
     codes = {code for frame in cells.values() for code in frame["place_code"].unique()}
-    return load_place_context(project, systems, history, codes)
+    return load_place_context(project, systems, history, codes, list_page_partnerships(project, cells))
 
 
 def render_index(project: Project, datasets: list[Dataset], boundaries: Collection[str] = ()) -> str:
@@ -243,7 +252,13 @@ def _build_project_overview(
     nowhere = load_places(project).register.clear()
     places = pl.concat([load_geography(project, system).places for system in systems] or [nowhere])
     ledgers = {name: load_ledger(project, name) for name in cells}
-    return build_overview(catalogue, cells, verdicts, ledgers, places.unique("place_code"), listed)
+    overview = build_overview(catalogue, cells, verdicts, ledgers, places.unique("place_code"), listed)
+    own = list_partnership_places(list_page_partnerships(project, listed), places)
+    answers = {
+        str(number): summarise_by_place(table)
+        for number, table in enumerate(read_partnership_tables(project, "verdict", sorted(listed)))
+    }
+    return overview._replace(places=pl.concat([overview.places, _count_answers(own, answers)]))
 
 
 def build_overview(
@@ -302,7 +317,7 @@ def group_by_kind(
     places: pl.DataFrame, kinds: Mapping[str, str]
 ) -> list[tuple[str, str, list[tuple[str, list[dict[str, Any]]]]]]:
     """Group places by kind, such as councils or NHS trusts: an identifier, the title, and the places by region."""
-    titles = {code: describe_group(kinds.get(code, "")) for code in places["place_code"]}
+    titles = {code: describe_group(find_kind(code, kinds)) for code in places["place_code"]}
     group = pl.col("place_code").replace_strict(titles, default=None, return_dtype=pl.String)
     by_group = places.with_columns(group.alias("group")).partition_by("group", as_dict=True)
     return [

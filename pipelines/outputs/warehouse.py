@@ -35,7 +35,7 @@ from pipelines.gaps import BOUNDARY_DISCONTINUITY, BUILD, GAP_LEDGER, RANK, VERD
 from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIGHBOUR
 from pipelines.observations import COMPLETENESS, PROVIDER_RETURN, RECONCILIATION, REVISION, REVISION_SUMMARY, TOTAL
 from pipelines.outputs.boundary_files import BOUNDARY
-from pipelines.outputs.declared_tables import COMPUTED_MEASURE_COLUMNS, PROBLEM
+from pipelines.outputs.declared_tables import COMPUTED_MEASURE_COLUMNS, PARTNERSHIP, PROBLEM
 from pipelines.outputs.source_status import AGE_MEANING, SOURCE_STATUS_VIEW, STATUS_MEANING
 from pipelines.outputs.warehouse_observations import (
     OBSERVATION_SLICE,
@@ -123,6 +123,8 @@ TABLE_MEANING = {
     "revision_summary": "Summary of revisions for each measure and pair of releases, with the suspected cause",
     "plausibility_flags": "Every figure in use with a plausibility flag, its comparison value and the distance from it",
     "findings": "All findings of the checks, without a limit",
+    "partnerships": "Every declared partnership: one row for each member",
+    "partnership_cells": "Cells of the partnerships of a problem, with the columns of cells; in no count of places",
     "reasons": "Every gap reason: meaning, rule, data owner and remedy",
     "obs_status": "Observation statuses, with the Government Analysis Function symbol and the SDMX code",
 }
@@ -291,6 +293,8 @@ def column_meanings() -> dict[str, dict[str, str]]:
         "problems": PROBLEM,
         "cells": CELL_COLUMNS,
         "gaps": CELL_COLUMNS,
+        "partnerships": PARTNERSHIP,
+        "partnership_cells": CELL_COLUMNS,
         "ranks": RANK,
         "verdicts": VERDICT,
         "unallocated_residuals": RESIDUAL,

@@ -45,9 +45,10 @@ from pipelines.observations import (
     summarise_completeness,
 )
 from pipelines.outputs.boundary_files import boundary_table
-from pipelines.outputs.declared_tables import measures_table, problems_table
+from pipelines.outputs.declared_tables import measures_table, partnerships_table, problems_table
 from pipelines.outputs.freshness import (
     ANSWER_KINDS,
+    partnership_view,
     warehouse_is_fresh,
     warehouse_key,
     warehouse_keys,
@@ -88,7 +89,7 @@ def write_tables(project: Project) -> pl.DataFrame:
     content = FileContent(
         {name: f"{key} {has_history}" for name, key in warehouse_keys(project).items()},
         {**_read_by_table(project, current_keys, problems), **_read_views(project, problems)},
-        {f"problem.{name}": _view_meaning(project, name) for name in problems},
+        {table: _view_meaning(project, name) for name in problems for table in _view_tables(project, name)},
         {f"{OBSERVATIONS}{name}": partial(read_batches, project, name, has_history) for name in observed},
     )
     return write_warehouse(home, sources_read, content, read_table(done) if table_key(done) else pl.DataFrame())
@@ -102,6 +103,7 @@ def _read_by_table(project: Project, current_keys: TableKeys, problems: list[str
         "verdicts": VERDICT,
         "unallocated_residuals": RESIDUAL,
         "boundary_discontinuities": BOUNDARY_DISCONTINUITY,
+        "partnership_cells": CELL_COLUMNS,
     }
 
     def stack_answers(table: str) -> TableParts:
@@ -125,6 +127,7 @@ def _read_by_table(project: Project, current_keys: TableKeys, problems: list[str
         "border_practices": lambda: list_border_practices(load_places(project), load_postcode_tables(project)),
         "boundaries": lambda: boundary_table(project),
         "problems": lambda: problems_table(catalogue),
+        "partnerships": lambda: partnerships_table(catalogue.partnerships),
         "measures": lambda: measures_table(catalogue),
         "sources": lambda: sources_table(project),
         "reasons": reasons_frame,
@@ -154,7 +157,17 @@ def _read_by_source(project: Project, current_keys: TableKeys) -> dict[str, Read
 
 def _read_views(project: Project, problems: list[str]) -> dict[str, ReadTable]:
     """Return the work that reads the view of each problem."""
-    return {f"problem.{name}": partial(read_table, state_path(project.home, "view", name)) for name in problems}
+    return {
+        table: partial(read_table, state_path(project.home, kind, name))
+        for name in problems
+        for table, kind in zip(_view_tables(project, name), ("view", "partnership_view"), strict=False)
+    }
+
+
+def _view_tables(project: Project, name: str) -> list[str]:
+    """Return the tables of a problem's view: of its places, and of its partnerships where it has some."""
+    has_groups = bool(project.catalogue.problems[name].header.groups)
+    return [f"problem.{name}", *([partnership_view(name)] if has_groups else [])]
 
 
 def _view_meaning(project: Project, name: str) -> tuple[str, dict[str, str]]:

@@ -3,6 +3,7 @@ question: Where in each nation do deprived places have worse health and longer w
 decision: Which districts the health inequalities grant goes to, nation by nation.
 owner: Director of public health, with the integrated care board's lead for inequalities
 geography: lad_2023
+groups: [south_west_london_care]
 grain: latest
 needs:
   # Each nation has an index of its own. They are never compared with each other.

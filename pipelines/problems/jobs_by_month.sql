@@ -3,6 +3,7 @@ question: How many people in each district claimed unemployment-related benefits
 decision: Which districts get extra work coaches in the coming quarter, reviewed when each month is published.
 owner: Director for labour market recovery, Department for Work and Pensions
 geography: lad_2023
+groups: [south_london, greater_manchester_work]
 grain: month
 periods: {start: 2013-01, end: 2026-04}
 needs:

@@ -3,6 +3,7 @@ question: Where has the labour market been hit hardest, and where can we not tel
 decision: Which districts get extra work coaches and job brokerage first, and which figures to ask for before deciding.
 owner: Director for labour market recovery, Department for Work and Pensions
 geography: lad_2023
+groups: [south_london, greater_manchester_work]
 grain: latest
 needs:
   residents_16_64:

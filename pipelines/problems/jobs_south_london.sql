@@ -4,6 +4,7 @@ decision: How many job brokers each borough funds from the shared programme, rev
 owner: Programme lead, South London job brokerage
 geography: lad_2023
 place_codes: [E09000024, E09000029, E09000021, E09000008, E09000032, E09000022, E09000027]
+groups: [south_london]
 grain: month
 periods: {start: 2020-03, end: 2023-12}
 needs:

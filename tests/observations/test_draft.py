@@ -46,6 +46,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("project")
     shutil.copytree(ROOT / "sources", root / "sources")
     shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
+    shutil.copy(ROOT / "pipelines" / "partnerships.yaml", root / "pipelines")
     made = Project(load_catalogue(root), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
     steps.prepare_store(made)
     return made

@@ -36,6 +36,7 @@ def copy(tmp_path: Path) -> Path:
     root = tmp_path / "project"
     shutil.copytree(ROOT / "sources", root / "sources")
     shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
+    shutil.copy(ROOT / "pipelines" / "partnerships.yaml", root / "pipelines")
     return root
 
 

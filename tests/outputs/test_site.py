@@ -46,7 +46,8 @@ def test_every_requested_place_has_a_page_linked_from_the_index(paged: Project) 
     codes = {
         code
         for name in paged.catalogue.problems
-        for code in read_table(state_path(paged.home, "cell", name))["place_code"]
+        for kind in ("cell", "partnership_cell")
+        for code in read_table(state_path(paged.home, kind, name))["place_code"]
     }
     pages = {path.stem for path in output_path(paged.home, "places").glob("*.html")}
     assert pages == codes and len(codes) >= 361
@@ -54,6 +55,19 @@ def test_every_requested_place_has_a_page_linked_from_the_index(paged: Project) 
     links = {attrs["href"] or "" for tag, attrs in index.tags if tag == "a"}
     assert {f"places/{code}.html" for code in codes} <= links
     assert {f"{name}.html" for name in paged.catalogue.problems} <= links
+
+
+def test_page_of_a_partnership_has_its_members_and_no_rank(paged: Project) -> None:
+    path = place_page_path(paged.home, "partnership-south-london")
+    result = texts(path)
+    assert "South London Partnership" in result and "5 members" in result
+    assert not re.search(r"rank \d|between rank", result)
+    links = {attrs["href"] for tag, attrs in Page(path.read_text(encoding="utf-8")).tags if tag == "a"}
+    members = paged.catalogue.partnerships["south_london"].members
+    assert {f"{code}.html" for code in members} <= links
+    merton = place_page_path(paged.home, members[2]).read_text(encoding="utf-8")
+    assert 'href="partnership-south-london.html"' in merton
+    assert '"partnership-south-london"' in output_path(paged.home, "search.js").read_text(encoding="utf-8")
 
 
 def test_every_link_has_a_target_page(paged: Project) -> None:

@@ -146,6 +146,7 @@ def project(prepared: Path, tmp_path: Path) -> Project:
     root = tmp_path / "project"
     shutil.copytree(ROOT / "sources", root / "sources")
     shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
+    shutil.copy(ROOT / "pipelines" / "partnerships.yaml", root / "pipelines")
     (root / "sources" / "council_stock.yaml").write_text(
         "title: t\npublisher: p\nlicence: l\npage: https://example.org\ngeography: lad_2023\n"
         "columns: {place: code, label: name, period: year}\nmarkers: {c: confidential}\n"

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -28,6 +29,7 @@ def cells_of(system: str, folder: Path) -> pl.DataFrame:
     shutil.copytree(ROOT / "sources", root / "sources")
     (root / "pipelines" / "problems").mkdir(parents=True)
     text = (ROOT / "pipelines" / "problems" / "jobs_recovery.sql").read_text(encoding="utf-8")
+    text = re.sub(r"^groups: .*\n", "", text, flags=re.MULTILINE)  # partnerships are of districts
     (root / "pipelines" / "problems" / "by_area.sql").write_text(text.replace("lad_2023", system), encoding="utf-8")
     project = Project(load_catalogue(root), folder / "store", date(2026, 11, 24))
     steps.prepare_store(project)

@@ -1,0 +1,55 @@
+"""Inputs of the place pages beside cells and verdicts: the title of people, partnerships, and the briefs."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from pipelines.apportionment import population_measure
+from pipelines.core.schema import CELL_COLUMNS, empty_table
+from pipelines.core.store import read_table, state_path
+from pipelines.declarations.fingerprints import compute_table_keys, public_input_sources
+from pipelines.declarations.partnership import Partnership, select_partnerships
+from pipelines.declarations.project import Project
+from pipelines.gaps import BOUNDARY_DISCONTINUITY
+from pipelines.observations import REVISION, has_current_tables, load_revisions
+from pipelines.outputs.brief import Brief
+from pipelines.outputs.place_brief import build_place_brief, collect_brief_facts
+from pipelines.outputs.place_context import PlaceContext
+from pipelines.outputs.place_pages import PlacePage
+
+
+def people_title(project: Project) -> str:
+    """Return the title of the population measure, or `people` where there is none."""
+    name = population_measure(project.catalogue)
+    title = project.catalogue.measures[name].title if name else "people"
+    return title[0].lower() + title[1:]
+
+
+def build_briefs(
+    project: Project, cells: dict[str, pl.DataFrame], pages: list[PlacePage], context: PlaceContext
+) -> dict[str, Brief]:
+    """Build the brief of each place."""
+    catalogue, current = project.catalogue, compute_table_keys(project.catalogue, project.home, project.as_of)
+    revised = [
+        load_revisions(project, name)[0].filter(pl.col("kind") == "changed").select(list(REVISION))
+        for name in public_input_sources(catalogue, list(cells))
+        if has_current_tables(project.home, name, current)
+    ]
+    borders = [read_table(state_path(project.home, "discontinuity", name)) for name in cells]
+    facts = collect_brief_facts(
+        pl.concat([empty_table(CELL_COLUMNS), *cells.values()]), pl.concat([empty_table(REVISION), *revised]),
+        pl.concat([empty_table(BOUNDARY_DISCONTINUITY), *borders]),
+    )  # fmt: skip
+    return {page.code: build_place_brief(page, catalogue, context.names, facts) for page in pages}
+
+
+def read_partnership_tables(project: Project, kind: str, names: Iterable[str]) -> list[pl.DataFrame]:
+    """Read the tables of one kind of the problems with partnerships."""
+    having = [name for name in names if project.catalogue.problems[name].header.groups]
+    return [read_table(state_path(project.home, f"partnership_{kind}", name)) for name in having]
+
+
+def list_page_partnerships(project: Project, names: Iterable[str]) -> dict[str, Partnership]:
+    """Return the partnerships of some problems, by code."""
+    groups = {group for name in names for group in project.catalogue.problems[name].header.groups}
+    return select_partnerships(sorted(groups), project.catalogue.partnerships)

@@ -1,0 +1,142 @@
+"""The brief of a problem: its answer, what one would not otherwise know, and the figures that are not known.
+
+No line rests on a withheld or a doubted figure. A missing figure is only named as missing.
+"""
+
+from typing import Any
+
+import polars as pl
+
+from pipelines.core.periods import format_period
+from pipelines.declarations.measure import ADDITIVE_KINDS
+from pipelines.gaps import describe_last_build
+from pipelines.geography import nation_code
+from pipelines.outputs.answer import PageAnswer
+from pipelines.outputs.answer_ranking import Ranking
+from pipelines.outputs.brief import Brief, BriefLine, BriefSection, fit_brief, interleave, lower_first
+from pipelines.outputs.report_changes import write_days
+from pipelines.outputs.report_model import DOUBTS, Report
+from pipelines.outputs.report_summary import list_requests
+from pipelines.outputs.report_tables import format_figure, name_places
+
+ANSWER_RULE = "The answer of the page."
+NATION_RULE = "The first place beside its nation, for the same measure and period."
+REVISION_RULE = "Newest revisions, by share of earlier figures that changed."
+BORDER_RULE = "Borders of the newest period: the largest jump of a rate, then measures with a figure on one side only."
+RETURN_RULE = "Newest returns, by share of the volume that is missing."
+CHANGE_RULE = "Gaps that changed since the last build."
+REQUEST_RULE = "Requests, by number of people in the places without a figure."
+
+
+def build_report_brief(report: Report, lead: str, answer: PageAnswer | None, rankings: list[Ranking]) -> Brief:
+    """Return the brief of a problem; `lead` is the first sentence of its page."""
+    news = interleave(
+        _compare_with_nation(report, answer, rankings),
+        _list_silent_returns(report),
+        _list_revisions(report),
+        _list_borders(report),
+        _describe_changes(report),
+    )
+    return fit_brief([
+        BriefSection("The answer", (BriefLine(lead, ANSWER_RULE),)),
+        BriefSection("What one would not otherwise know", news),
+        BriefSection("Not known, and the requests that would close it", tuple(_list_gaps(report))),
+    ])  # fmt: skip
+
+
+def _compare_with_nation(report: Report, answer: PageAnswer | None, rankings: list[Ranking]) -> list[BriefLine]:
+    """Compare the first place of a rate with its nation's figure of the same period."""
+    if not answer or not rankings or not answer.measure or answer.measure.kind in ADDITIVE_KINDS:
+        return []
+    end = rankings[0].highest if answer.order == "highest" else rankings[0].lowest
+    first = answer.figures.filter(pl.col("place_code") == end.rows[0].code).row(0, named=True)
+    history = report.history_of(answer.column).filter(
+        pl.col("level") == "nation", pl.col("place_code") == nation_code(first["place_code"]),
+        pl.col("period_start") == first["reference_start"], pl.col("period_end") == first["reference_end"],
+        pl.col("value").is_not_null(),
+    )  # fmt: skip
+    if history.is_empty():
+        return []
+    figure, period = history.row(0, named=True), format_period(first["reference_start"], first["reference_end"])
+    return [
+        BriefLine(f"{answer.title}, {period}: {end.rows[0].text} in {first['place_name']}, "
+                  f"{answer.format(figure['value'])} in {first['nation']}.", NATION_RULE)
+    ]  # fmt: skip
+
+
+def _list_silent_returns(report: Report) -> list[BriefLine]:
+    newest = report.completeness.filter(pl.col("period_end") == pl.col("period_end").max().over("measure"))
+    rows = newest.filter(pl.col("returned") < pl.col("due")).sort("reporting_rate", "measure", nulls_last=True)
+    return [BriefLine(_describe_returns(report, row), RETURN_RULE) for row in rows.head(2).iter_rows(named=True)]
+
+
+def _describe_returns(report: Report, row: dict[str, Any]) -> str:
+    rate, period = row["reporting_rate"], format_period(row["period_start"], row["period_end"])
+    share = "" if rate is None else f"; {100 * rate:.0f} % of the volume was returned"
+    return (
+        f"{report.measures[row['measure']].title}: {row['due'] - row['returned']:,} of {row['due']:,} "
+        f"{row['returned_by']} sent no complete return for {period}{share}."
+    )
+
+
+def _list_revisions(report: Report) -> list[BriefLine]:
+    rows = report.history.revisions.filter(pl.col("changed") > 0).sort(
+        "share_changed", "measure", descending=[True, False]
+    )
+    lines = []
+    for row in rows.head(2).iter_rows(named=True):
+        day, where = row["new_released_at"], name_places(row["places_most_affected"] or "", report)
+        said = f"{report.measures[row['measure']].title}: the release of {format_period(day, day)} revised "
+        said += f"{row['changed']:,} of {row['cells_in_both']:,} earlier figures"
+        lines.append(BriefLine(f"{said}{', most in ' + where if where else ''}.", REVISION_RULE))
+    return lines
+
+
+def _list_borders(report: Report) -> list[BriefLine]:
+    """List the largest jump between neighbours, and the measures that are known on one side of most borders."""
+    doubted = report.cells.filter(
+        (pl.col("caveats").str.split(",").list.set_intersection(sorted(DOUBTS)).list.len() > 0).fill_null(False)
+    ).select("measure", "place_code").unique()  # fmt: skip
+    newest = report.breaks.lines.filter(pl.col("period_end") == pl.col("period_end").max())
+    for side in ("place_a", "place_b"):
+        newest = newest.join(doubted, left_on=["measure", side], right_on=["measure", "place_code"], how="anti")
+    size = (pl.col("value_a") - pl.col("value_b")) / pl.col("value_a").abs()
+    # A count differs between neighbours because their sizes do.
+    rates = [name for name, measure in report.measures.items() if measure.kind not in ADDITIVE_KINDS]
+    own = newest.filter(pl.col("kind") == "jump", pl.col("measure").is_in(rates))
+    jumps = own.sort(size, "measure", "place_a", descending=[True, False, False])
+    lines = [BriefLine(_describe_jump(report, row), BORDER_RULE) for row in jumps.head(1).iter_rows(named=True)]
+    edges = newest.filter(pl.col("kind").is_in(["known_unknown", "nation_edge"])).group_by("measure").len("borders")
+    for name, number in edges.sort("borders", "measure", descending=[True, False]).head(2).iter_rows():
+        lines.append(BriefLine(f"{report.measures[name].title}: at {number:,} {'border' if number == 1 else 'borders'} "
+                               "one neighbour has a figure and the other has none.", BORDER_RULE))  # fmt: skip
+    return lines
+
+
+def _describe_jump(report: Report, row: dict[str, Any]) -> str:
+    measure = report.measures[row["measure"]]
+    sides = [
+        f"{format_figure(row[f'value_{side}'], measure)} in {name_places(row[f'place_{side}'], report)}"
+        for side in ("a", "b")
+    ]
+    return f"{measure.title}: {sides[0]} and {sides[1]}, its neighbour; few neighbours differ as much."
+
+
+def _describe_changes(report: Report) -> list[BriefLine]:
+    if report.history.ledger.builds.height < 2:
+        return []
+    text = write_days(describe_last_build(report.history.ledger))
+    return [] if "nothing changed" in text else [BriefLine(f"Gaps {text}.", CHANGE_RULE)]
+
+
+def _list_gaps(report: Report) -> list[BriefLine]:
+    """List the requests with most people, each measure once."""
+    requests = list_requests(report)
+    once = {row["measure"]: row for row in reversed(requests)}
+    lines = []
+    for row in (row for row in requests if once[row["measure"]] is row):
+        people = "" if row["people"] is None else f", {format_figure(row['people'], None).partition('.')[0]} people"
+        where = f"{row['places']:,} {'place' if row['places'] == 1 else 'places'}{people}"
+        said = f"{row['measure_title']}: {lower_first(row['title'])} ({where}). {row['data_owner']}: {row['remedy']}"
+        lines.append(BriefLine(said, REQUEST_RULE))
+    return lines
