@@ -114,7 +114,12 @@ def _empty_cells(cells: pl.DataFrame, unneeded: pl.DataFrame) -> pl.DataFrame:
 
 
 def _refuse_rows_without_need(cells: pl.DataFrame, problem: Problem) -> None:
-    """Raise DeclarationError where no need applies to a place and period: it would have no verdict."""
+    """Raise DeclarationError where no need applies to a place and period: it would have no verdict.
+
+    A problem of unknowns alone is judged by these.
+    """
+    if not problem.header.needs:
+        return
     counted = cells.group_by(*_ROW, "place_name").agg((pl.col("need") == "needed").any().alias("asked"))
     outside = counted.filter(~pl.col("asked")).sort(_ROW)
     if outside.height:

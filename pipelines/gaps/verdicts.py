@@ -71,8 +71,9 @@ def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFr
 
 def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
     """Return for each cell that counts for the verdict whether it blocks it or weighs on it, and why."""
-    relevant = cells.filter(pl.col("need") == "needed")
+    relevant = cells.filter(pl.col("need") == ("needed" if header.needs else "wanted"))
     essential = [name for name, need in header.measure_needs.items() if need.essential]
+    essential += [] if header.needs else header.unknowns
     is_asked = (pl.col("reason") != "not_applicable").fill_null(True)
     missing = pl.col("reason").is_not_null() & is_asked
     heavy = pl.col("caveats").str.split(",").list.set_difference(sorted(MINOR_CAVEATS)).list.sort().list.join(" and ")

@@ -78,10 +78,12 @@ def choose_answer_column(report: Report) -> str | None:
     """Return the column that the page shows first: the declared one, else a good default, else None.
 
     The default is the first essential need with a figure, rates before other measures, and any other need after these.
-    Counts of residents and needs with several measures are left out.
+    Counts of residents and needs with several measures are left out. A problem of unknowns alone has its first unknown.
     """
     if report.header.answer:
         return report.header.answer.column
+    if not report.header.needs:
+        return next(iter(report.header.unknowns), None)
     known = set(report.cells.filter(pl.col("value").is_not_null())["measure"].unique())
     names = [
         name for name in report.header.needs if name in report.measures
