@@ -111,7 +111,8 @@ def draw_partnership_trend(report: Report, answer: PageAnswer) -> str:
         return ""
     name = answer.inputs[0]
     own = report.history_of(name).filter(pl.col("level") == "partnership")
-    history = _withhold_doubted(_same_length(own, answer))
+    ordered = _withhold_doubted(_same_length(own, answer)).sort("place_code", "period_end")
+    history = ordered.with_columns(mark_of_point(["place_code"]).alias("mark"))
     periods = sorted({ReferencePeriod(*span) for span in history.select("period_start", "period_end").iter_rows()},
                      key=lambda period: (period.end, period.start))  # fmt: skip
     places = report.partnerships.places.select("place_code", "place_name").iter_rows()
