@@ -12,8 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock
-
 from pipelines.core.errors import UnreadableError
 from pipelines.core.store import hash_file, output_path, read_table, state_path, table_key, write_atomically
 
@@ -79,6 +77,9 @@ def open_manifest(home: Path) -> Manifest:
 @contextmanager
 def edit_manifest(home: Path) -> Iterator[Manifest]:
     """Yield the manifest for changes and write it at the end of the block; a lock admits one process at a time."""
+    # Imported late, as in lock_store.
+    from filelock import FileLock
+
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "outputs.lock"):
         manifest = read_manifest(home)

@@ -32,7 +32,6 @@ from typing import BinaryIO, Literal, NamedTuple
 from uuid import uuid4
 
 import polars as pl
-from filelock import FileLock, Timeout
 
 from pipelines.core.errors import CommongroundError, UnreadableError
 from pipelines.core.table_cache import read_once
@@ -424,6 +423,9 @@ def prune_tables(home: Path, kind: str, names: set[str]) -> None:
 @contextmanager
 def lock_store(home: Path) -> Iterator[None]:
     """Lock a store so that one step writes at a time; the lock ends with the process."""
+    # Imported late, because it loads asyncio: a command that only reads needs neither.
+    from filelock import FileLock, Timeout
+
     home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(home / "build.lock", timeout=LOCK_SECONDS)
     try:

@@ -37,11 +37,13 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
             load_places(project),
             load_source_tables(project, name),
         )
+        with_total = tables.total.filter(pl.col("role") == "total", pl.col("value").is_not_null())
+        if with_total.is_empty():
+            return empty_table(RECONCILIATION)
         own = load_geography(project, source.geography or "").places
         covered_places = own.filter(pl.col("nation").is_in(list(source.coverage)))
         # A release in another vintage has other places, and its totals refer to those.
         own_slices = newest_of_slices(tables.slice.filter(pl.col("geography") == source.geography))
-        with_total = tables.total.filter(pl.col("role") == "total", pl.col("value").is_not_null())
         slices = own_slices.join(with_total, on=[*SLICE_KEY, "order"], how="semi", maintain_order="left")
         observation = read_slices(project.home, slices, list(OBSERVATION_SCHEMA), tables.doubt)
         return reconcile_totals(observation, tables.total, source, total_members(covered_places), places)

@@ -12,8 +12,8 @@ from pipelines.observations import SourceTables
 from tests.command import ROOT, run, surroundings
 
 LARGE = {
-    "dagster", "duckdb", "fastexcel", "gptables", "great_expectations", "httpx", "jinja2", "numpy", "pandas", "polars",
-    "pyarrow", "scipy", "yaml",
+    "asyncio", "dagster", "duckdb", "fastexcel", "gptables", "great_expectations", "httpx", "jinja2", "numpy", "pandas",
+    "polars", "pyarrow", "scipy", "yaml",
 }  # fmt: skip
 """Libraries that take long to load."""
 NEEDED = {
