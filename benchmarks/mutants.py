@@ -59,7 +59,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "absences", "engine", "gap_reasons", "matrix", "place", "provenance", "vectors",
     )},
     **{f"pipelines/apportionment/{name}.py": () for name in (
-        "counts", "losses", "part_bounds", "rates", "slice_file",
+        "counts", "losses", "part_bounds", "rates",
     )},
 }  # fmt: skip
 """Modules that make numbers, each with its tests; by default those with the module's name."""

@@ -26,7 +26,6 @@ HERE = Path(__file__).resolve().parent
 README = HERE / "README.md"
 TITLES = {
     "scan": "bare scan of two columns (DuckDB), the lower limit",
-    "slices": "**Commonground**, `apportion_slices` from a file of slices",
     "commonground": "**Commonground**, `apportion_batches` over any Parquet",
     "duckdb_footer": "tuned SQL in DuckDB, codes as integers, release by the footer, gaps apart",
     "duckdb_integers": "plain SQL in DuckDB, codes as integers",
@@ -74,7 +73,7 @@ def read_result(folder: Path, road: str) -> pl.DataFrame:
         codes = [pl.format(form, pl.col(name).cast(pl.String).str.zfill(3)).alias(name)
                  for name, form in (("measure", "made_up_{}"), ("place_code", "DIS{}"))]  # fmt: skip
         figures = figures.with_columns(codes)
-    if road in ("commonground", "slices"):
+    if road == "commonground":
         worst = {status: n for n, status in enumerate(placing_data.STATUSES)}
         figures = figures.with_columns(pl.col("obs_status").replace_strict(worst).alias("worst"))
     keys = [pl.col("measure", "place_code").cast(pl.String), pl.col("period_start").cast(pl.Date)]
@@ -98,7 +97,7 @@ def find_disagreement(one: pl.DataFrame, other: pl.DataFrame) -> str:
 
 
 def method_row(road: str, runs: list[Taken | None], ours: list[Taken | None]) -> str:
-    """Format one method: medians, and its processor time over the time for slices, run by run."""
+    """Format one method: medians, and its processor time over ours, run by run."""
     taken = [run for run in runs if run]
     if not taken:
         return f"| {TITLES[road]} | not installed, not run | | | |"
@@ -112,11 +111,10 @@ def format_table(runs_by_method: dict[str, list[Taken | None]], figures: int, ru
     """Format the cost of all methods."""
     head = (
         f"{figures:,} synthetic figures, half of them superseded, {runs} runs, medians:\n\n"
-        "| method | wall s | processor s | ratio to slices | peak MB |\n|---|---|---|---|---|"
+        "| method | wall s | processor s | ratio to ours | peak MB |\n|---|---|---|---|---|"
     )
-    return "\n".join(
-        [head, *(method_row(road, taken, runs_by_method.get("slices", [])) for road, taken in runs_by_method.items())]
-    )
+    ours = runs_by_method.get("commonground", [])
+    return "\n".join([head, *(method_row(road, taken, ours) for road, taken in runs_by_method.items())])
 
 
 def write_table(text: str) -> None:

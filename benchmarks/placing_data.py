@@ -107,10 +107,5 @@ def write_figures(folder: Path, times: int) -> tuple[Path, Path]:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from pipelines.apportionment.slice_file import write_slices
-
-    where, how_often = Path(sys.argv[1]), int(sys.argv[2])
-    write_crosswalks(where)
-    text, _ = write_figures(where, how_often)
-    read = pl.scan_parquet(text).collect_batches(maintain_order=True, chunk_size=1_000_000)
-    write_slices(read, AREA_CODES.to_list(), where / f"slices_{how_often}.parquet")
+    write_crosswalks(Path(sys.argv[1]))
+    write_figures(Path(sys.argv[1]), int(sys.argv[2]))

@@ -57,22 +57,6 @@ def commonground(folder: Path, times: int) -> None:
         writer.close()
 
 
-def slices(folder: Path, times: int) -> None:
-    """Apportion slices by sparse matrices, from a file in the order of places: this project's fast method."""
-    import polars as pl
-    import pyarrow.parquet as pq
-
-    from pipelines.apportionment.slice_file import apportion_slices
-
-    writer = None
-    for moved in apportion_slices(folder / f"slices_{times}.parquet", pl.read_parquet(folder / "crosswalk.parquet")):
-        table = moved.to_arrow()
-        writer = writer or pq.ParquetWriter(folder / "slices.parquet", table.schema)
-        writer.write_table(table)
-    if writer:
-        writer.close()
-
-
 def duckdb_text(folder: Path, times: int) -> None:
     """Join and group in DuckDB, codes as text."""
     worst = "case status when 'normal' then 0 when 'confidential' then 1 else 2 end"
@@ -256,7 +240,6 @@ ROADS: dict[str, Callable[[Path, int], None]] = {
     item.__name__: item
     for item in (
         scan,
-        slices,
         commonground,
         duckdb_footer,
         duckdb_integers,

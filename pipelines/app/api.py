@@ -3,9 +3,9 @@
     from pipelines.app.api import build_crosswalk, open_geography, move_between
 
 `open_geography` reads the stored geography. `build_crosswalk` builds the crosswalk between two geographies, and
-`move_between` converts counts with it. `move`, `apportion_batches` and `road` accept other crosswalks. They and
-`write_slices` and `apportion_slices` also process files larger than memory. `add_provenance` adds the sources of a
-crosswalk, and `write_crosswalk` writes it to a file.
+`move_between` converts counts with it. `apportion_counts` and `apportion_batches` accept other crosswalks, and
+`apportion_batches` also processes files larger than memory. `add_provenance` adds the sources of a crosswalk, and
+`write_crosswalk` writes it to a file.
 """
 
 from collections.abc import Iterator
@@ -21,11 +21,9 @@ from pipelines.apportionment import (
     add_interval,
     apportion_batches,
     apportion_counts,
-    apportion_slices,
     build_matrix,
     load_error_model,
     slice_unevenness,
-    write_slices,
 )
 from pipelines.core.errors import CommongroundError, CrosswalkError, suggest_names
 from pipelines.core.paths import project_directory, store_directory
@@ -58,7 +56,6 @@ __all__ = [
     "add_provenance",
     "apportion_batches",
     "apportion_counts",
-    "apportion_slices",
     "build_crosswalk",
     "build_matrix",
     "describe_crossings",
@@ -67,7 +64,6 @@ __all__ = [
     "open_geography",
     "open_project",
     "write_crosswalk",
-    "write_slices",
 ]  # fmt: skip
 
 

@@ -24,5 +24,3 @@ from .population import population_days as population_days
 from .population import population_measure as population_measure
 from .population import problem_residents as problem_residents
 from .population import system_residents as system_residents
-from .slice_file import apportion_slices as apportion_slices
-from .slice_file import write_slices as write_slices

@@ -1,6 +1,6 @@
 """Slices: the observations of one measure and reference period, and the newest release of each."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,19 +8,15 @@ import polars as pl
 
 SLICE_KEY = ["measure", "period_start", "period_end"]
 """Columns that identify a slice."""
-RELEASE_DATE = "released_at"
-"""Column that identifies a release of a slice."""
 RowNumbers = np.ndarray[Any, np.dtype[Any]]
 
 
-def split_slices(
-    batches: Iterable[pl.DataFrame], key: Sequence[str] = SLICE_KEY
-) -> Iterator[tuple[pl.DataFrame, RowNumbers]]:
+def split_slices(batches: Iterable[pl.DataFrame]) -> Iterator[tuple[pl.DataFrame, RowNumbers]]:
     """Regroup batches of observations into frames of whole slices; yield each with the first row of each slice."""
     rest: pl.DataFrame | None = None
     for batch in batches:
         whole = batch if rest is None else rest.vstack(batch)
-        starts = slice_starts(whole, key)
+        starts = slice_starts(whole)
         if len(starts) > 1:
             yield whole.head(starts[-1]), starts[:-1]
         rest = whole.slice(starts[-1]) if len(starts) else whole
@@ -28,9 +24,9 @@ def split_slices(
         yield rest, np.array([0])
 
 
-def slice_starts(observations: pl.DataFrame, key: Sequence[str] = SLICE_KEY) -> RowNumbers:
+def slice_starts(observations: pl.DataFrame) -> RowNumbers:
     """Return the row at which each slice starts."""
-    is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in key)
+    is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in SLICE_KEY)
     return observations.select((is_new | (pl.int_range(pl.len()) == 0)).arg_true()).to_series().to_numpy()
 
 

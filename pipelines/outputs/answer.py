@@ -5,6 +5,7 @@ of another period are shown and never ranked. Where a need has several measures,
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import polars as pl
@@ -51,8 +52,7 @@ class PageAnswer(NamedTuple):
     @property
     def decimals(self) -> int:
         """Decimals of a computed figure: as many as any of them needs, 2 at most."""
-        values = self.figures["value"].drop_nulls().to_list()
-        return max((next((n for n in range(2) if round(value, n) == value), 2) for value in values), default=0)
+        return _count_decimals(tuple(self.figures["value"].drop_nulls().to_list()))
 
     def format(self, value: float) -> str:
         """Format a figure with the decimals of its measure; those of a computed column have the same number."""
@@ -62,6 +62,12 @@ class PageAnswer(NamedTuple):
     def is_by_group(self) -> bool:
         """Whether figures are compared within groups only."""
         return self.comparable["group"].n_unique() > 1
+
+
+@lru_cache(maxsize=8)
+def _count_decimals(values: tuple[float, ...]) -> int:
+    """Return the decimals that the figures need, 2 at most; each figure of an answer is formatted with them."""
+    return max((next((n for n in range(2) if round(value, n) == value), 2) for value in values), default=0)
 
 
 def column_inputs(report: Report) -> dict[str, tuple[str, ...]]:

@@ -1,15 +1,13 @@
 """An old name of a table or column is refused with its new name, in queries and in frames."""
 
 from datetime import date
-from pathlib import Path
 
 import duckdb
 import polars as pl
-import pyarrow.parquet as pq
 import pytest
 
-from pipelines.app.api import apportion_counts, apportion_slices, write_slices
-from pipelines.core.errors import CommongroundError, UnreadableError
+from pipelines.app.api import apportion_counts
+from pipelines.core.errors import CommongroundError
 from pipelines.core.renames import add_new_name
 
 CROSSWALK = pl.DataFrame({"from_code": ["A"], "to_code": ["X"], "weight": [1.0], "weight_population": [7.0]})
@@ -44,26 +42,13 @@ def test_error_about_another_name_is_unchanged() -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), [("low", "lower_bound"), ("high", "upper_bound"), ("status", "obs_status")])
-def test_figures_under_an_old_name_are_refused(old: str, new: str, tmp_path: Path) -> None:
+def test_figures_under_an_old_name_are_refused(old: str, new: str) -> None:
     figures = FIGURES.rename({new: old})
     expected = f"the figures: found the column {old}, expected {new}"
     with pytest.raises(CommongroundError, match=expected):
         apportion_counts(figures, CROSSWALK)
-    with pytest.raises(CommongroundError, match=expected):
-        write_slices([figures], ["A"], tmp_path / "slices.parquet")
 
 
 def test_crosswalk_under_an_old_name_is_refused() -> None:
     with pytest.raises(CommongroundError, match="the crosswalk: found the column people, expected weight_population"):
         apportion_counts(FIGURES, CROSSWALK.rename({"weight_population": "people"}))
-
-
-def test_slice_file_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "slices.parquet"
-    write_slices([FIGURES], ["A"], path)
-    assert pl.concat(apportion_slices(path, CROSSWALK))["lower_bound"].to_list() == [4.0]
-    table = pq.read_table(path)
-    names = ["low" if name == "lower_bound" else name for name in table.column_names]
-    pq.write_table(table.rename_columns(names).replace_schema_metadata(table.schema.metadata), path)
-    with pytest.raises(UnreadableError, match="its columns have the names of an earlier version; write the file again"):
-        list(apportion_slices(path, CROSSWALK))

@@ -35,7 +35,6 @@ def test_slice_starts_where_the_measure_or_period_changes() -> None:
     assert slice_starts(SORTED).tolist() == STARTS
     shorter = SORTED.with_columns(pl.Series("period_end", [date(2021, 12, 31)] * 5 + [date(2022, 1, 1)]))
     assert slice_starts(shorter).tolist() == [0, 2, 3, 5]
-    assert slice_starts(SORTED, ["measure"]).tolist() == [0, 3]
     assert slice_starts(SORTED.head(1)).tolist() == [0]
     assert slice_starts(SORTED.clear()).tolist() == []
 
