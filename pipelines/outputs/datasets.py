@@ -101,7 +101,7 @@ def _list_files(project: Project, name: str, changes: pl.DataFrame) -> list[Data
     files = {ending: f"{name}.{ending}" for ending in FILE_KINDS}
     return [
         DataFile(file, ending, output_path(project.home, file).stat().st_size, hashes[file])
-        for ending, file in files.items() if file in hashes
+        for ending, file in files.items() if file in hashes and output_path(project.home, file).is_file()
     ]  # fmt: skip
 
 
