@@ -56,7 +56,7 @@ COMPILE := $(UV) pip compile pyproject.toml --universal --python-version 3.11 --
 locks:
 	$(COMPILE) -o .ci/requirements.lock
 	$(COMPILE) --extra ui -o .ci/requirements-ui.lock -c .ci/requirements.lock
-	$(COMPILE) --extra ui --extra dev --extra s3 -o .ci/requirements-dev.lock -c .ci/requirements-ui.lock
+	$(COMPILE) --extra ui --extra dev --extra s3 --extra spark -o .ci/requirements-dev.lock -c .ci/requirements-ui.lock
 
 # How many small faults the tests notice: `make mutants SEED=7`. Takes half an hour.
 SEED ?= 1

@@ -4,9 +4,9 @@ python -m benchmarks.bucket_kills [--seed 7] [--kills 200] [--builds 10] [--read
 
 A loopback server (moto) has the bucket. Each builder is a process that writes the number of its build into every file
 of a store, publishes, and reports the number. It is killed (SIGKILL) at a random time. After each kill a reader opens
-the store. All files must have one number (not torn), that of the last reported build or of the killed one (not lost),
-and their own names (not wrong). Then pairs of builders start at once: the second ends after the first or is refused. Last,
-readers open the store while builds are published. Prints one line for each part.
+the store. All files must have one number (not torn), of the last reported build or of the killed one (not lost),
+and their own names (not wrong). Then pairs of builders start at once: the second ends after the first or is refused.
+Last, readers open the store while builds are published. Prints one line for each part.
 """
 
 import argparse
@@ -35,7 +35,7 @@ REFUSED, PUBLISHED = 3, 0
 
 
 def build_once(address: str, cache: Path, number: int, report: Path) -> int:
-    """Publish a build whose files state its number, and report the number; return an exit code."""
+    """Publish a build with its number in each file, and report the number; return an exit code."""
     bucket = open_bucket(address)
     try:
         with open_view(bucket, cache) as view:
@@ -64,7 +64,7 @@ def read_number(address: str, cache: Path) -> int:
 
 
 def start(work: Callable[..., int], *arguments: object) -> int:
-    """Start a process that shares what is imported, and return its number."""
+    """Start a process that shares the imported modules, and return its number."""
     child = os.fork()
     if child:
         return child

@@ -33,7 +33,7 @@ def test_every_line_of_a_lock_file_is_pinned_and_hashed(name: str) -> None:
 def test_lock_file_satisfies_the_declared_dependencies(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = list(project["dependencies"])
-    for extra in EXTRAS.get(name, ["build", "ui", "dev", "s3"]):
+    for extra in EXTRAS.get(name, ["build", "ui", "dev", "s3", "spark"]):
         declared += project["optional-dependencies"][extra]
     stored = pins(name)
     for line in declared:

@@ -172,6 +172,21 @@ def _publish_outputs(
     return faults
 
 
+def write_tables(project: Project, wanted: bool | None, console: Console) -> None:
+    """Write the partitioned tables, or remove them; where `wanted` is null, update those of an earlier build."""
+    from pipelines.outputs import has_partitioned_tables, remove_partitioned_tables, write_partitioned_tables
+
+    if wanted or (wanted is None and has_partitioned_tables(project.home)):
+        keys = compute_table_keys(project.catalogue, project.home, project.as_of)
+        with measure_step("writing tables"), lock_store(project.home), report_user_files(project.home, console):
+            written = write_partitioned_tables(project, keys)
+        folder = describe_output(project.home, output_path(project.home, "tables"))
+        console.print(f"Tables   {folder} ({written} files written)", soft_wrap=True, highlight=False)
+    elif wanted is False:
+        with lock_store(project.home):
+            remove_partitioned_tables(project.home)
+
+
 def _describe_output(project: Project, name: str) -> BuildEvent:
     """Describe a written report, the pages or the analyst's file as an event of Dagster's asset."""
     if name in OUTPUT_ASSETS:

@@ -101,16 +101,21 @@ def build(
     profile: Annotated[
         bool, typer.Option("--profile", help="Show the cost of each step, and write profile.json.")
     ] = False,
+    tables: Annotated[
+        bool | None,
+        typer.Option("--tables/--no-tables", help="Write observations as partitioned Parquet too, or remove them."),
+    ] = None,
     store: StoreOption = None,
 ) -> None:
     """Build problem views from stored data (offline)."""
-    from pipelines.app.build import build_problems
+    from pipelines.app.build import build_problems, write_tables
     from pipelines.app.build_profile import print_profile
 
     project = open_command_project(store, as_of, publishes=True)
     _print_unfinished(project)
     left_out = [] if problem else list(project.catalogue.excluded_problems.values())
     faults = [*left_out, *build_problems(project, problem or [], console)]
+    write_tables(project, tables, console)
     send_notices(project)
     if profile:
         print_profile(project.home, console)

@@ -12,6 +12,9 @@ from .freshness import report_files as report_files
 from .freshness import report_is_fresh as report_is_fresh
 from .freshness import warehouse_is_fresh as warehouse_is_fresh
 from .letters import write_letters as write_letters
+from .partitioned_tables import has_partitioned_tables as has_partitioned_tables
+from .partitioned_tables import remove_partitioned_tables as remove_partitioned_tables
+from .partitioned_tables import write_partitioned_tables as write_partitioned_tables
 from .publish import report_problem as report_problem
 from .site import publish_index as publish_index
 from .site import publish_pages as publish_pages
