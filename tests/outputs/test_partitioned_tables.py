@@ -116,7 +116,7 @@ def test_page_places_figures_as_the_build_does(small: Project, tmp_path: Path) -
             "select measure, place_code as to_code, reference_start as period_start, reference_end as period_end, "
             "value "
             "from cells join measures using (measure) where value is not null and kind in ('count', 'stock') "
-            "and derivation = 'published'"
+            "and derivation = 'observed'"
         ).pl().unique()  # fmt: skip
     both = cells.join(placed, on=["measure", "to_code", "period_start", "period_end"], suffix="_sql")
     assert both.height > 100
