@@ -147,14 +147,14 @@ def test_failing_problem_keeps_its_last_answer_and_others_continue(small: Projec
 @pytest.mark.parametrize(
     ("step", "broken", "answered"),
     [
-        ("check_source", "hmrc_furlough", set()),
-        ("check_source", "ons_lad_register", {"jobs_recovery", "jobs_south_london"}),
-        ("check_answer", "jobs_recovery", {"jobs_south_london"}),
+        ("check_source", "hmrc_furlough", ()),
+        ("check_source", "ons_lad_register", ("jobs_recovery", "jobs_south_london")),
+        ("check_answer", "jobs_recovery", ("jobs_south_london",)),
     ],
     ids=str,
 )
 def test_fault_stops_only_what_rests_on_it(
-    small: Project, monkeypatch: pytest.MonkeyPatch, step: str, broken: str, answered: set[str]
+    small: Project, monkeypatch: pytest.MonkeyPatch, step: str, broken: str, answered: tuple[str, ...]
 ) -> None:
     check = getattr(build_checks, step)
 
