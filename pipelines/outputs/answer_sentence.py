@@ -47,6 +47,9 @@ def state_answer(report: Report, answer: PageAnswer | None, rankings: list[Ranki
     compared = f"{answer.comparable.height:,} of {count_places(report, answer.figures.height)} can be compared"
     subject = report.header.answer.subject if report.header.answer else None
     said = f"{subject} were" if subject else f"{answer.title}:"
+    if answer.comparable.height == 1:
+        others = count_places(report, answer.figures.height)
+        return f"{said} {_state_only_figure(answer)}; it is the only one of {others} that can be compared."
     if len(rankings) == 1:
         end = rankings[0].highest if answer.order == "highest" else rankings[0].lowest
         return f"{said} {_state_end(end, answer)} {_time_of(answer, end)}{_state_doubt(end)}; {compared}."
@@ -62,6 +65,13 @@ def state_answer(report: Report, answer: PageAnswer | None, rankings: list[Ranki
 def _state_end(end: End, answer: PageAnswer) -> str:
     amid = "" if end.is_certain else "among the "
     return f"{amid}{end.order} in {_join_names(end)}, {_figure(end.rows[0].text, answer.unit)}"
+
+
+def _state_only_figure(answer: PageAnswer) -> str:
+    """State the only figure that can be compared: it is neither the highest nor the lowest."""
+    row = answer.comparable.row(0, named=True)
+    time = add_preposition(row["reference_start"], row["reference_end"])
+    return f"{_figure(answer.format(row['value']), answer.unit)} in {row['place_name']} {time}"
 
 
 def _join_names(end: End) -> str:
@@ -130,9 +140,26 @@ def _count_reasons(figures: pl.DataFrame) -> list[tuple[str, int]]:
 def list_uncompared(answer: PageAnswer) -> list[str]:
     """Return why places are not compared, each with the number of places, most first."""
     states = answer.figures["state"].value_counts()
-    counted = [(n, _STATE_TEXTS[state]) for state, n in states.iter_rows() if state in _STATE_TEXTS]
+    counted = [
+        (n, _STATE_TEXTS[state] + (_name_other_periods(answer) if state == OTHER_PERIOD else ""))
+        for state, n in states.iter_rows()
+        if state in _STATE_TEXTS
+    ]
     counted += [(n, REASONS[code].title.lower()) for code, n in _count_reasons(answer.figures)]
     return [f"{number:,}: {text}" for number, text in sorted(counted, reverse=True)]
+
+
+def _name_other_periods(answer: PageAnswer) -> str:
+    """Name a few places with a figure of another period, each with its figure and period; blank for many."""
+    others = answer.figures.filter(pl.col("state") == OTHER_PERIOD).sort("place_name")
+    if others.height > MAX_NAMES:
+        return ""
+    named = [
+        f"{row['place_name']}, {answer.format(row['value'])} "
+        f"{add_preposition(row['reference_start'], row['reference_end'])}"
+        for row in others.iter_rows(named=True)
+    ]
+    return f" ({'; '.join(named)})"
 
 
 def state_unpublished(report: Report) -> str:

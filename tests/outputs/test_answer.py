@@ -74,7 +74,7 @@ def test_estimate_without_an_interval_is_never_the_highest() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [({"caveats": "implausible"}, "has a doubted figure"), ({"proxy_measure": "households"}, "has a proxy only"),
-     ({"reference_start": date(2024, 1, 1), "reference_end": date(2024, 12, 31)}, "has a figure of another period")],
+     ({"reference_start": date(2024, 1, 1), "reference_end": date(2024, 12, 31)}, "has a figure of another period (Ynys Môn, 6.5 in 2024)")],
 )  # fmt: skip
 def test_doubted_figure_proxy_and_other_period_are_never_a_finding(change: dict[str, Any], why: str) -> None:
     report = with_cells(sample(), "W06000001", **change)
@@ -172,3 +172,23 @@ def test_page_has_one_count_of_verdicts_and_no_harm() -> None:
 )
 def test_period_has_the_preposition_of_its_kind(start: date, end: date, text: str) -> None:
     assert add_preposition(start, end) == text
+
+
+def test_only_comparable_figure_is_neither_highest_nor_lowest() -> None:
+    report, (first, *others) = sample(), list(dict.fromkeys(sample().places["place_code"]))
+    for code in others:
+        report = with_cells(report, code, reference_start=date(2024, 1, 1), reference_end=date(2024, 12, 31))
+    report = report._replace(cells=report.cells.filter(pl.col("place_code").is_in([first, *others[:2]])))
+    answer = answer_of(report)
+    alone = answer._replace(figures=answer.figures.with_columns(
+        pl.when(pl.col("place_code") == first).then(pl.lit("comparable")).otherwise(pl.lit("other_period"))
+        .alias("state")
+    ))  # fmt: skip
+    name = alone.comparable["place_name"].item()
+    lead_text = state_answer(report, alone, rank_answer(report, alone))
+    assert (
+        lead_text.startswith("Claimant rate: ") and f"in {name} in 2025; it is the only one of 3 councils" in lead_text
+    )
+    assert "highest" not in lead_text
+    (uncompared,) = list_uncompared(alone)
+    assert uncompared.startswith("2: has a figure of another period (") and uncompared.count("in 2024") == 2
