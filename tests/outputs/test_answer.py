@@ -74,7 +74,8 @@ def test_estimate_without_an_interval_is_never_the_highest() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [({"caveats": "implausible"}, "has a doubted figure"), ({"proxy_measure": "households"}, "has a proxy only"),
-     ({"reference_start": date(2024, 1, 1), "reference_end": date(2024, 12, 31)}, "has a figure of another period (Ynys Môn, 6.5 in 2024)")],
+     ({"reference_start": date(2024, 1, 1), "reference_end": date(2024, 12, 31)},
+      "has a figure of another period (Ynys Môn, 6.5 in 2024)")],
 )  # fmt: skip
 def test_doubted_figure_proxy_and_other_period_are_never_a_finding(change: dict[str, Any], why: str) -> None:
     report = with_cells(sample(), "W06000001", **change)
