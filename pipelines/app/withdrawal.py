@@ -75,7 +75,9 @@ def _withdrawal_line(group_name: str, names: list[str], sources: list[str]) -> s
 
 def _sources_gone(rests_on: tuple[str, ...] | None, catalogue: Catalogue) -> list[str]:
     """Return the sources that are no longer public. Unrecorded sources may include any private source."""
-    public = catalogue.observation_sources()
+    # A source of places or boundaries is always public, so it is gone only where no declaration has it.
+    observed = {name for name, source in catalogue.sources.items() if source.provides == "observation"}
+    public = set(catalogue.sources) - observed | set(catalogue.observation_sources())
     if rests_on is None or UNKNOWN_SOURCES in rests_on:
         return [UNKNOWN_SOURCES] if any(not source.is_public for source in catalogue.sources.values()) else []
     return [name for name in rests_on if name not in public]

@@ -15,6 +15,8 @@ import polars as pl
 import pytest
 
 from checks.periods import find_other_periods
+from pipelines.app.withdrawal import withdraw_outputs
+from pipelines.core.manifest import read_manifest
 from pipelines.core.store import output_path, read_table, state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
@@ -374,3 +376,9 @@ def test_every_starter_file_has_its_provenance(starter: Project) -> None:
         for release in source.releases:
             name = Path(release.file).name
             assert result[name] == hash_bytes((ROOT / "sources" / release.file).read_bytes()), name
+
+
+def test_no_output_of_the_edition_is_withdrawn(starter: Project) -> None:
+    manifest = read_manifest(starter.home)
+    assert {"ons_lad_boundaries", "ons_pfa_boundaries"} <= set(manifest["boundaries"].input_sources or ())
+    assert withdraw_outputs(starter.catalogue, starter.home) == []
