@@ -55,6 +55,15 @@ def test_trust_shows_the_distribution_of_its_patients(project: Project) -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["South London Partnership", "south_london", "partnership-south-london"])
+def test_partnership_shows_its_members_and_problems(project: Project, text: str) -> None:
+    lines = list_lines(project, text)
+    assert lines[0].startswith("place: partnership-south-london South London Partnership (")
+    assert lines[1] == "member: E09000008 Croydon" and len([line for line in lines if "member: " in line]) == 5
+    assert "problem: jobs_south_london" in lines
+    assert any(line.startswith("reference: https://southlondonpartnership.co.uk/") for line in lines)
+
+
 def test_unknown_place_fails_with_similar_names(project: Project) -> None:
     with pytest.raises(UnknownNameError, match=r"did you mean .*Cheshire"):
         list_lines(project, "Nowhereshire")
