@@ -39,9 +39,13 @@ def read_boundaries(project: Project, kind: str = "lad") -> dict[str, Any] | Non
 
 
 def list_boundary_sources(project: Project) -> dict[str, str]:
-    """Return the boundary sources and the geography of each."""
+    """Return the boundary sources with a stored release, and the geography of each."""
     sources = project.catalogue.sources
-    return {name: sources[name].geography or "lad" for name in project.catalogue.sources_providing("boundary")}
+    return {
+        name: sources[name].geography or "lad"
+        for name in project.catalogue.sources_providing("boundary")
+        if stored_releases(project.home, name, project.as_of)
+    }
 
 
 @lru_cache(maxsize=2)

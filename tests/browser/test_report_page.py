@@ -35,7 +35,7 @@ def test_page_never_scrolls_horizontally(browser: Browser, page_file: Path, widt
     page.goto(page_file.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sections = page.locator("main > section").all()
-    assert len(sections) == 8
+    assert len(sections) == 9
     assert all(section.is_visible() for section in sections)
     context.close()
 

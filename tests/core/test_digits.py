@@ -21,7 +21,7 @@ def test_product_has_the_digits_of_decimal_arithmetic(published: Decimal, scale:
     assert settled(float(published) * float(scale)) == float(published * Decimal(scale))
 
 
-@given(published=PUBLISHED, half=st.sampled_from(["0.05", "0.5", "0.005"]))
+@given(published=st.decimals(0, 1_000_000, places=4, allow_nan=False), half=st.sampled_from(["0.05", "0.5", "0.005"]))
 def test_sum_has_the_digits_of_decimal_arithmetic(published: Decimal, half: str) -> None:
     assert settled(float(published) + float(half)) == float(published + Decimal(half))
 

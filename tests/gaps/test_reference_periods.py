@@ -156,7 +156,6 @@ MONTHS = {"grain": "month", "periods": {"start": "2020-04"}}
 REFUSED = [
     (MONTHS, {"align": "latest"}, "align is no longer a key.*carry: 3 months"),
     (MONTHS, {"max_age": "2 years"}, "max_age is for grain latest.*carry: 3 months"),
-    ({"grain": "latest"}, {"carry": "3 months"}, "for grain latest use max_age"),
 ]
 
 

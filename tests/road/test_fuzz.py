@@ -42,7 +42,7 @@ def test_quoted_text_is_read_unchanged(cells: list[tuple[str, str]]) -> None:
 
     # The first cell is not blank, because a blank row ends the table.
     lines = [f"x,{quoted(left)},{quoted(right)}" for left, right in cells]
-    source = Sample(*SOUND["csv"]).source.model_copy(update={"headings": ("key", "left", "right")})
+    source = Sample(*SOUND["csv"]).source.model_copy(update={"headings": (("key",), ("left",), ("right",))})
     frame = read_sheet("\n".join(["key,left,right", *lines, "x,y,z"]).encode(), source, "a.csv").frame
 
     def plain(text: str) -> str:
