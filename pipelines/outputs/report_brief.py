@@ -24,6 +24,7 @@ NATION_RULE = "The first place beside its nation, for the same measure and perio
 REVISION_RULE = "Newest revisions, by share of earlier figures that changed."
 BORDER_RULE = "Borders of the newest period: the largest jump of a rate, then measures with a figure on one side only."
 RETURN_RULE = "Newest returns, by share of the volume that is missing."
+WITHHELD_RULE = "Newest periods, by number of places with a return that is withheld or in doubt."
 CHANGE_RULE = "Gaps that changed since the last build."
 REQUEST_RULE = "Requests, by number of people in the places without a figure."
 
@@ -33,6 +34,7 @@ def build_report_brief(report: Report, lead: str, answer: PageAnswer | None, ran
     news = interleave(
         _compare_with_nation(report, answer, rankings),
         _list_silent_returns(report),
+        _list_withheld_returns(report),
         _list_revisions(report),
         _list_borders(report),
         _describe_changes(report),
@@ -68,6 +70,36 @@ def _list_silent_returns(report: Report) -> list[BriefLine]:
     newest = report.completeness.filter(pl.col("period_end") == pl.col("period_end").max().over("measure"))
     rows = newest.filter(pl.col("returned") < pl.col("due")).sort("reporting_rate", "measure", nulls_last=True)
     return [BriefLine(_describe_returns(report, row), RETURN_RULE) for row in rows.head(2).iter_rows(named=True)]
+
+
+_LOW_RETURNS = ("suspected_zero", "near_zero_leak", "partial_return")
+_SHORTFALL = r"(?:^|\. )([^:.]+): [^%]*? in \d+ places, (\d+) % of the"
+"""Provider and share of the expected sum, in the evidence of `provider_shortfall` (checks.providers)."""
+
+
+def _list_withheld_returns(report: Report) -> list[BriefLine]:
+    """List the returns of the newest period that are withheld, and the newest shortfalls of providers."""
+    asked = report.asked_cells
+    newest = asked.filter(pl.col("period_start") == pl.col("period_start").max())
+    counted = newest.filter(pl.col("reason").is_in(list(_LOW_RETURNS))).group_by("measure", "period_end").len("places")
+    lines = [
+        f"{report.measures[name].title}: figures of {number:,} {'place' if number == 1 else 'places'} for the newest "
+        "period are withheld, because their returns seem to be missing in part or whole."
+        for name, _, number in counted.sort("places", "measure", descending=[True, False]).head(1).iter_rows()
+    ]
+    doubted = asked.filter(pl.col("caveats").str.split(",").list.contains("provider_shortfall").fill_null(False))
+    provider = pl.col("evidence").str.extract(_SHORTFALL, 1).alias("provider")
+    share = pl.col("evidence").str.extract(_SHORTFALL, 2).cast(pl.Int64).alias("share")
+    short = doubted.select("measure", "reference_start", "reference_end", provider, share).drop_nulls().unique()
+    order = pl.col("measure").replace_strict({name: number for number, name in enumerate(report.measures)})
+    by_time = short.sort("reference_end", order, "share", "provider", descending=[True, False, False, False])
+    ordered = by_time.unique(["reference_end", "provider"], keep="first", maintain_order=True)
+    lines += [
+        f"{report.measures[name].title}, {format_period(start, end)}: {who} sent {part} % of the expected sum, so the "
+        "figures of all its places are in doubt."
+        for name, start, end, who, part in ordered.head(2).iter_rows()
+    ]
+    return [BriefLine(text, WITHHELD_RULE) for text in lines]
 
 
 def _describe_returns(report: Report, row: dict[str, Any]) -> str:

@@ -123,3 +123,22 @@ def test_requests_share_a_line_and_unknowns_come_in_turn() -> None:
 def test_brief_is_on_the_page_with_its_rules_escaped() -> None:
     html = render_html(sample())
     assert 'id="brief"' in html and "[a]" in html and HARM not in html
+
+
+def test_withheld_returns_and_shortfalls_of_providers_are_in_the_brief() -> None:
+    report = sample()
+    first, second, *_ = report.places["place_code"].to_list()
+    rate = pl.col("measure") == "claimant_rate"
+    evidence = "East: 120.5 in 12 places, 67 % of the 180 expected from the periods before and after"
+    report = report._replace(cells=report.cells.with_columns(
+        pl.when(rate & (pl.col("place_code") == first)).then(pl.lit("near_zero_leak")).otherwise("reason")
+        .alias("reason"),
+        pl.when(rate & (pl.col("place_code") == second)).then(pl.lit("provider_shortfall")).otherwise("caveats")
+        .alias("caveats"),
+        pl.when(rate & (pl.col("place_code") == second)).then(pl.lit(evidence)).otherwise("evidence").alias("evidence"),
+    ))  # fmt: skip
+    texts = [line.text for section in build_report_brief(report, "x", None, []).sections for line in section.lines]
+    assert any("figures of 1 place for the newest period are withheld" in text for text in texts)
+    assert any("East sent 67 % of the expected sum" in text for text in texts)
+    untouched = build_report_brief(sample(), "x", None, [])
+    assert not any("withheld" in line.text for section in untouched.sections for line in section.lines)
