@@ -380,5 +380,5 @@ def test_every_starter_file_has_its_provenance(starter: Project) -> None:
 
 def test_no_output_of_the_edition_is_withdrawn(starter: Project) -> None:
     manifest = read_manifest(starter.home)
-    assert {"ons_lad_boundaries", "ons_pfa_boundaries"} <= set(manifest["boundaries"].input_sources or ())
+    assert {"ons_icb_boundaries", "ons_lad_boundaries"} <= set(manifest["boundaries"].input_sources or ())
     assert withdraw_outputs(starter.catalogue, starter.home) == []
