@@ -39,7 +39,10 @@ _CURRENT: ContextVar[_ParsedTexts | None] = ContextVar("parsed_texts", default=N
 
 @contextmanager
 def stored_parses(home: Path | None) -> Iterator[None]:
-    """Use the parsed texts of a store within the block, and store what the block has used; none where null."""
+    """Use the parsed texts of a store within the block, and store those used where some are new; none where null.
+
+    A block that uses fewer texts writes nothing: a process that has parsed a text before does not ask for it again.
+    """
     if home is None or not home.is_dir():
         yield
         return
@@ -50,7 +53,7 @@ def stored_parses(home: Path | None) -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
-    if texts.used.keys() != texts.stored.keys() and _has_own_layout(home):
+    if texts.used.keys() - texts.stored.keys() and _has_own_layout(home):
         content = "".join(f"{key} {data}\n" for key, data in texts.used.items())
         with suppress(OSError):  # the store of another user
             write_atomically(path, content.encode())

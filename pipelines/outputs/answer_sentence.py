@@ -49,7 +49,8 @@ def state_answer(report: Report, answer: PageAnswer | None, rankings: list[Ranki
     said = f"{subject} were" if subject else f"{answer.title}:"
     if answer.comparable.height == 1:
         others = count_places(report, answer.figures.height)
-        return f"{said} {_state_only_figure(answer)}; it is the only one of {others} that can be compared."
+        place = answer.comparable["place_name"].item()
+        return f"{said} {_state_only_figure(answer)}; {place} is the only one of {others} that can be compared."
     if len(rankings) == 1:
         end = rankings[0].highest if answer.order == "highest" else rankings[0].lowest
         return f"{said} {_state_end(end, answer)} {_time_of(answer, end)}{_state_doubt(end)}; {compared}."

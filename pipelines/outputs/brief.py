@@ -75,3 +75,8 @@ def interleave(*kinds: Sequence[BriefLine]) -> tuple[BriefLine, ...]:
 def lower_first(text: str) -> str:
     """Return a text that goes on in a sentence: its first letter is small, unless it begins an abbreviation."""
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def upper_first(text: str) -> str:
+    """Return a text that begins a sentence."""
+    return text[:1].upper() + text[1:]

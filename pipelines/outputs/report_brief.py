@@ -13,7 +13,7 @@ from pipelines.gaps import describe_last_build
 from pipelines.geography import nation_code
 from pipelines.outputs.answer import PageAnswer
 from pipelines.outputs.answer_ranking import Ranking
-from pipelines.outputs.brief import Brief, BriefLine, BriefSection, fit_brief, interleave, lower_first
+from pipelines.outputs.brief import Brief, BriefLine, BriefSection, fit_brief, interleave, lower_first, upper_first
 from pipelines.outputs.report_changes import write_days
 from pipelines.outputs.report_model import DOUBTS, Report
 from pipelines.outputs.report_summary import list_requests
@@ -73,8 +73,8 @@ def _list_silent_returns(report: Report) -> list[BriefLine]:
 
 
 _LOW_RETURNS = ("suspected_zero", "near_zero_leak", "partial_return")
-_SHORTFALL = r"(?:^|\. )([^:.]+): [^%]*? in \d+ places, (\d+) % of the"
-"""Provider and share of the expected sum, in the evidence of `provider_shortfall` (checks.providers)."""
+_SHORTFALL = r"(?:^|\. )([^:.]+): [^%]*? in (\d+) places, (\d+) % of the"
+"""Provider, places compared and share of the expected sum, in the evidence of a shortfall (checks.providers)."""
 
 
 def _list_withheld_returns(report: Report) -> list[BriefLine]:
@@ -89,15 +89,18 @@ def _list_withheld_returns(report: Report) -> list[BriefLine]:
     ]
     doubted = asked.filter(pl.col("caveats").str.split(",").list.contains("provider_shortfall").fill_null(False))
     provider = pl.col("evidence").str.extract(_SHORTFALL, 1).alias("provider")
-    share = pl.col("evidence").str.extract(_SHORTFALL, 2).cast(pl.Int64).alias("share")
-    short = doubted.select("measure", "reference_start", "reference_end", provider, share).drop_nulls().unique()
+    places, share = (
+        pl.col("evidence").str.extract(_SHORTFALL, group).cast(pl.Int64).alias(name)
+        for group, name in ((2, "places"), (3, "share"))
+    )
+    short = doubted.select("measure", "reference_start", "reference_end", provider, places, share).drop_nulls().unique()
     order = pl.col("measure").replace_strict({name: number for number, name in enumerate(report.measures)})
     by_time = short.sort("reference_end", order, "share", "provider", descending=[True, False, False, False])
     ordered = by_time.unique(["reference_end", "provider"], keep="first", maintain_order=True)
     lines += [
-        f"{report.measures[name].title}, {format_period(start, end)}: {who} sent {part} % of the expected sum, so the "
-        "figures of all its places are in doubt."
-        for name, start, end, who, part in ordered.head(2).iter_rows()
+        f"{report.measures[name].title}, {format_period(start, end)}: {who} sent {part} % of the expected sum for "
+        f"{number:,} of its places, so the figures of all its places are in doubt."
+        for name, start, end, who, number, part in ordered.head(2).iter_rows()
     ]
     return [BriefLine(text, WITHHELD_RULE) for text in lines]
 
@@ -169,6 +172,7 @@ def _list_gaps(report: Report) -> list[BriefLine]:
     for row in (row for row in requests if once[row["measure"]] is row):
         people = "" if row["people"] is None else f", {format_figure(row['people'], None).partition('.')[0]} people"
         where = f"{row['places']:,} {'place' if row['places'] == 1 else 'places'}{people}"
-        said = f"{row['measure_title']}: {lower_first(row['title'])} ({where}). {row['data_owner']}: {row['remedy']}"
+        request = f"{upper_first(row['data_owner'])}: {row['remedy']}"
+        said = f"{row['measure_title']}: {lower_first(row['title'])} ({where}). {request}"
         lines.append(BriefLine(said, REQUEST_RULE))
     return lines

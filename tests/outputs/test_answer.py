@@ -188,7 +188,8 @@ def test_only_comparable_figure_is_neither_highest_nor_lowest() -> None:
     name = alone.comparable["place_name"].item()
     lead_text = state_answer(report, alone, rank_answer(report, alone))
     assert (
-        lead_text.startswith("Claimant rate: ") and f"in {name} in 2025; it is the only one of 3 councils" in lead_text
+        lead_text.startswith("Claimant rate: ")
+        and f"in {name} in 2025; {name} is the only one of 3 councils" in lead_text
     )
     assert "highest" not in lead_text
     (uncompared,) = list_uncompared(alone)
