@@ -3,8 +3,9 @@
 import polars as pl
 
 from pipelines.core.errors import UnknownNameError, suggest_names
+from pipelines.declarations.partnership import partnership_code
 from pipelines.declarations.project import Project
-from pipelines.gaps import is_open, open_reason, read_built_cells
+from pipelines.gaps import is_open, open_reason, read_built_cells, read_built_partnerships
 from pipelines.geography import fold_name
 
 GAP_COLUMNS = ["problem", "measure", "place_code", "place_name", "period_start", "period_end", "reason", "severity",
@@ -12,13 +13,13 @@ GAP_COLUMNS = ["problem", "measure", "place_code", "place_name", "period_start",
 
 
 def list_gaps(project: Project, problem: str | None, place: str | None) -> pl.DataFrame:
-    """Return the gaps of one problem or all, and of one place or all (GAP_COLUMNS)."""
+    """Return the gaps of one problem or all, and of one place, one partnership or all places (GAP_COLUMNS)."""
     names = [problem] if problem else sorted(project.catalogue.problems)
     cells = pl.concat([read_built_cells(project, name) for name in names])
-    gap_rows = cells.filter(is_open()).with_columns(open_reason().alias("reason")).select(GAP_COLUMNS)
-    if place is None:
-        return gap_rows
-    return gap_rows.filter(pl.col("place_code") == find_place_code(cells, place))
+    if place is not None:
+        cells = pl.concat([cells, *(read_built_partnerships(project, name) for name in names)])
+        cells = cells.filter(pl.col("place_code") == find_place_code(cells, place))
+    return cells.filter(is_open()).with_columns(open_reason().alias("reason")).select(GAP_COLUMNS)
 
 
 def select_gap_columns(gap_rows: pl.DataFrame) -> pl.DataFrame:
@@ -28,10 +29,14 @@ def select_gap_columns(gap_rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def find_place_code(cells: pl.DataFrame, place: str) -> str:
-    """Return the code of a place by name or code. Raises UnknownNameError with the most similar names."""
+    """Return the code of a place or partnership by name or code; of a partnership also by its name in the file.
+
+    Raises UnknownNameError with the most similar names.
+    """
     names = dict(cells.select("place_code", "place_name").unique().iter_rows())
-    if place in names:
-        return place
+    for code in (place, partnership_code(place)):
+        if code in names:
+            return code
     codes: list[str] = sorted(code for code, name in names.items() if fold_name(name) == fold_name(place))
     if len(codes) != 1:
         raise UnknownNameError(f"unknown place {place!r}; {suggest_names(place, names.values())}")

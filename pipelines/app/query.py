@@ -10,8 +10,9 @@ from pipelines.app.steps import prepare_store
 from pipelines.core.errors import UnknownNameError, suggest_names
 from pipelines.core.periods import format_period, parse_period
 from pipelines.core.store import lock_store
+from pipelines.declarations.partnership import is_partnership_code, partnership_code
 from pipelines.declarations.project import Project
-from pipelines.gaps import read_built_cells
+from pipelines.gaps import read_built_cells, read_built_partnerships
 from pipelines.geography import load_places
 from pipelines.observations import all_findings, load_source_tables
 from pipelines.observations import summarise_revisions as stack_summaries
@@ -26,16 +27,19 @@ def explain_cell(
         raise UnknownNameError(
             f"{problem} has no measure {measure!r}; {suggest_names(measure, declared_problem.measures)}"
         )
-    cells = read_built_cells(project, problem).filter(pl.col("measure") == measure)
+    own = read_built_cells(project, problem).filter(pl.col("measure") == measure)
+    cells = pl.concat([own, read_built_partnerships(project, problem).filter(pl.col("measure") == measure)])
     cell = _find_cell(
         cells.filter(pl.col("place_code") == find_place_code(cells, place)), declared_problem.header.grain, period
     )
     source = project.catalogue.sources[project.catalogue.measure_source[measure]]
     declared_measure = project.catalogue.measures[measure]
     yield "question", declared_problem.header.question
-    yield "place", f"{cell['place_name']} ({cell['place_code']}), {cell['nation']}"
+    where = f", {cell['nation']}" if cell["nation"] else ""
+    yield "place", f"{cell['place_name']} ({cell['place_code']}){where}"
     yield "measure", f"{declared_measure.title}, in {declared_measure.unit} ({declared_measure.kind})"
     yield from _value_lines(cell)
+    yield from _member_lines(cell, own, project)
     yield from _provenance_lines(cell, project, declared_problem.header.geography)
     yield "source", f"{cell['source']}: {source.title}, {source.publisher}; {source.licence}; {source.page}"
     yield from _finding_lines(cell, project)
@@ -63,6 +67,18 @@ def _value_lines(cell: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "remedy", f"{cell['data_owner']}: {cell['remedy']}"
 
 
+def _member_lines(cell: dict[str, Any], cells: pl.DataFrame, project: Project) -> Iterator[tuple[str, str]]:
+    """Return the figure or the gap of each member of a partnership, in the period of its cell."""
+    partnerships = {partnership_code(name): item for name, item in project.catalogue.partnerships.items()}
+    if cell["place_code"] not in partnerships:
+        return
+    of_period = cells.filter(pl.col("period_start") == cell["period_start"])
+    for code in partnerships[cell["place_code"]].members:
+        for row in of_period.filter(pl.col("place_code") == code).iter_rows(named=True):
+            figure = f"gap: {row['reason']}" if row["value"] is None else f"{row['value']} {row['unit']}"
+            yield "member", f"{row['place_name']} ({code}): {figure}"
+
+
 def _provenance_lines(cell: dict[str, Any], project: Project, system: str) -> Iterator[tuple[str, str]]:
     if cell["reference_start"] is None:
         return
@@ -70,7 +86,7 @@ def _provenance_lines(cell: dict[str, Any], project: Project, system: str) -> It
     if cell["file"]:
         rows = f"row {cell['file_rows']}, column {cell['file_column']}" if cell["file_rows"] else "no single row"
         yield "file", f"{cell['file']}, {rows}; released {cell['released_at']}; sha256 {cell['release']}"
-    if cell["source_areas"]:
+    if cell["source_areas"] and not is_partnership_code(cell["place_code"]):
         changes = load_places(project).changes.filter(pl.col("from_code").is_in(str(cell["source_areas"]).split(",")))
         steps = [f"{a} -> {b} {kind} {day} ({by})" for a, b, kind, day, by in changes.iter_rows()]
         yield "crosswalk", f"to {system}: {'; '.join(steps)}; weight 1 each" if steps else f"{system}: not needed"

@@ -35,6 +35,7 @@ from .nearest_neighbours import NEAREST_NEIGHBOURS_PATH as NEAREST_NEIGHBOURS_PA
 from .nearest_neighbours import load_nearest_neighbours as load_nearest_neighbours
 from .nearest_neighbours import stack_nearest_neighbours as stack_nearest_neighbours
 from .nicknames import load_nicknames as load_nicknames
+from .outlines import load_outlines as load_outlines
 from .postcode_districts import DISTRICTS_PATH as DISTRICTS_PATH
 from .postcode_districts import load_postcode_districts as load_postcode_districts
 from .postcode_districts import summarise_postcode_districts as summarise_postcode_districts

@@ -134,6 +134,13 @@ def _map_districts(places: Places, load_data: PlaceDataLoader, districts: pl.Dat
     )
 
 
+def map_nested_districts(project: Project, system: str) -> dict[str, str]:
+    """Return the area of a geography that each district with a stored boundary is nested in; empty where none is."""
+    features = (read_boundaries(project) or {"features": []})["features"]
+    districts = pl.DataFrame({"place_code": [str(feature["properties"]["code"]) for feature in features]})
+    return _map_districts(load_places(project), _place_data_loader(project), districts, system) if features else {}
+
+
 def map_whole_districts(place_data: PlaceData, districts: pl.DataFrame, system: str) -> dict[str, str]:
     """Return the area of a geography that each district is nested in; empty where a district is in several.
 

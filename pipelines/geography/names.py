@@ -35,6 +35,22 @@ def fold_name(name: str) -> str:
     return text.removeprefix("the ").replace(",", "")
 
 
+_SMALL_WORDS = frozenset({"and", "at", "for", "in", "of", "on", "the", "upon", "with"})
+_NAME_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+
+
+def write_organisation_name(name: str) -> str:
+    """Write the name of an organisation of the NHS as in a sentence: lists have capitals, or a capital on each word."""
+
+    def write_word(match: re.Match[str]) -> str:
+        word = match[0]
+        if match.start() and word.lower() in _SMALL_WORDS:
+            return word.lower()
+        return word if word == "NHS" or not word.isupper() or len(word) == 1 else word.capitalize()
+
+    return _NAME_WORD.sub(write_word, name)
+
+
 def keep_similar(names: pl.Series, folded: str) -> pl.Series:
     """Keep the names that may have a compared form. The test is fast, and leaves out only names that do not have it."""
     words = [word for word in _WORD.findall(folded) if word not in ("and", "city")]

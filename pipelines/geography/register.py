@@ -21,6 +21,7 @@ from pipelines.core.geocodes import (
     nation_letter,
 )
 from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, conform_table
+from pipelines.geography.names import write_organisation_name
 from pipelines.geography.reach import describe_reach, is_past_reach, select_kind
 
 Edges = dict[str, tuple[str, ...]]
@@ -83,7 +84,7 @@ def read_register(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     kind = pl.when(pl.col("ENTITYCD").is_in(sorted(KIND_PREFIXES))).then("ENTITYCD")
     typed = raw.select(
         pl.col("GEOGCD").alias("place_code"),
-        pl.col("GEOGNM").str.strip_chars().alias("place_name"),
+        _write_names(raw).alias("place_name"),
         _blank_is_null("GEOGNMW").alias("place_name_welsh"),
         pl.col("ENTITYCD").replace_strict(KIND_BY_PREFIX, default=kind, return_dtype=pl.String).alias("kind"),
         _blank_is_null("PARENTCD").alias("parent_code"),
@@ -92,6 +93,22 @@ def read_register(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     )
     known = conform_table(typed.filter(pl.col("kind").is_not_null()), PLACE_COLUMNS)
     return sort_register(add_regions(known))
+
+
+_ORGANISATIONS = ("trust", "border_practice")
+"""Kinds of places with names of the Organisation Data Service."""
+
+
+def _write_names(raw: pl.DataFrame) -> pl.Series:
+    """Return the names of a register; those of organisations of the NHS as in a sentence."""
+    names, kinds = raw["GEOGNM"].str.strip_chars(), raw["ENTITYCD"]
+    if not kinds.is_in(_ORGANISATIONS).any():
+        return names
+    written = [
+        write_organisation_name(name) if name and kind in _ORGANISATIONS else name
+        for name, kind in zip(names, kinds, strict=True)
+    ]
+    return pl.Series(names.name, written, pl.String)
 
 
 def sort_register(register: pl.DataFrame) -> pl.DataFrame:

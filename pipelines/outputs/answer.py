@@ -50,6 +50,11 @@ class PageAnswer(NamedTuple):
         return self.figures.filter(pl.col("state") == COMPARABLE)
 
     @property
+    def heading(self) -> str:
+        """Title and unit; a unit that the title has is not repeated."""
+        return add_unit(self.title, self.own_unit)
+
+    @property
     def decimals(self) -> int:
         """Decimals of a computed figure: as many as any of them needs, 2 at most."""
         return _count_decimals(tuple(self.figures["value"].drop_nulls().to_list()))
@@ -62,6 +67,13 @@ class PageAnswer(NamedTuple):
     def is_by_group(self) -> bool:
         """Whether figures are compared within groups only."""
         return self.comparable["group"].n_unique() > 1
+
+
+def add_unit(title: str, unit: str) -> str:
+    """Return a title with its unit, without the words that the title already has."""
+    head, per, base = unit.partition(" per ")
+    short = head if per and title.endswith(f"{per}{base}") else unit
+    return f"{title}, {short}" if short and short.lower() not in title.lower() else title
 
 
 @lru_cache(maxsize=8)

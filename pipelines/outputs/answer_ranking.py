@@ -8,8 +8,8 @@ from pipelines.gaps import NO_INTERVAL, NOISE, rank_places
 from pipelines.outputs.answer import PageAnswer
 from pipelines.outputs.report_model import Report
 
-ROWS_SHOWN = 5
-"""Maximum number of places at one end of a ranking; a group of similar places states how many more it has."""
+ROWS_SHOWN = 10
+"""Maximum number of places at one end of a ranking; a page with a chart beside it shows fewer."""
 OF_INPUTS = "its inputs are estimates or have added noise"
 
 

@@ -24,7 +24,7 @@ KIND_NOUNS = {
 """Singular and plural of the places of a kind of geography."""
 _NOBODY = ("not_collected", "not_open")
 _STATE_TEXTS = {
-    DOUBTED: "has a doubted figure", PROXY: "has a proxy only", OTHER_PERIOD: "has a figure of another period",
+    DOUBTED: "figure in doubt", PROXY: "proxy only", OTHER_PERIOD: "figure of another period",
 }  # fmt: skip
 MAX_NAMES = 3
 
@@ -124,8 +124,8 @@ def _state_nothing(report: Report, answer: PageAnswer | None) -> str:
     if reasons and reasons[0][0] in _NOBODY:
         end = "No body is known to collect it" if reasons[0][0] == "not_collected" else "It is collected, but not open"
         return f"No publisher gives this figure for these {places}: {_lower(name)}. {end}."
-    why = f": {REASONS[reasons[0][0]].title.lower()}" if reasons else ""
-    return f"No figure can be compared in these {places} for this measure: {_lower(name)}{why}."
+    why = f" ({REASONS[reasons[0][0]].title.lower()})" if reasons else ""
+    return f"No figure can be compared in these {places}: {_lower(name)}{why}."
 
 
 def _lower(title: str) -> str:
@@ -138,8 +138,8 @@ def _count_reasons(figures: pl.DataFrame) -> list[tuple[str, int]]:
     return [(str(code), int(number)) for code, number in counted.iter_rows()]
 
 
-def list_uncompared(answer: PageAnswer) -> list[str]:
-    """Return why places are not compared, each with the number of places, most first."""
+def state_uncompared(report: Report, answer: PageAnswer) -> str:
+    """Return how many places are not compared, and why, most first; blank where all are."""
     states = answer.figures["state"].value_counts()
     counted = [
         (n, _STATE_TEXTS[state] + (_name_other_periods(answer) if state == OTHER_PERIOD else ""))
@@ -147,7 +147,12 @@ def list_uncompared(answer: PageAnswer) -> list[str]:
         if state in _STATE_TEXTS
     ]
     counted += [(n, REASONS[code].title.lower()) for code, n in _count_reasons(answer.figures)]
-    return [f"{number:,}: {text}" for number, text in sorted(counted, reverse=True)]
+    ordered = sorted(counted, reverse=True)
+    parts = [
+        f"{count_places(report, number) if place == 0 else f'{number:,}'} ({text})"
+        for place, (number, text) in enumerate(ordered)
+    ]
+    return _join(parts) if parts else ""
 
 
 def _name_other_periods(answer: PageAnswer) -> str:
@@ -160,7 +165,7 @@ def _name_other_periods(answer: PageAnswer) -> str:
         f"{add_preposition(row['reference_start'], row['reference_end'])}"
         for row in others.iter_rows(named=True)
     ]
-    return f" ({'; '.join(named)})"
+    return f": {'; '.join(named)}"
 
 
 def state_unpublished(report: Report) -> str:
@@ -178,7 +183,7 @@ def sentence_values(report: Report, answer: PageAnswer | None, rankings: list[Ra
     unpublished = state_unpublished(report) if rankings else ""
     return {
         "lead": f"{unpublished} {state_answer(report, answer, rankings)}".strip(),
-        "uncompared": list_uncompared(answer) if answer and rankings else [],
+        "uncompared": state_uncompared(report, answer) if answer and rankings else "",
         "is_count": bool(rankings and answer and answer.measure and answer.measure.kind in ADDITIVE_KINDS),
-        "noun": place_noun(report, report.places.height),
+        "nouns": place_noun(report, 2),
     }

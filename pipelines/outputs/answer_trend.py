@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.core.periods import ReferencePeriod, format_period
-from pipelines.declarations.measure import ADDITIVE_KINDS
+from pipelines.declarations.measure import ADDITIVE_KINDS, counts_residents
 from pipelines.declarations.problem import Need
 from pipelines.outputs.answer import PageAnswer
 from pipelines.outputs.answer_ranking import Ranking
@@ -38,10 +38,22 @@ _NATIONS = {"E92000001": "England", "W92000004": "Wales", "S92000003": "Scotland
 
 
 def describe_answer_trend(report: Report, answer: PageAnswer, rankings: list[Ranking]) -> dict[str, Any]:
-    """Return the chart of the answer over time with its small multiples, or the reason why there is none."""
+    """Return the chart of the answer over time with its small multiples, or the reason why there is none.
+
+    The chart of partnerships is apart. `table` has the lines of all charts.
+    """
+    trend, partnerships = _describe_places(report, answer, rankings), _partnership_lines(report, answer)
+    say = partial(format_figure, measure=report.measures[answer.inputs[0]])
+    svg = draw_trend_chart(partnerships, f"{answer.title}, by partnership", say) if partnerships else ""
+    lines = [line._replace(role="partnership") for line in partnerships]
+    return {**trend, "partnerships": svg, "table": [*trend["table"], *lines]}
+
+
+def _describe_places(report: Report, answer: PageAnswer, rankings: list[Ranking]) -> dict[str, Any]:
+    """Return the charts of places over time, or the reason why there are none."""
     name = answer.inputs[0] if len(answer.inputs) == 1 else None
     if name is None and report.header.grain == "latest":
-        return _explain("The figure is computed from several measures, and its earlier values are not stored.")
+        return _explain(_state_why_column_has_none(report, answer))
     figures = _find_history(report, name) if name else _view_history(report, answer)
     history = _withhold_doubted(_same_length(figures, answer))
     periods = sorted({ReferencePeriod(*span) for span in history.select("period_start", "period_end").iter_rows()},
@@ -60,8 +72,9 @@ def describe_answer_trend(report: Report, answer: PageAnswer, rankings: list[Ran
     svg = draw_trend_chart(lines, title, say, band)
     parts = _find_parts(report, history, periods)
     panels = draw_small_multiples(parts, NO_BAND if is_count and not _are_places(report) else band, say)
-    revised = _state_revision(report, name) if name else ""
-    return {"svg": svg, "why": "", "revised": revised, "band": band, "panels": panels,
+    notes = (_state_newer(report, answer, lines), _state_gaps(lines), _state_revision(report, name) if name else "")
+    return {"svg": svg, "why": "", "notes": [note for note in notes if note], "band": band, "panels": panels,
+            "span": format_span(periods),
             "table": [*lines, *(parts[panel.code]._replace(role="panel") for panel in panels)],
             "unknown_parts": sorted(line.name for code, line in parts.items()
                                     if panels and code not in {panel.code for panel in panels}),
@@ -105,10 +118,59 @@ def _explain(why: str) -> dict[str, Any]:
     return {"svg": "", "why": why, "band": NO_BAND, "panels": [], "table": []}
 
 
-def draw_partnership_trend(report: Report, answer: PageAnswer) -> str:
-    """Return the chart of the answer over time with a line for each partnership; blank without such figures."""
-    if len(answer.inputs) != 1 or report.partnerships.places.is_empty():
+def _state_why_column_has_none(report: Report, answer: PageAnswer) -> str:
+    """Return why a computed column of the newest figures has no chart over time."""
+    timed = [name for name in answer.inputs if not counts_residents(name, report.measures[name])]
+    known = pl.concat([report.history_of(name) for name in timed or answer.inputs]).filter(
+        pl.col("level") == "place", pl.col("value").is_not_null()
+    )
+    periods = known.group_by("measure").agg(pl.struct("period_start", "period_end").n_unique().alias("periods"))
+    if (periods["periods"].max() or 0) < 2:
+        return "Only one period of each figure behind it is stored, so no change over time is known."
+    days = known.select((pl.col("period_end") - pl.col("period_start")).dt.total_days().alias("days"))["days"]
+    if days.max() > days.min() * (1 + LENGTH_TOLERANCE):  # type: ignore[operator]
+        return "The stored figures are for periods of different lengths, so no change over time can be shown."
+    return "The figure is computed from several measures for their newest period. Its earlier values are not computed."
+
+
+def format_span(periods: list[ReferencePeriod]) -> str:
+    """Return the time from the first to the last period in words: from day to day, or from month or year to another."""
+    first, last = format_period(*periods[0]), format_period(*periods[-1])
+    is_of_years = first.isdigit() and last.isdigit()
+    return f"{first} to {last}" if is_of_years else format_period(periods[0].start, periods[-1].end)
+
+
+def _state_newer(report: Report, answer: PageAnswer, lines: list[TrendSeries]) -> str:
+    """Return a sentence where the chart goes on after the period of the sentence and the order, with the reason."""
+    known = [point for point in lines[0].points if point.value is not None]
+    first = answer.comparable.sort("reference_end").row(-1, named=True)
+    if not known or known[-1].end <= first["reference_end"]:
         return ""
+    own, newest = (format_period(*span) for span in ((first["reference_start"], first["reference_end"]), known[-1][:2]))
+    if report.header.grain == "latest":
+        which, until = "period", ""
+    else:
+        asked = report.cells.sort("period_end").row(-1, named=True)
+        last = format_period(asked["period_start"], asked["period_end"])
+        which, until = f"{report.header.grain} of the question", f" The question ends with {last}."
+    return (
+        f"The first sentence and the order are of {own}, the newest {which} with enough figures to compare.{until} "
+        f"The chart goes on to {newest}."
+    )
+
+
+def _state_gaps(lines: list[TrendSeries]) -> str:
+    """Return a sentence where the first line has a figure in fewer than half of the periods."""
+    known = sum(point.value is not None for point in lines[0].points)
+    if not 0 < known * 2 < len(lines[0].points):
+        return ""
+    return f"{lines[0].name} has a figure in {known:,} of {len(lines[0].points):,} periods."
+
+
+def _partnership_lines(report: Report, answer: PageAnswer) -> list[TrendSeries]:
+    """Return a line over time for each partnership with a figure of the answer."""
+    if len(answer.inputs) != 1 or report.partnerships.places.is_empty():
+        return []
     name = answer.inputs[0]
     own = report.history_of(name).filter(pl.col("level") == "partnership")
     ordered = _withhold_doubted(_same_length(own, answer)).sort("place_code", "period_end")
@@ -121,8 +183,7 @@ def draw_partnership_trend(report: Report, answer: PageAnswer) -> str:
         TrendSeries(shorten(title, LONGEST_NAME, placeholder=" …"), _points(history, code, periods), role)
         for (code, title), role in zip(places, roles, strict=False)
     ]
-    measure = report.measures[name]
-    return draw_trend_chart(lines, f"{answer.title}, by partnership", lambda value: format_figure(value, measure))
+    return [line for line in lines if any(point.value is not None for point in line.points)]
 
 
 def _find_history(report: Report, name: str) -> pl.DataFrame:

@@ -23,13 +23,16 @@ REQUIRED_COLUMNS = frozenset(
 """Columns without empty values."""
 
 
-def build_csv_metadata(report: Report) -> str:
-    """Return the metadata of `<problem>.csv` as JSON (Metadata Vocabulary for Tabular Data, W3C, 17 December 2015)."""
+def build_csv_metadata(report: Report, ending: str = "csv", place: str = "place") -> str:
+    """Return the metadata of a CSV file of a problem as JSON.
+
+    The form is the Metadata Vocabulary for Tabular Data (W3C, 17 December 2015).
+    """
     content = {
         "@context": ["http://www.w3.org/ns/csvw", {"@language": "en"}],
-        "url": f"{report.problem}.csv",
+        "url": f"{report.problem}.{ending}",
         "dc:title": report.header.question,
-        "dc:description": "Every place, period and measure that the question needs, with a value or a gap reason. "
+        "dc:description": f"Every {place}, period and measure that the question needs, with a value or a gap reason. "
         "Cells to which no need applies are left out. An empty value is not zero. Text that a spreadsheet could run as "
         "a formula begins with '.",
         "dc:creator": f"Commonground {report.version}, for the {report.header.owner}",

@@ -51,16 +51,16 @@ def _describe_file(dataset: Dataset, file: DataFile) -> dict[str, Any]:
     }  # fmt: skip
     if kind.format == "csv":
         resource |= {"profile": "tabular-data-resource", "encoding": "utf-8", "schema": _schema_of(file)}
-    elif file.ending == "view.parquet":
+    elif file.ending.endswith("view.parquet"):
         columns = {name: Column(dtype, meaning) for name, (dtype, meaning) in dataset.view.items()}
         resource["schema"] = _table_schema(columns, frozenset(), None)
-    elif file.ending == "cells.parquet":
+    elif file.ending.endswith("cells.parquet"):
         resource["schema"] = CELLS_SCHEMA
     return resource
 
 
 def _schema_of(file: DataFile) -> str | dict[str, Any]:
-    if file.ending == "csv":
+    if file.ending in ("csv", "partnerships.csv"):
         return CELLS_SCHEMA
     return _table_schema(MAP_ROW if file.ending == "map.csv" else TREND_ROW, frozenset(), None)
 

@@ -27,6 +27,11 @@ FILE_KINDS = {
     "csv": FileKind("Every cell, with its value or its gap reason", "text/csv", "csv"),
     "cells.parquet": FileKind("Every cell, with its value or its gap reason", _PARQUET, "parquet"),
     "view.parquet": FileKind("One row for each place, or place and period", _PARQUET, "parquet"),
+    "partnerships.csv": FileKind("Every cell of the partnerships", "text/csv", "csv"),
+    "partnerships.cells.parquet": FileKind("Every cell of the partnerships", _PARQUET, "parquet"),
+    "partnerships.view.parquet": FileKind(
+        "One row for each partnership, or partnership and period", _PARQUET, "parquet"
+    ),
     "map.csv": FileKind("Figures of the map", "text/csv", "csv"),
     "trend.csv": FileKind("Figures of the chart over time", "text/csv", "csv"),
     "geojson": FileKind("One row for each place, with its boundary", "application/geo+json", "geojson"),

@@ -59,6 +59,7 @@ def report_key(project: Project, name: str) -> str:
         program_key("outputs"),
         current_answer_key(project.home, name, current) or "",
         current.boundaries,
+        *current.apportioning.values(),
         *(table_key(path) or "" for path in tables),
         *reviewed_texts,
         *_acceptances_in_force(project, name),

@@ -26,7 +26,7 @@ from pipelines.gaps import (
     rank_requests,
     stack_returns,
 )
-from pipelines.geography import load_area_hierarchy, load_geography, read_boundaries
+from pipelines.geography import load_area_hierarchy, load_geography, load_outlines
 from pipelines.observations import (
     RELEASE,
     REVISION_SUMMARY,
@@ -66,7 +66,7 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         measures=name_measures_apart(catalogue, problem.measures),
         measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
         sources={name: catalogue.sources[name] for name in sources},
-        boundaries=read_boundaries(project),
+        boundaries=load_outlines(project, problem.header.geography),
         history=_load_history(project, problem, current_keys),
         breaks=_load_breaks(project, problem, current_keys),
         completeness=_load_completeness(project, problem, current_keys),

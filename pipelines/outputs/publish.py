@@ -33,7 +33,10 @@ from pipelines.outputs.report import (
 from pipelines.outputs.report_model import Report
 from pipelines.outputs.spreadsheet import build_spreadsheet
 
-TABLE_ENDINGS = ("csv", "csv-metadata.json", "xlsx", MAP_ENDING, TREND_ENDING, GEOJSON_ENDING)
+PARTNERSHIP_ENDINGS = ("partnerships.csv", "partnerships.csv-metadata.json", "partnerships.cells.parquet",
+                       "partnerships.view.parquet")  # fmt: skip
+"""Endings of the tables of partnerships, which are in no table of places."""
+TABLE_ENDINGS = ("csv", "csv-metadata.json", "xlsx", MAP_ENDING, TREND_ENDING, GEOJSON_ENDING, *PARTNERSHIP_ENDINGS)
 """Endings after FILE_ENDINGS: tables of at most MAX_TABLE_CELLS cells, of a map and a chart, and with boundaries."""
 
 
@@ -66,9 +69,19 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
         yield "csv", cells_csv(report).encode("utf-8")
         yield "csv-metadata.json", build_csv_metadata(report).encode("utf-8")
         yield "xlsx", build_spreadsheet(report)
+    if report.header.groups:
+        yield from zip(PARTNERSHIP_ENDINGS, _partnership_tables(report.of_partnerships), strict=True)
     if charts.answer and charts.rankings and not report.is_by_larger_place:
         yield MAP_ENDING, map_csv(charts.answer).encode("utf-8")
     if charts.trend and charts.trend["table"]:
         yield TREND_ENDING, trend_csv(charts.trend["table"], charts.trend["band"]).encode("utf-8")
     if has_geojson(report):
         yield GEOJSON_ENDING, problem_geojson(report, charts.answer)
+
+
+def _partnership_tables(report: Report) -> Iterator[bytes]:
+    """Yield the tables of partnerships, in the order of PARTNERSHIP_ENDINGS."""
+    yield cells_csv(report).encode("utf-8")
+    yield build_csv_metadata(report, PARTNERSHIP_ENDINGS[0], "partnership").encode("utf-8")
+    yield encode_parquet(credited_cells(report))
+    yield encode_parquet(report.view)

@@ -14,13 +14,14 @@ from pipelines.observations import newest_periods
 from pipelines.outputs.answer import PageAnswer, find_answer
 from pipelines.outputs.answer_ranking import Ranking, rank_answer
 from pipelines.outputs.answer_sentence import period_of_groups, sentence_values
-from pipelines.outputs.answer_trend import describe_answer_trend, draw_partnership_trend
+from pipelines.outputs.answer_trend import describe_answer_trend
 from pipelines.outputs.csvw import CREDIT_COLUMNS
 from pipelines.outputs.larger_places import count_larger_needs_met, larger_place_table
 from pipelines.outputs.map import draw_map
 from pipelines.outputs.open_files import has_geojson
 from pipelines.outputs.page_templates import page_environment
 from pipelines.outputs.partners import list_partners
+from pipelines.outputs.rank_chart import draw_rank_charts
 from pipelines.outputs.report_brief import build_report_brief
 from pipelines.outputs.report_changes import (
     acceptance_rows,
@@ -131,14 +132,16 @@ def _answer_values(report: Report, charts: PageCharts) -> dict[str, Any]:
     """Return what the first screen shows: the sentence, the map of the values, and both ends of the order."""
     answer, rankings, trend = charts
     sentences = sentence_values(report, answer, rankings)
+    value_map = build_value_map(answer, rankings) if answer and rankings else None
     return {
         "brief": build_report_brief(report, sentences["lead"], answer, rankings),
         "brief_title": report.header.question,
         "answer": answer,
         "rankings": rankings,
-        "value_map": build_value_map(answer, rankings) if answer and rankings else None,
+        "value_map": value_map,
+        "rank_charts": draw_rank_charts(answer, value_map.shapes) if answer and value_map else [],
         "trend": trend,
-        "partnership_trend": draw_partnership_trend(report, answer) if answer and rankings else "",
+        "partnership_trend": trend["partnerships"] if trend else "",
         "answer_periods": period_of_groups(answer) if answer and rankings else "",
         **sentences,
     }

@@ -17,6 +17,7 @@ from pipelines.outputs.trend_chart import (
     day_range,
     describe_trend,
     draw_line,
+    format_ticks,
     has_trend,
 )
 
@@ -42,8 +43,8 @@ def draw_small_multiples(lines: dict[str, TrendSeries], band: TrendBand, format_
         return []
     values = [point.value for line in drawn.values() for point in line.points if point.value is not None]
     ends = [end for point in band.points for end in (point.low, point.high) if end is not None]
-    low, high, _ = choose_scale([*values, *ends])
-    texts = format_value(high), format_value(low)
+    low, high, step = choose_scale([*values, *ends])
+    texts = _format_ends(low, high, step)
     left = max(map(len, texts)) * TEXT_WIDTH + 6
     frame = PlotFrame(left, _WIDTH - 4.0, _TOP, _BOTTOM, day_range(list(drawn.values())), (low, high))
     axes = _draw_axes(texts, frame, next(iter(drawn.values())).points)
@@ -58,6 +59,12 @@ def draw_small_multiples(lines: dict[str, TrendSeries], band: TrendBand, format_
         )
         panels.append(Panel(code, line.name, _say_newest(line, format_value), svg))
     return panels
+
+
+def _format_ends(low: float, high: float, step: float) -> tuple[str, str]:
+    """Return the labels of both ends of the value axis, the upper one first."""
+    _, first, last = format_ticks([low - step, low, high])
+    return last, first
 
 
 def _say_newest(line: TrendSeries, format_value: FormatValue) -> str:

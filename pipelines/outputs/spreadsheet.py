@@ -37,6 +37,10 @@ FIGURES_LEGEND = [
     "a reason given in the Gaps sheet; [z] not applicable.",
     "A missing figure is never shown as zero.",
 ]
+PARTNERSHIPS_LEGEND = (
+    "A partnership has the sum of the counts of all its members, and the average of their rates by denominator. Its "
+    "members are also in the Figures sheet."
+)
 
 
 def build_spreadsheet(report: Report) -> bytes:
@@ -63,11 +67,22 @@ def build_sheets(report: Report) -> list[SheetTable]:
     sheets = [
         SheetTable("Answers", "Where we can and cannot answer this, and why", answers_table(report)),
         SheetTable("Figures", "Figures, with shorthand for missing figures", figures, notes, lines, widths),
+        *_partnership_sheets(report),
         SheetTable("Gaps", "Missing figures, reasons and data owners", gaps_table(report)),
         SheetTable("Reasons", "Meaning of the gap reasons", reason_counts_table(report)),
         SheetTable("Sources", "Sources of the figures", source_credits_table(report)),
     ]
     return [sheet._replace(table=_escape_texts(sheet.table)) for sheet in sheets]
+
+
+def _partnership_sheets(report: Report) -> list[SheetTable]:
+    """Return a sheet with the figures of the partnerships; none for a problem without partnerships."""
+    if not report.header.groups:
+        return []
+    figures = figures_table(report.of_partnerships)
+    widths = [CODE_WIDTH, NAME_WIDTH, *map(_choose_width, figures.get_columns()[2:])]
+    lines = (*FIGURES_LEGEND, PARTNERSHIPS_LEGEND)
+    return [SheetTable("Partnerships", "Figures of partnerships of places", figures, {}, lines, widths)]
 
 
 def _choose_width(values: pl.Series) -> int:

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from pipelines.core.periods import format_period, whole_months
 
 Mark = Literal["", "break", "revised", "provisional"]
-Role = Literal["own", "second", "region", "nation", "other", "panel"]
+Role = Literal["own", "second", "region", "nation", "other", "panel", "partnership"]
 FormatValue = Callable[[float], str]
 
 WIDTH, HEIGHT = 360, 170
@@ -68,6 +68,8 @@ class TrendBand(NamedTuple):
 
 
 NO_BAND = TrendBand("", ())
+LONE_BAR = 1.5
+"""Half of the width of the band of a period alone, in SVG units."""
 
 
 class PlotFrame(NamedTuple):
@@ -112,7 +114,7 @@ def draw_trend_chart(
     values = [point.value for line in drawn for point in line.points if point.value is not None]
     low, high, step = choose_scale([*values, *ends])
     ticks = [low + n * step for n in range(round((high - low) / step) + 1)]
-    texts = [format_value(tick) for tick in ticks]
+    texts = format_ticks(ticks)
     left = max(map(len, texts)) * TEXT_WIDTH + 8
     frame = PlotFrame(left, WIDTH - 10.0, top, height - 24.0, day_range(drawn), (low, high))
     body = "".join(draw_line(line, frame) for line in reversed(drawn))
@@ -140,13 +142,19 @@ def _draw_band(band: TrendBand, frame: PlotFrame, row: int) -> str:
 
 
 def band_area(band: TrendBand, frame: PlotFrame) -> str:
-    """Return the path of a band: no area at a gap, across an omitted period, or across a break in the series."""
+    """Return the path of a band: no area at a gap, across an omitted period, or across a break in the series.
+
+    A period alone has a narrow bar.
+    """
     runs = split_line([TrendPoint(point.start, point.end, point.high, point.mark) for point in band.points])
     lows = {(point.start, point.end): point.low or 0.0 for point in band.points}
     areas = ""
     for run in runs:
-        upper = [f"{frame.x(point):.1f} {frame.y(point.value or 0.0):.1f}" for point in run]
-        lower = [f"{frame.x(point):.1f} {frame.y(lows[point.start, point.end]):.1f}" for point in reversed(run)]
+        ends = [(point, frame.x(point)) for point in run]
+        if len(run) == 1:
+            ends = [(run[0], ends[0][1] + side) for side in (-LONE_BAR, LONE_BAR)]
+        upper = [f"{x:.1f} {frame.y(point.value or 0.0):.1f}" for point, x in ends]
+        lower = [f"{x:.1f} {frame.y(lows[point.start, point.end]):.1f}" for point, x in reversed(ends)]
         areas += f"M{'L'.join([*upper, *lower])}Z"
     return areas
 
@@ -295,6 +303,13 @@ def choose_scale(values: Sequence[float]) -> tuple[float, float, float]:
     size = 10.0 ** floor(log10(spread / 3))
     step = next(size * factor for factor in (1, 2, 5, 10) if size * factor * 3.5 >= spread)
     return floor(low / step) * step, max(ceil(high / step), floor(low / step) + 1) * step, step
+
+
+def format_ticks(ticks: Sequence[float]) -> list[str]:
+    """Format the labels of a value axis with the decimals that their steps need, all the same number."""
+    steps = [abs(after - before) for before, after in pairwise(ticks)]
+    decimals = max(-floor(log10(min(steps)) + 1e-9), 0) if steps else 0
+    return [f"{tick:z,.{decimals}f}" for tick in ticks]
 
 
 def _draw_value_axis(ticks: Sequence[float], texts: Sequence[str], frame: PlotFrame) -> str:

@@ -1,5 +1,7 @@
 """Map of the values of an answer: classes of equal numbers of places, with what has no comparable figure apart."""
 
+from collections.abc import Callable
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -46,13 +48,16 @@ class ValueMap(NamedTuple):
     summary: str
 
 
-def cut_classes(values: list[float], most: int = CLASSES) -> list[ClassRange]:
-    """Cut figures into classes with about equal numbers of places, lowest first; equal figures share a class."""
+def cut_classes(values: list[float], most: int = CLASSES, say: Callable[[float], str] = repr) -> list[ClassRange]:
+    """Cut figures into classes with about equal numbers of places, lowest first.
+
+    Figures that `say` formats as the same text share a class.
+    """
     ordered = sorted(values)
-    distinct = sorted(set(ordered))
-    if len(distinct) <= most:
-        return [ClassRange(value, value, ordered.count(value)) for value in distinct]
-    uppers = sorted({ordered[-(-len(ordered) * n // most) - 1] for n in range(1, most + 1)})
+    alike = {text: list(group) for text, group in groupby(ordered, key=say)}
+    if len(alike) <= most:
+        return [ClassRange(group[0], group[-1], len(group)) for group in alike.values()]
+    uppers = sorted({alike[say(ordered[-(-len(ordered) * n // most) - 1])][-1] for n in range(1, most + 1)})
     parts = [
         [v for v in ordered if low < v <= high] for low, high in zip([float("-inf"), *uppers], uppers, strict=False)
     ]
@@ -73,7 +78,7 @@ def build_value_map(answer: PageAnswer, rankings: list[Ranking]) -> ValueMap:
     """Return the map of the figures of an answer. Groups that are not compared have their own classes."""
     groups = answer.comparable.partition_by("group", maintain_order=True)
     labels = label_groups(answer)
-    classes = {group["group"][0]: cut_classes(group["value"].to_list()) for group in groups}
+    classes = {group["group"][0]: cut_classes(group["value"].to_list(), CLASSES, answer.format) for group in groups}
     shapes = {row["place_code"]: _shape(row, answer, classes) for row in answer.figures.iter_rows(named=True)}
     legend = _class_rows(answer, classes, labels) + _state_rows(answer)
     return ValueMap(shapes, legend, _summarise(answer, rankings, legend))

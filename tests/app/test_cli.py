@@ -92,6 +92,20 @@ def test_explain_shows_the_rows_and_crosswalk_of_a_cell(ask: Ask) -> None:
         assert expected in result
 
 
+@pytest.mark.parametrize("place", ["south_london", "South London Partnership", "partnership-south-london"])
+def test_explain_and_gaps_know_partnerships(ask: Ask, place: str) -> None:
+    result = ask("explain", "jobs_recovery", place, "households_on_universal_credit").stdout
+    assert "110764.0 households" in result and "Sutton (E09000029): 17280.0 households" in result
+    rows = list(csv.DictReader(io.StringIO(ask("gaps", "--place", place, "--format", "csv").stdout)))
+    assert {row["place_code"] for row in rows} == {"partnership-south-london"}
+    assert {row["problem"] for row in rows} == {"jobs_recovery", "jobs_south_london"}
+
+
+def test_gaps_of_all_places_leave_partnerships_out(ask: Ask) -> None:
+    rows = csv.DictReader(io.StringIO(ask("gaps", "jobs_recovery", "--format", "csv").stdout))
+    assert not any(row["place_code"].startswith("partnership-") for row in rows)
+
+
 def test_explain_requires_a_period_if_there_are_several(ask: Ask) -> None:
     words = ("explain", "jobs_south_london", "Merton", "households_on_universal_credit")
     assert ask(*words).returncode == 2
@@ -104,6 +118,7 @@ def test_explain_requires_a_period_if_there_are_several(ask: Ask) -> None:
     [
         (("build", "job_recovery"), "jobs_recovery"),
         (("gaps", "jobs_recovery", "--place", "Cumbrland"), "Cumberland"),
+        (("gaps", "jobs_recovery", "--place", "South London Partnersip"), "South London Partnership"),
         (("explain", "jobs_recovery", "Merton", "claimant_rates"), "claimant_rate"),
         (("refresh", "ons_claimants"), "ons_claimant_rate"),
     ],

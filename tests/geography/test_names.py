@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.geography.names import build_name_table, fold_name, split_combined_label, suggest_places
+from pipelines.geography.names import (
+    build_name_table,
+    fold_name,
+    split_combined_label,
+    suggest_places,
+    write_organisation_name,
+)
 
 PLACES = pl.DataFrame(
     [("W06000001", "Isle of Anglesey", "Ynys Môn"), ("E06000023", "Bristol, City of", None),
@@ -79,3 +85,15 @@ def test_correctly_decoded_text_is_unchanged() -> None:
 def test_label_of_several_places_is_split_into_names_only(label: str, codes: tuple[str, ...]) -> None:
     names = {"hackney": "H", "london (city)": "L", "cornwall": "C", "isles of scilly": "S", "brighton and hove": "B"}
     assert split_combined_label(label, names) == codes
+
+
+@pytest.mark.parametrize(("listed", "written"), [
+    ("ROYAL BROMPTON & HAREFIELD NHS FOUNDATION TRUST", "Royal Brompton & Harefield NHS Foundation Trust"),
+    ("Guy's And St Thomas' NHS Foundation Trust", "Guy's and St Thomas' NHS Foundation Trust"),
+    ("KING'S COLLEGE HOSPITAL", "King's College Hospital"), ("Isle Of Wight NHS Trust", "Isle of Wight NHS Trust"),
+    ("THE ROYAL BOURNEMOUTH", "The Royal Bournemouth"),
+    ("Kent And Medway NHS And Social Care", "Kent and Medway NHS and Social Care"),
+])  # fmt: skip
+def test_name_of_an_organisation_is_written_as_in_a_sentence(listed: str, written: str) -> None:
+    assert write_organisation_name(listed) == written
+    assert fold_name(listed) == fold_name(written)

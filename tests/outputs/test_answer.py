@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.declarations.problem import Answer, Need
-from pipelines.outputs.answer import PageAnswer, choose_answer_column, find_answer
+from pipelines.outputs.answer import PageAnswer, add_unit, choose_answer_column, find_answer
 from pipelines.outputs.answer_ranking import rank_answer
-from pipelines.outputs.answer_sentence import add_preposition, list_uncompared, sentence_values, state_answer
+from pipelines.outputs.answer_sentence import add_preposition, sentence_values, state_answer, state_uncompared
 from pipelines.outputs.report import render_html
 from pipelines.outputs.report_model import Report
 from pipelines.outputs.value_map import build_value_map, classify, cut_classes
@@ -73,14 +73,14 @@ def test_estimate_without_an_interval_is_never_the_highest() -> None:
 
 @pytest.mark.parametrize(
     ("change", "why"),
-    [({"caveats": "implausible"}, "has a doubted figure"), ({"proxy_measure": "households"}, "has a proxy only"),
+    [({"caveats": "implausible"}, "figure in doubt"), ({"proxy_measure": "households"}, "proxy only"),
      ({"reference_start": date(2024, 1, 1), "reference_end": date(2024, 12, 31)},
-      "has a figure of another period (Ynys Môn, 6.5 in 2024)")],
+      "figure of another period: Ynys Môn, 6.5 in 2024")],
 )  # fmt: skip
 def test_doubted_figure_proxy_and_other_period_are_never_a_finding(change: dict[str, Any], why: str) -> None:
     report = with_cells(sample(), "W06000001", **change)
     assert "Ynys Môn" not in lead(report) and "4 of 5 councils" in lead(report)
-    assert list_uncompared(answer_of(report)) == [f"1: {why}"]
+    assert state_uncompared(report, answer_of(report)) == f"1 council ({why})"
     answer = answer_of(report)
     shape = build_value_map(answer, rank_answer(report, answer)).shapes["W06000001"]
     assert shape.style == "apart" and "not compared" in shape.title
@@ -192,5 +192,19 @@ def test_only_comparable_figure_is_neither_highest_nor_lowest() -> None:
         and f"in {name} in 2025; {name} is the only one of 3 councils" in lead_text
     )
     assert "highest" not in lead_text
-    (uncompared,) = list_uncompared(alone)
-    assert uncompared.startswith("2: has a figure of another period (") and uncompared.count("in 2024") == 2
+    uncompared = state_uncompared(report, alone)
+    assert uncompared.startswith("2 councils (figure of another period: ") and uncompared.count("in 2024") == 2
+
+
+def test_unit_that_the_title_has_is_not_repeated() -> None:
+    assert add_unit("Deaths registered in the year", "deaths") == "Deaths registered in the year"
+    assert add_unit("Emissions per resident", "tonnes per resident") == "Emissions per resident, tonnes"
+    assert add_unit("Claimant rate", "%") == "Claimant rate, %" and add_unit("Score", "") == "Score"
+
+
+def test_classes_do_not_share_a_figure_as_shown() -> None:
+    values = [n / 40 for n in range(400)]
+    ranges = cut_classes(values, 5, lambda value: f"{value:.1f}")
+    ends = [(f"{cut.low:.1f}", f"{cut.high:.1f}") for cut in ranges]
+    assert len(ranges) == 5 and sum(cut.places for cut in ranges) == 400
+    assert all(one[1] != other[0] for one, other in pairwise(ends))

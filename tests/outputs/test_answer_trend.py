@@ -155,8 +155,33 @@ def test_computed_column_has_the_trend_of_its_view() -> None:
 
 
 def test_computed_column_of_latest_figures_states_why_it_has_no_trend() -> None:
-    latest, (_, answer) = sample(), computed()
-    assert "its earlier values are not stored" in describe_answer_trend(latest, answer, [])["why"]
+    latest, (_, answer) = over_time(), computed()
+
+    def why(report: Report) -> str:
+        return str(describe_answer_trend(report, answer, [])["why"])
+
+    assert "Only one period of each figure behind it is stored" in why(sample())
+    years = latest.over_time.filter(pl.col("value") < 90)
+    assert "earlier values are not computed" in why(latest._replace(over_time=years))
+    longer = pl.when(pl.col("period_start") == date(2019, 1, 1)).then(date(2018, 1, 1)).otherwise("period_start")
+    assert "periods of different lengths" in why(
+        latest._replace(over_time=years.with_columns(longer.alias("period_start")))
+    )
+
+
+def test_chart_that_goes_on_after_the_sentence_says_so() -> None:
+    report = over_time()
+    assert trend(report)["notes"] == [] and trend(report)["span"] == "2019 to 2025"
+    later = [row(code, "place", 2026, 9.0) for code in NAMES]
+    newer = report._replace(over_time=pl.concat([report.over_time, table_from_records(later, HISTORY)]))
+    (note,) = trend(newer)["notes"]
+    assert note.startswith("The first sentence and the order are of 2025, the newest period with enough figures")
+    assert note.endswith("The chart goes on to 2026.")
+
+
+def test_line_with_few_figures_is_counted() -> None:
+    gaps = {("W06000001", year): None for year in range(2019, 2024)}
+    assert "Ynys Môn has a figure in 2 of 7 periods." in trend(over_time(gaps))["notes"]
 
 
 def test_break_in_definitions_ends_the_line_and_the_band() -> None:

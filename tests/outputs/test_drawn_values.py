@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.outputs.rank_chart import draw_rank_charts
 from pipelines.outputs.report import find_page_charts, render_html
+from pipelines.outputs.report_model import Report
 from pipelines.outputs.small_multiples import MAX_PANELS, draw_small_multiples
 from pipelines.outputs.trend_chart import NO_BAND, BandPoint, TrendBand, TrendSeries, draw_trend_chart
 from pipelines.outputs.value_map import build_value_map
@@ -29,7 +31,7 @@ def value_scale(svg: str) -> tuple[float, float, float, float]:
     """Return two labels of the value axis, each with its height in the drawing."""
     labels = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" text-anchor="end">([^<]+)</text>', svg)
     left = min(float(x) for x, _, _ in labels)
-    heights = sorted((float(text), float(y) - 4) for x, y, text in labels if float(x) == left)
+    heights = sorted((float(text.replace(",", "")), float(y) - 4) for x, y, text in labels if float(x) == left)
     (low, at_low), (high, at_high) = heights[0], heights[-1]
     return low, at_low, high, at_high
 
@@ -95,6 +97,59 @@ def test_page_has_a_small_chart_for_each_of_few_places() -> None:
     for panel in find_page_charts(report).trend["panels"]:  # type: ignore[index]
         own = history.filter(pl.col("place_code") == panel.code)["value"].to_list()
         assert_close(next(iter(values_drawn(panel.svg, scale).values())), [own], 10)
+
+
+def without_boundaries(places: int) -> Report:
+    """Return the sample without boundaries, each place repeated under further codes until there are as many."""
+    report = sample()._replace(boundaries=None)
+    own = pl.col("place_code")
+    copies = range(places // report.places.height)
+
+    def repeat(frame: pl.DataFrame) -> pl.DataFrame:
+        return pl.concat([frame.with_columns((own + "" if n == 0 else own + f"x{n}").alias("place_code"))
+                          for n in copies])  # fmt: skip
+
+    return report._replace(cells=repeat(report.cells), places=repeat(report.places), view=repeat(report.view))
+
+
+def test_bars_of_few_places_have_the_lengths_of_their_figures() -> None:
+    report = without_boundaries(5)
+    charts = find_page_charts(report)
+    assert charts.answer
+    (svg,) = draw_rank_charts(charts.answer, build_value_map(charts.answer, charts.rankings).shapes)
+    bars = re.findall(r'width="([\d.]+)" height="[\d.]+" data-place="(\w+)" data-value="([\d.]*)"', svg)
+    known = [(float(width), float(value)) for width, _, value in bars if value]
+    assert [value for _, value in known] == sorted((value for _, value in known), reverse=True)
+    assert len({round(width / value, 1) for width, value in known}) == 1
+    assert {code for _, code, _ in bars} == set(report.places["place_code"])
+
+
+def test_columns_of_many_places_have_the_heights_of_their_figures() -> None:
+    report = without_boundaries(50)
+    charts = find_page_charts(report)
+    assert charts.answer
+    shapes = build_value_map(charts.answer, charts.rankings).shapes
+    (svg,) = draw_rank_charts(charts.answer, shapes)
+    low, at_low, high, at_high = value_scale(svg)
+    rects = re.findall(
+        r'<rect class="(\w+)[^"]*" x="([\d.]+)" y="([\d.]+)" width="[\d.]+" height="([\d.]+)" '
+        r'data-place="(\w+)" data-value="([\d.]*)"', svg
+    )  # fmt: skip
+    assert len(rects) == report.places.height
+    assert [float(x) for _, x, *_ in rects] == sorted(float(x) for _, x, *_ in rects)
+    for style, _, y, height, code, value in rects:
+        assert style == shapes[code].style.split(" ")[0]
+        if value:
+            drawn = low + (float(y) - at_low) / (at_high - at_low) * (high - low)
+            assert drawn == pytest.approx(float(value), abs=(high - low) / 200)
+            assert float(y) + float(height) == pytest.approx(at_low, abs=0.2)
+
+
+def test_page_without_boundaries_says_so_and_shows_places_in_order() -> None:
+    page = render_html(without_boundaries(5))
+    assert "There is no map, because no boundaries of councils are stored." in page
+    assert "Councils in order" in page and "Table of this map" not in page
+    assert "There is no map" not in render_html(sample())
 
 
 def test_class_of_each_place_contains_its_value() -> None:

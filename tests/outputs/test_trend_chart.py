@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 
 from pipelines.core.periods import whole_months
 from pipelines.outputs.trend_chart import (
+    BandPoint,
     Mark,
+    TrendBand,
     TrendPoint,
     TrendSeries,
+    choose_scale,
     describe_trend,
     draw_sparkline,
     draw_trend_chart,
+    format_ticks,
     split_line,
 )
 
@@ -63,6 +67,25 @@ def test_values_on_the_line_are_the_values_given(values: list[float | None]) -> 
     assert re.search(r'data-values="([^"]*)"', svg)[1].split() == [  # type: ignore[index]
         "-" if value is None else repr(value) for value in values
     ]
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
+def test_labels_of_an_axis_are_its_values_without_needless_decimals(low: float, size: float) -> None:
+    first, last, step = choose_scale([low, low + size])
+    ticks = [first + n * step for n in range(round((last - first) / step) + 1)]
+    labels = format_ticks(ticks)
+    assert [float(text.replace(",", "")) for text in labels] == pytest.approx(ticks, abs=step / 1000)
+    decimals = {len(text.partition(".")[2]) for text in labels}
+    assert len(decimals) == 1 and (decimals == {0} or not all(text.endswith("0") for text in labels))
+
+
+def test_band_of_a_period_alone_is_a_bar() -> None:
+    points = [BandPoint(point.start, point.end, 1.0, 2.0) for point in monthly(1, 2, 3, 4).points]
+    alone = TrendBand("most", [points[0], *(point._replace(low=None, high=None) for point in points[1:])])
+    svg = draw_trend_chart([monthly(1, 2, 3, 4)], "Rate", said, alone)
+    path = re.findall(r'<path class="band" d="(M[^"H]+)"/>', svg)[0]
+    xs = [float(x) for x, _ in re.findall(r"([\d.]+) ([\d.]+)", path)]
+    assert max(xs) - min(xs) == pytest.approx(3.0, abs=0.11)
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 9)), max_size=20), st.sets(st.integers(0, 19)))

@@ -29,6 +29,8 @@ def test_csvw_accepts_the_description_of_the_csv_file(outputs: Path, name: str) 
     csvw = pytest.importorskip("csvw", reason="csvw is not installed")
     metadata = csvw.CSVW(str(outputs / f"{name}.csv-metadata.json"), validate=True)
     assert metadata.is_valid, metadata.warnings
+    partners = csvw.CSVW(str(outputs / f"{name}.partnerships.csv-metadata.json"), validate=True)
+    assert partners.is_valid, partners.warnings
     assert len(metadata.tables) == 1 and metadata.common_props["dc:issued"]
 
 
@@ -48,7 +50,7 @@ def test_frictionless_accepts_the_data_package(outputs: Path) -> None:
     frictionless = pytest.importorskip("frictionless", reason="frictionless is not installed")
     package = frictionless.Package(str(outputs / "datapackage.json"))
     tables = [resource for resource in package.resources if resource.format == "csv"]
-    assert len(tables) == 6
+    assert len(tables) == 8
     for resource in tables:
         report = resource.validate(frictionless.Checklist(checks=[]))
         assert report.valid, report.flatten(["rowNumber", "fieldName", "type", "note"])[:5]
@@ -60,7 +62,9 @@ def test_package_names_every_data_file_with_its_bytes(outputs: Path) -> None:
     assert sizes == {name: (outputs / name).stat().st_size for name in sizes}
     written = {path.name for path in outputs.iterdir() if path.is_file() and path.name.startswith("jobs_")}
     assert written - set(sizes) == {
-        f"jobs_{name}.{ending}" for name in ("recovery", "south_london") for ending in ("html", "csv-metadata.json")
+        f"jobs_{name}.{ending}"
+        for name in ("recovery", "south_london")
+        for ending in ("html", "csv-metadata.json", "partnerships.csv-metadata.json")
     }
 
 

@@ -1,0 +1,75 @@
+"""Outlines of the areas of a geography: stored boundaries, or those of the districts that are nested in each area."""
+
+from typing import Any
+
+import polars as pl
+
+from pipelines.core.schema import TEXT, Column, table_from_records
+from pipelines.core.store import load_or_build_table
+from pipelines.declarations.fingerprints import compute_table_keys, hash_texts
+from pipelines.declarations.project import Project
+from pipelines.geography.contiguity_load import list_boundary_sources, map_nested_districts, read_boundaries
+from pipelines.geography.systems import geography_kind
+
+GROUPING: dict[str, Column] = {
+    "place_code": Column(TEXT, "Code of a district"),
+    "area_code": Column(TEXT, "Code of the area that the district is nested in"),
+}
+"""A district and the area of a geography that contains it whole."""
+
+
+def load_outlines(project: Project, system: str) -> dict[str, Any] | None:
+    """Return the outlines of the areas of a geography as a FeatureCollection, with `code` on each feature.
+
+    An area without a stored boundary has the outlines of its districts. Where districts are not nested in the areas,
+    the districts themselves are returned. None where no boundaries are stored.
+    """
+    kind, stored = geography_kind(system), {geography_kind(drawn) for drawn in list_boundary_sources(project).values()}
+    districts = read_boundaries(project, kind if kind in stored else "lad")
+    if kind in stored or districts is None:
+        return districts
+    pairs = tuple(_load_grouping(project, system).iter_rows())
+    return group_outlines(districts, pairs) if pairs else districts
+
+
+def _load_grouping(project: Project, system: str) -> pl.DataFrame:
+    """Return the area of a geography that each district is nested in (GROUPING), cached by what defines it."""
+    current = compute_table_keys(project.catalogue, project.home, project.as_of)
+    key = hash_texts(current.boundaries, current.places, *current.apportioning.values(), system)
+
+    def build_table() -> pl.DataFrame:
+        found = map_nested_districts(project, system)
+        rows = [{"place_code": code, "area_code": area} for code, area in sorted(found.items())]
+        return table_from_records(rows, GROUPING)
+
+    return load_or_build_table(project.home, "grouping", system, key, build_table)
+
+
+_LAST: list[tuple[dict[str, Any], tuple[tuple[str, str], ...], dict[str, Any]]] = [({}, (), {})]
+"""The districts, their areas and the outlines made last: all reports of a geography draw the same ones."""
+
+
+def group_outlines(districts: dict[str, Any], pairs: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """Return the outlines of areas from those of their districts (GROUPING), and of the districts that are in none."""
+    if not (_LAST[0][0] is districts and _LAST[0][1] == pairs):
+        _LAST[0] = districts, pairs, _group(districts, dict(pairs))
+    return _LAST[0][2]
+
+
+def _group(districts: dict[str, Any], areas: dict[str, str]) -> dict[str, Any]:
+    polygons: dict[str, list[Any]] = {}
+    for feature in districts["features"]:
+        code = feature["properties"]["code"]
+        polygons.setdefault(areas.get(code, code), []).extend(_polygons(feature["geometry"]))
+    features = [
+        {"type": "Feature", "properties": {"code": code},
+         "geometry": {"type": "MultiPolygon", "coordinates": parts} if parts else None}
+        for code, parts in sorted(polygons.items())
+    ]  # fmt: skip
+    return {"type": "FeatureCollection", "from_districts": True, "features": features}
+
+
+def _polygons(geometry: dict[str, Any] | None) -> list[Any]:
+    if not geometry:
+        return []
+    return list(geometry["coordinates"]) if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
