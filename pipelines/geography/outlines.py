@@ -38,8 +38,8 @@ def _load_grouping(project: Project, system: str) -> pl.DataFrame:
     key = hash_texts(current.boundaries, current.places, *current.apportioning.values(), system)
 
     def build_table() -> pl.DataFrame:
-        found = map_nested_districts(project, system)
-        rows = [{"place_code": code, "area_code": area} for code, area in sorted(found.items())]
+        areas = map_nested_districts(project, system)
+        rows = [{"place_code": code, "area_code": area} for code, area in sorted(areas.items())]
         return table_from_records(rows, GROUPING)
 
     return load_or_build_table(project.home, "grouping", system, key, build_table)

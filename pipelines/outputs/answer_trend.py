@@ -124,11 +124,11 @@ def _state_why_column_has_none(report: Report, answer: PageAnswer) -> str:
     known = pl.concat([report.history_of(name) for name in timed or answer.inputs]).filter(
         pl.col("level") == "place", pl.col("value").is_not_null()
     )
-    periods = known.group_by("measure").agg(pl.struct("period_start", "period_end").n_unique().alias("periods"))
-    if (periods["periods"].max() or 0) < 2:
+    spans = known.select("measure", "period_start", "period_end").unique()
+    if spans.height == spans["measure"].n_unique():
         return "Only one period of each figure behind it is stored, so no change over time is known."
-    days = known.select((pl.col("period_end") - pl.col("period_start")).dt.total_days().alias("days"))["days"]
-    if days.max() > days.min() * (1 + LENGTH_TOLERANCE):  # type: ignore[operator]
+    days = sorted((end - start).days for _, start, end in spans.iter_rows())
+    if days[-1] > days[0] * (1 + LENGTH_TOLERANCE):
         return "The stored figures are for periods of different lengths, so no change over time can be shown."
     return "The figure is computed from several measures for their newest period. Its earlier values are not computed."
 
@@ -164,7 +164,7 @@ def _state_gaps(lines: list[TrendSeries]) -> str:
     known = sum(point.value is not None for point in lines[0].points)
     if not 0 < known * 2 < len(lines[0].points):
         return ""
-    return f"{lines[0].name} has a figure in {known:,} of {len(lines[0].points):,} periods."
+    return f"{lines[0].name} has a figure in {known:,} of {len(lines[0].points):,} periods of this chart."
 
 
 def _partnership_lines(report: Report, answer: PageAnswer) -> list[TrendSeries]:

@@ -3,6 +3,7 @@
 No line rests on a withheld or a doubted figure. A missing figure is only named as missing.
 """
 
+from datetime import date, timedelta
 from math import log
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from pipelines.core.reasons import REASONS
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.measure import ADDITIVE_KINDS
 from pipelines.outputs.brief import Brief, BriefLine, BriefSection, fit_brief, interleave, lower_first
+from pipelines.outputs.place_context import PlaceContext
 from pipelines.outputs.place_pages import PlacePage
 from pipelines.outputs.report_model import DOUBTS
 from pipelines.outputs.report_tables import format_figure
@@ -20,6 +22,9 @@ from pipelines.outputs.report_tables import format_figure
 NATION_RULE = "Rates furthest from the nation's figure for the same period, by ratio."
 REVISION_RULE = "Newest revisions by relative size, the largest of each measure."
 BORDER_RULE = "Border: jumps of rates first, then gaps on one side, by number of neighbours."
+YEAR_RULE = "Figures that differ by a tenth or more from those of a year before, by ratio; without a break between."
+LEAST_CHANGE, LEAST_COUNT = 1.1, 20
+"""Smallest ratio of a change over a year that a brief states, and smallest count in it."""
 RETURN_RULE = "Missing returns, by number of periods."
 CHANGE_RULE = "Gaps that are newer than the place's oldest gap, newest first."
 REQUEST_RULE = "Missing figures, by number of questions: needs and unknowns in turn."
@@ -96,11 +101,12 @@ def _own_borders(discontinuities: pl.DataFrame, doubted: pl.DataFrame) -> pl.Dat
     )
 
 
-def build_place_brief(page: PlacePage, catalogue: Catalogue, names: dict[str, str], facts: BriefFacts) -> Brief:
-    """Return the brief of a place, from its page and the facts of all briefs. `names` has names of places by code."""
+def build_place_brief(page: PlacePage, catalogue: Catalogue, context: PlaceContext, facts: BriefFacts) -> Brief:
+    """Return the brief of a place, from its page, what it is compared with, and the facts of all briefs."""
     news = interleave(
         _compare_with_nation(page),
-        _list_borders(catalogue, names, facts.borders.get(page.code, [])),
+        _list_changes(page, catalogue, context),
+        _list_borders(catalogue, context.names, facts.borders.get(page.code, [])),
         _list_revisions(catalogue, facts.revisions.get(page.code, [])),
         _list_returns(page, catalogue),
         _list_new_gaps(page),
@@ -121,10 +127,51 @@ def _compare_with_nation(page: PlacePage) -> list[BriefLine]:
     ]  # fmt: skip
     ranked = sorted(rows, key=lambda item: (-item[0], item[1]["measure"]))
     return [
-        BriefLine(f"{row['title']}, {row['when']}: {row['text']} {row['unit']} here, {row['nation'].text} in "
-                  f"{page.nation}.", NATION_RULE)
+        BriefLine(f"{row['title']}, {row['when']}: {row['text']} {row['unit']} here, {row['nation'].text}"
+                  f"{' %' if row['unit'] == '%' else ''} in {page.nation}.", NATION_RULE)
         for _, row in ranked[:4]
     ]  # fmt: skip
+
+
+def _list_changes(page: PlacePage, catalogue: Catalogue, context: PlaceContext) -> list[BriefLine]:
+    """List the figures that differ most from those of the same period a year before, without a break between."""
+    changes = []
+    for row in page.rows:
+        before = _year_before(row["starts"], row["ends"])
+        earlier = context.figures.get((row["measure"], *before), {}).get(page.code) if before else None
+        if not earlier or _is_small_or_unsure(row, earlier, catalogue) or _has_break(row, before, page.code, context):
+            continue
+        size = abs(log(row["value"] / earlier))
+        if size >= log(LEAST_CHANGE):
+            changes.append((-size, row["measure"], row, earlier))
+    return [
+        BriefLine(f"{row['title']}: {row['text']} {row['unit']} in {row['when']}, "
+                  f"{format_figure(earlier, catalogue.measures[row['measure']])} a year before.", YEAR_RULE)
+        for _, _, row, earlier in sorted(changes, key=lambda change: change[:2])[:3]
+    ]  # fmt: skip
+
+
+def _year_before(start: date, end: date) -> tuple[date, date] | None:
+    """Return the same period a year before; None where it begins on 29 February."""
+    after = end + timedelta(days=1)
+    if (start.month, start.day) == (2, 29) or (after.month, after.day) == (2, 29):
+        return None
+    return start.replace(year=start.year - 1), after.replace(year=after.year - 1) - timedelta(days=1)
+
+
+def _is_small_or_unsure(row: dict[str, Any], earlier: float, catalogue: Catalogue) -> bool:
+    """Return whether a change may be chance: a doubted or estimated figure, or a small count."""
+    is_count = row["kind"] in ADDITIVE_KINDS
+    least = min(row["value"], earlier)
+    is_unsure = row["is_doubted"] or catalogue.measures[row["measure"]].is_uncertain
+    return bool(is_unsure or least <= 0 or (is_count and least < LEAST_COUNT))
+
+
+def _has_break(row: dict[str, Any], before: tuple[date, date] | None, code: str, context: PlaceContext) -> bool:
+    """Return whether the series has a break in the year before a figure."""
+    line = context.lines.get((row["measure"], code))
+    points = line.points if line and before else ()
+    return any(point.mark == "break" and before[0] < point.start <= row["starts"] for point in points)  # type: ignore[index]
 
 
 def _list_revisions(catalogue: Catalogue, rows: list[dict[str, Any]]) -> list[BriefLine]:

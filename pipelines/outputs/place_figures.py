@@ -81,7 +81,7 @@ def figure_row(row: dict[str, Any], catalogue: Catalogue, context: PlaceContext)
         "measure": row["measure"], "title": measure.title, "unit": measure.unit, "problem": row["problem"],
         "kind": measure.kind, "value": row["value"], 
         "is_doubted": bool(row["proxy_measure"] or DOUBTS.intersection(codes)),
-        "text": format_figure(row["value"], measure), "ends": row["reference_end"],
+        "text": format_figure(row["value"], measure), "starts": row["reference_start"], "ends": row["reference_end"],
         "when": format_period(row["reference_start"], row["reference_end"]), "caveats": caveats,
         "publisher": source.publisher, "licence": source.licence, "source_title": source.title,
         "page": source.page if is_web_link(source.page) else "",

@@ -40,7 +40,7 @@ def build_briefs(
         pl.concat([empty_table(CELL_COLUMNS), *cells.values()]), pl.concat([empty_table(REVISION), *revised]),
         pl.concat([empty_table(BOUNDARY_DISCONTINUITY), *borders]),
     )  # fmt: skip
-    return {page.code: build_place_brief(page, catalogue, context.names, facts) for page in pages}
+    return {page.code: build_place_brief(page, catalogue, context, facts) for page in pages}
 
 
 def read_partnership_tables(project: Project, kind: str, names: Iterable[str]) -> list[pl.DataFrame]:

@@ -12,15 +12,15 @@ from pipelines.outputs.answer import COMPARABLE, MISSING, PageAnswer
 from pipelines.outputs.trend_chart import TEXT_WIDTH, choose_scale, format_ticks
 from pipelines.outputs.value_map import MapShape
 
-WIDTH, HEIGHT = 480, 320
+WIDTH, HEIGHT = 400, 270
 """Size of a chart of columns, in SVG units."""
 MOST_NAMED = 20
 """Most places of a chart with a named bar for each."""
-TOP, BOTTOM = 10.0, 290.0
+TOP, BOTTOM = 10.0, 240.0
 ROW, BAR = 36, 13
 """Height of a row and of its bar, in a chart of named bars."""
-LONGEST_NAME = 30
-LONGEST_ROW = 68
+LONGEST_NAME = 24
+LONGEST_ROW = 57
 """Most characters of a name below a chart of columns, and of the text of a row."""
 
 

@@ -59,11 +59,17 @@ def _compare_with_nation(report: Report, answer: PageAnswer | None, rankings: li
     )  # fmt: skip
     if history.is_empty():
         return []
+    percent = " %" if answer.measure.unit == "%" else ""
     figure, period = history.row(0, named=True), format_period(first["reference_start"], first["reference_end"])
-    return [
-        BriefLine(f"{answer.title}, {period}: {end.rows[0].text} in {first['place_name']}, "
-                  f"{answer.format(figure['value'])} in {first['nation']}.", NATION_RULE)
-    ]  # fmt: skip
+    own = f"{end.rows[0].text}{percent} in {first['place_name']}"
+    other = f"{answer.format(figure['value'])}{percent} in {first['nation']}"
+    return [BriefLine(f"{_short_title(report, answer.column)}, {period}: {own}, {other}.", NATION_RULE)]
+
+
+def _short_title(report: Report, name: str) -> str:
+    """Return the subject of the first sentence for its measure, so that a brief says a long title once."""
+    answer = report.header.answer
+    return answer.subject if answer and answer.column == name and answer.subject else report.measures[name].title
 
 
 def _list_silent_returns(report: Report) -> list[BriefLine]:
@@ -121,7 +127,7 @@ def _list_revisions(report: Report) -> list[BriefLine]:
     lines = []
     for row in rows.head(2).iter_rows(named=True):
         day, where = row["new_released_at"], name_places(row["places_most_affected"] or "", report)
-        said = f"{report.measures[row['measure']].title}: the release of {format_period(day, day)} revised "
+        said = f"{_short_title(report, row['measure'])}: the release of {format_period(day, day)} revised "
         said += f"{row['changed']:,} of {row['cells_in_both']:,} earlier figures"
         lines.append(BriefLine(f"{said}{', most in ' + where if where else ''}.", REVISION_RULE))
     return lines
@@ -143,18 +149,20 @@ def _list_borders(report: Report) -> list[BriefLine]:
     lines = [BriefLine(_describe_jump(report, row), BORDER_RULE) for row in jumps.head(1).iter_rows(named=True)]
     edges = newest.filter(pl.col("kind").is_in(["known_unknown", "nation_edge"])).group_by("measure").len("borders")
     for name, number in edges.sort("borders", "measure", descending=[True, False]).head(2).iter_rows():
-        lines.append(BriefLine(f"{report.measures[name].title}: at {number:,} {'border' if number == 1 else 'borders'} "
+        lines.append(BriefLine(f"{_short_title(report, name)}: at {number:,} {'border' if number == 1 else 'borders'} "
                                "one neighbour has a figure and the other has none.", BORDER_RULE))  # fmt: skip
     return lines
 
 
 def _describe_jump(report: Report, row: dict[str, Any]) -> str:
     measure = report.measures[row["measure"]]
+    percent = " %" if measure.unit == "%" else ""
     sides = [
-        f"{format_figure(row[f'value_{side}'], measure)} in {name_places(row[f'place_{side}'], report)}"
+        f"{format_figure(row[f'value_{side}'], measure)}{percent} in {name_places(row[f'place_{side}'], report)}"
         for side in ("a", "b")
     ]
-    return f"{measure.title}: {sides[0]} and {sides[1]}, its neighbour; few neighbours differ as much."
+    title = _short_title(report, row["measure"])
+    return f"{title}: {sides[0]} and {sides[1]}, its neighbour; few neighbours differ as much."
 
 
 def _describe_changes(report: Report) -> list[BriefLine]:

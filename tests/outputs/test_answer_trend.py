@@ -181,7 +181,7 @@ def test_chart_that_goes_on_after_the_sentence_says_so() -> None:
 
 def test_line_with_few_figures_is_counted() -> None:
     gaps = {("W06000001", year): None for year in range(2019, 2024)}
-    assert "Ynys Môn has a figure in 2 of 7 periods." in trend(over_time(gaps))["notes"]
+    assert "Ynys Môn has a figure in 2 of 7 periods of this chart." in trend(over_time(gaps))["notes"]
 
 
 def test_break_in_definitions_ends_the_line_and_the_band() -> None:

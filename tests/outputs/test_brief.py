@@ -16,10 +16,12 @@ from pipelines.outputs.answer import find_answer
 from pipelines.outputs.answer_ranking import rank_answer
 from pipelines.outputs.brief import HEADING_WORDS, MAX_WORDS, BriefLine, BriefSection, fit_brief, interleave
 from pipelines.outputs.place_brief import NO_BRIEF_FACTS, build_place_brief, collect_brief_facts
-from pipelines.outputs.place_pages import PlacePage
+from pipelines.outputs.place_context import NO_CONTEXT, Line
+from pipelines.outputs.place_pages import KnownGroup, PlacePage
 from pipelines.outputs.report import render_html
 from pipelines.outputs.report_brief import BORDER_RULE, REVISION_RULE, build_report_brief
 from pipelines.outputs.report_model import DOUBTS, Report
+from pipelines.outputs.trend_chart import Mark, TrendPoint
 from tests.report_sample import HARM, sample
 from tests.small import ROOT
 
@@ -112,12 +114,46 @@ def gap(measure: str, need: str = "needed", owner: str = "ONS") -> dict[str, Any
 def test_requests_share_a_line_and_unknowns_come_in_turn() -> None:
     rows = [gap("a"), gap("b"), gap("c", owner="HMRC"), gap("d", need="wanted")]
     page = NO_PAGE._replace(missing=[("all", rows)])
-    (section,) = build_place_brief(page, load_catalogue(ROOT), {}, NO_BRIEF_FACTS).sections
+    (section,) = build_place_brief(page, load_catalogue(ROOT), NO_CONTEXT, NO_BRIEF_FACTS).sections
     assert [line.text for line in section.lines] == [
         "a; b: late. ONS: Ask.",
         "d: late. ONS: Ask.",
         "c: late. HMRC: Ask.",
     ]
+
+
+def figure(value: float, kind: str = "rate") -> dict[str, Any]:
+    return {
+        "measure": "claimant_rate", "title": "Rate", "kind": kind, "value": value, "is_doubted": False,
+        "text": f"{value:.1f}", "unit": "%", "starts": date(2025, 1, 1), "ends": date(2025, 12, 31), "when": "2025",
+        "nation_value": None,
+    }  # fmt: skip
+
+
+def lines_of_year(row: dict[str, Any], earlier: float, mark: Mark = "") -> list[str]:
+    """Return the lines of the brief of a place with the figures of two years."""
+    days = [(date(year, 1, 1), date(year, 12, 31)) for year in (2024, 2025)]
+    points = (TrendPoint(*days[0], earlier), TrendPoint(*days[1], row["value"], mark))
+    context = NO_CONTEXT._replace(
+        figures={("claimant_rate", *days[0]): {"E1": earlier}}, lines={("claimant_rate", "E1"): Line(points, "")}
+    )
+    page = NO_PAGE._replace(code="E1", known=[KnownGroup("p", "q", [row])])
+    sections = build_place_brief(page, load_catalogue(ROOT), context, NO_BRIEF_FACTS).sections
+    return [line.text for section in sections for line in section.lines]
+
+
+def test_large_change_over_a_year_is_in_the_brief() -> None:
+    assert lines_of_year(figure(6.0), 4.0) == ["Rate: 6.0 % in 2025, 4.0 a year before."]
+
+
+@pytest.mark.parametrize(
+    ("row", "earlier", "mark"),
+    [(figure(4.2), 4.0, ""), (figure(6.0), 4.0, "break"), (figure(6.0, "count"), 4.0, ""),
+     ({**figure(6.0), "is_doubted": True}, 4.0, "")],
+    ids=["small change", "break", "small count", "doubted"],
+)  # fmt: skip
+def test_uncertain_change_over_a_year_is_not(row: dict[str, Any], earlier: float, mark: Mark) -> None:
+    assert lines_of_year(row, earlier, mark) == []
 
 
 def test_brief_is_on_the_page_with_its_rules_escaped() -> None:

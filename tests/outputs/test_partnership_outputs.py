@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -58,3 +59,16 @@ def test_chart_of_partnerships_has_its_lines_in_the_table(outputs: Path) -> None
     line = table.filter(pl.col("role") == "partnership")
     assert set(line["line"]) == {"South London Partnership"}
     assert line.filter(pl.col("period_start") == "2025-05-01")["value"].item() == 110764
+
+
+@pytest.mark.parametrize("name", ["jobs_recovery", "jobs_south_london"])
+def test_parquet_files_have_the_types_and_keys_that_power_bi_relies_on(outputs: Path, name: str) -> None:
+    keys = {"view": "place_code, period_start" if name == "jobs_south_london" else "place_code", "cells": "cell_id"}
+    for kind, key in keys.items():
+        for infix in ("", "partnerships."):
+            path = outputs / f"{name}.{infix}{kind}.parquet"
+            described = duckdb.sql(f"describe select * from read_parquet('{path}')").fetchall()
+            types = {column[1] for column in described}
+            assert types <= {"VARCHAR", "BIGINT", "INTEGER", "UINTEGER", "DOUBLE", "BOOLEAN", "DATE"}, types
+            rows = duckdb.sql(f"select count(*), count(distinct ({key})) from read_parquet('{path}')").fetchone()
+            assert rows and rows[0] == rows[1] > 0
