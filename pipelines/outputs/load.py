@@ -73,6 +73,7 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         larger=_load_larger_places(project, places),
         over_time=_load_over_time(project, problem, places),
         partnerships=load_partnerships(project, problem, register),
+        names=dict(register.select("place_code", "place_name").iter_rows()),
     )
 
 

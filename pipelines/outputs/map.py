@@ -1,7 +1,7 @@
 """Maps as inline SVG without scripts: places by colour, and boundaries with discontinuities."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from itertools import pairwise
 from types import MappingProxyType
@@ -268,12 +268,14 @@ def _format_point(point: Point, frame: _Frame) -> str:
     return f"{(point[0] - frame.view[0]) * frame.scale:.1f} {(point[1] - frame.view[1]) * frame.scale:.1f}"
 
 
-def render_borders_table(rows: BorderRows, titles: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Render discontinuities as an HTML table: measure (its title in `titles`), kind and evidence."""
+def render_borders_table(
+    rows: BorderRows, titles: Mapping[str, str] = MappingProxyType({}), words: Callable[[str], str] = str
+) -> str:
+    """Render discontinuities as an HTML table: measure (its title in `titles`), kind and evidence (through `words`)."""
     head = "".join(f'<th scope="col">{heading}</th>' for heading in ("measure", "discontinuity", "evidence"))
     body = "".join(
         f'<tr><th scope="row">{escape(titles.get(row["measure"], row["measure"]))}</th>'
-        f"<td>{escape(BREAK_TITLES[row['kind']])}</td><td>{escape(row['evidence'] or '')}</td></tr>"
+        f"<td>{escape(BREAK_TITLES[row['kind']])}</td><td>{escape(words(row['evidence'] or ''))}</td></tr>"
         for row in rows
     )
     caption = "<caption>Discontinuities at boundaries</caption>"

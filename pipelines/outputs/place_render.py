@@ -1,5 +1,6 @@
 """Rendering of a place page: its content in the template, with its trends drawn."""
 
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -8,6 +9,7 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.version import project_version
 from pipelines.outputs.brief import NO_BRIEF, Brief
 from pipelines.outputs.page_templates import render_page
+from pipelines.outputs.page_words import find_words, write_words
 from pipelines.outputs.place_context import PlaceContext
 from pipelines.outputs.place_figures import line_series
 from pipelines.outputs.place_pages import PlacePage
@@ -28,8 +30,9 @@ def render_place_page(
         drawn = draw_trend_chart(lines, f"{row['title']}, {row['unit']}", lambda value: format_figure(value, measure))
         return Markup(drawn)
 
+    words = partial(write_words, find=find_words(catalogue.sources, catalogue.measures, context.names))
     return render_page(
-        "place.html", page=page, brief=brief, brief_title=page.name, people_title=people_title,
+        "place.html", words=words, page=page, brief=brief, brief_title=page.name, people_title=people_title,
         version=project_version(), sparkline=sparkline, chart=chart,
         trends=[row for row in page.rows if row["lines"]],
         questions={name: problem.header.question for name, problem in catalogue.problems.items()},

@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import date
+from functools import partial
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -20,6 +21,7 @@ from pipelines.outputs.larger_places import count_larger_needs_met, larger_place
 from pipelines.outputs.map import draw_map
 from pipelines.outputs.open_files import has_geojson
 from pipelines.outputs.page_templates import page_environment
+from pipelines.outputs.page_words import ACCESS_WORDS, find_words, link_names, unique_names, write_words
 from pipelines.outputs.partners import list_partners
 from pipelines.outputs.rank_chart import draw_rank_charts
 from pipelines.outputs.report_brief import build_report_brief
@@ -46,6 +48,7 @@ from pipelines.outputs.report_summary import (
     summarise_report,
 )
 from pipelines.outputs.report_tables import (
+    all_place_names,
     describe_age_limits,
     list_highest,
     measure_headings,
@@ -84,6 +87,7 @@ def render_html(report: Report, charts: PageCharts | None = None) -> str:
     findings = grave_findings(report)
     maps = _map_values(report)
     titles = {name: measure.title for name, measure in report.measures.items()}
+    words = partial(write_words, find=find_words(report.sources, report.measures, all_place_names(report)))
     return (
         page_environment()
         .get_template("report.html")
@@ -104,7 +108,7 @@ def render_html(report: Report, charts: PageCharts | None = None) -> str:
             oldest=oldest_opening_day(report.history.gaps),
             newest=newest_release_day(report.cells),
             revised=_revision_rows(report),
-            breaks=lay_out_breaks(report.breaks, report.boundaries, maps["drawn"], titles),
+            breaks=lay_out_breaks(report.breaks, report.boundaries, maps["drawn"], titles, words),
             heads=measure_headings(report),
             highest=[ranking for ranking in list_highest(report) if not shown or ranking["name"] != shown.column],
             latest=latest,
@@ -124,8 +128,18 @@ def render_html(report: Report, charts: PageCharts | None = None) -> str:
             periods=_format_periods(report),
             say=format_period,
             titles=titles,
+            words=words,
+            linked=partial(link_names, codes=_linked_places(report)),
+            access_words=ACCESS_WORDS,
         )
     )
+
+
+def _linked_places(report: Report) -> dict[str, str]:
+    """Return the codes of the places with a page by name, where one place alone has the name."""
+    if report.is_by_larger_place:
+        return {}
+    return unique_names(dict(report.places.select("place_code", "place_name").iter_rows()))
 
 
 def _answer_values(report: Report, charts: PageCharts) -> dict[str, Any]:

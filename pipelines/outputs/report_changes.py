@@ -1,6 +1,7 @@
 """Report sections on changes since the last build and on discontinuities."""
 
 import re
+from collections.abc import Callable
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -163,9 +164,12 @@ NO_BREAKS = Breaks(empty_table(BOUNDARY_DISCONTINUITY), empty_table(RECONCILIATI
 
 
 def lay_out_breaks(
-    breaks: Breaks, boundaries: dict[str, Any] | None, drawn: MapDrawing | None, titles: dict[str, str]
-) -> dict[str, Any]:
+    breaks: Breaks, boundaries: dict[str, Any] | None, drawn: MapDrawing | None, titles: dict[str, str],
+    words: Callable[[str], str] = str,
+) -> dict[str, Any]:  # fmt: skip
     """Return the map and table of boundary discontinuities, and the charts and table of reconciled totals.
+
+    `words` replaces identifiers in evidence.
 
     The values are markup, and their text is already escaped.
     """
@@ -173,7 +177,7 @@ def lay_out_breaks(
     lines, totals = last.to_dicts(), newest_totals(breaks.totals).to_dicts()
     return {
         "map": draw_borders(boundaries, lines, drawn) if lines else "",
-        "table": render_borders_table(lines[:LINES_SHOWN], titles) if lines else "", "lines": len(lines),
+        "table": render_borders_table(lines[:LINES_SHOWN], titles, words) if lines else "", "lines": len(lines),
         "pictures": [draw_waterfall(row) for row in totals[:DRAWN]],
         "totals_table": render_waterfall_table(totals[:TOTALS_SHOWN]) if totals else "", "totals": len(totals),
     }  # fmt: skip

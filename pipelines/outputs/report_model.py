@@ -1,5 +1,7 @@
 """Input of a report: tables and declarations."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -51,7 +53,8 @@ class Report(NamedTuple):
     `history` has the verdicts and the changes since the last build. `breaks` has discontinuities and reconciled totals.
     `completeness` has the completeness of provider returns by period (returns.COMPLETENESS). `larger` has the larger
     place of each place (LARGER_PLACE), and is empty for at most MAX_LISTED_PLACES places. `over_time` has the figures
-    of all stored periods (history.HISTORY). `partnerships` are in no other table but `over_time`.
+    of all stored periods (history.HISTORY). `partnerships` are in no other table but `over_time`. `names` has the
+    names of all places of the geography, by code.
     """
 
     problem: str
@@ -75,6 +78,7 @@ class Report(NamedTuple):
     larger: pl.DataFrame = LARGER_PLACE.to_frame()
     over_time: pl.DataFrame = empty_table(HISTORY)
     partnerships: PartnershipTables = NO_PARTNERSHIPS
+    names: Mapping[str, str] = MappingProxyType({})
 
     @property
     def of_partnerships(self) -> "Report":

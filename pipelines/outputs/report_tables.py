@@ -241,9 +241,14 @@ def _doubted_places(report: Report, column: str) -> pl.DataFrame:
 
 
 def name_places(codes: str, report: Report) -> str:
-    """Replace the codes in a text by the names of places, where the problem has them."""
-    names = dict(report.places.select("place_code", "place_name").iter_rows())
+    """Replace the codes in a text by the names of places, where the geography has them."""
+    names = all_place_names(report)
     return ", ".join(names.get(code, code) for code in codes.split(", ")) if codes else ""
+
+
+def all_place_names(report: Report) -> dict[str, str]:
+    """Return the names of the places of a report and of the others of their geography, by code."""
+    return {**report.names, **dict(report.places.select("place_code", "place_name").iter_rows())}
 
 
 def describe_age_limits(report: Report) -> dict[str, str]:

@@ -140,7 +140,7 @@ def _state_rows(answer: PageAnswer) -> list[dict[str, Any]]:
 def _summarise(answer: PageAnswer, rankings: list[Ranking], legend: list[dict[str, Any]]) -> str:
     """Describe the map in words: what it shows, both ends, and the places of each class."""
     ends = [
-        f"{ranking.group + ': ' if ranking.group else ''}highest figures in "
+        f"{ranking.group + ': h' if ranking.group else 'H'}ighest figures in "
         f"{', '.join(row.name for row in ranking.highest.rows[:3])}; lowest in "
         f"{', '.join(row.name for row in ranking.lowest.rows[:3])}"
         for ranking in rankings

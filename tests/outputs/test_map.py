@@ -125,7 +125,7 @@ def test_report_without_boundaries_is_complete_except_for_the_map() -> None:
     assert draw_map(None, set(NAMES), subset=False) is None
     assert draw_map({"features": [_square("E06000099", 0, 50, 1)]}, set(NAMES), subset=False) is None
     html = render_html(sample()._replace(boundaries=None))
-    assert '<figure class="map' not in html and "Results by place" in html
+    assert '<figure class="map values">' not in html and "Councils in order" in html and "Results by place" in html
 
 
 def test_every_map_shade_has_a_colour_in_the_map_stylesheet() -> None:
