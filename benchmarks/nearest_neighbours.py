@@ -8,7 +8,7 @@ import sys
 
 import polars as pl
 
-from pipelines.geography import MODELS, NEAREST_NEIGHBOURS_PATH, stack_nearest_neighbours
+from pipelines.geography.nearest_neighbours import MODELS, NEAREST_NEIGHBOURS_PATH, stack_nearest_neighbours
 
 if __name__ == "__main__":
     tables = dict(zip(MODELS, map(pl.read_csv, sys.argv[1:]), strict=True))

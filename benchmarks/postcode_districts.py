@@ -7,7 +7,7 @@ import sys
 
 import polars as pl
 
-from pipelines.geography import DISTRICTS_PATH, summarise_postcode_districts
+from pipelines.geography.postcode_districts import DISTRICTS_PATH, summarise_postcode_districts
 
 if __name__ == "__main__":
     summarise_postcode_districts(pl.read_csv(sys.argv[1])).write_csv(DISTRICTS_PATH)

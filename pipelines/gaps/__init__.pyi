@@ -54,5 +54,4 @@ from .validity import current_answer_key as current_answer_key
 from .verdicts import VERDICT as VERDICT
 from .verdicts import VERDICT_WORDS as VERDICT_WORDS
 from .verdicts import summarise_by_place as summarise_by_place
-from .view import MEASURE_SUFFIX as MEASURE_SUFFIX
 from .view import PERIOD_SUFFIX as PERIOD_SUFFIX

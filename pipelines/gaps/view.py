@@ -27,7 +27,7 @@ MEASURE_COLUMNS = (
 
 _COPIES, _ATTEMPTS = 6, 2
 """Memory of a SELECT, as a multiple of the size of its tables; attempts that a build makes at a failing SELECT."""
-MEASURE_SUFFIX = "_measure"
+_MEASURE_SUFFIX = "_measure"
 """Suffix of the column that names the measure which answers a need with `one_of`."""
 PERIOD_SUFFIX = "_period"
 """Suffix of the column with the reference period of another column's figures."""
@@ -136,9 +136,9 @@ def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key
         columns.append(f"{name}_status")
         if any(measures <= set(inputs) for measures in alternatives):
             view = view.join(_name_answering_measures(inputs, cells, key), on=key, how="left", maintain_order="left")
-            measure = pl.when(pl.col(name).is_not_null()).then("_measures").alias(f"{name}{MEASURE_SUFFIX}")
+            measure = pl.when(pl.col(name).is_not_null()).then("_measures").alias(f"{name}{_MEASURE_SUFFIX}")
             view = view.with_columns(measure).drop("_measures")
-            columns.append(f"{name}{MEASURE_SUFFIX}")
+            columns.append(f"{name}{_MEASURE_SUFFIX}")
         if not view.schema[name].is_temporal():
             view = view.join(collect_periods(inputs, cells, key), on=key, how="left", maintain_order="left")
             period_text = pl.when(pl.col(name).is_not_null()).then("_periods").alias(f"{name}{PERIOD_SUFFIX}")

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from pipelines.geography import load_postcode_districts, summarise_postcode_districts
+from pipelines.geography.postcode_districts import load_postcode_districts, summarise_postcode_districts
 
 
 def test_per_cents_are_of_the_postcodes_of_a_district_largest_first() -> None:

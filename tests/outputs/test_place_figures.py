@@ -8,7 +8,8 @@ import pytest
 
 from pipelines.core.store import output_path, read_table, state_path
 from pipelines.declarations.project import Project
-from pipelines.geography import load_nearest_neighbours, load_places, stack_nearest_neighbours
+from pipelines.geography import load_nearest_neighbours, load_places
+from pipelines.geography.nearest_neighbours import stack_nearest_neighbours
 from pipelines.outputs.place_context import PlaceContext, load_place_context
 from pipelines.outputs.place_figures import NOT_KNOWN, figure_row, key_numbers, newest_figures, summarise_places
 from pipelines.outputs.report_tables import format_figure
