@@ -10,11 +10,11 @@ unnoticed. mutmut and cosmic-ray run every mutant of a whole program, take hours
 
 import argparse
 import ast
+import multiprocessing
 import os
 import random
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -63,6 +63,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     )},
 }  # fmt: skip
 """Modules that make numbers, each with its tests; by default those with the module's name."""
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["pytest", "hypothesis", "numpy", "polars", "duckdb", "pydantic", "rich", "typer"])
+"""Processes that start with the libraries loaded, and without the program."""
 _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
@@ -181,17 +184,27 @@ def is_noticed(mutant: Mutant, program: Path) -> bool:
     path = program / mutant.module
     sound = path.read_text(encoding="utf-8")
     path.write_text(mutant.text, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *module_tests(mutant.module)]
-    surroundings = {**os.environ, "PYTHONPATH": str(program), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = _FORKS.Process(target=_run_tests, args=(program, module_tests(mutant.module)))
     try:
-        done = subprocess.run(command, cwd=program, env=surroundings, capture_output=True, preexec_fn=_limit_time)
+        run.start()
+        run.join()
     finally:
         path.write_text(sound, encoding="utf-8")
-    return done.returncode != 0
+    return run.exitcode != 0
 
 
-def _limit_time() -> None:
+def _run_tests(program: Path, tests: list[str]) -> None:
+    """Run tests of a copy of the program in a process with the libraries loaded; exit as pytest does."""
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    os.chdir(program)
+    sys.path.insert(0, str(program))
+    sys.dont_write_bytecode = True
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        os.dup2(nothing, number)
+    import pytest
+
+    sys.exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests])))
 
 
 def draw_mutants(modules: list[str], per_module: int, seed: int) -> list[Mutant]:
