@@ -3,14 +3,21 @@ PYTHON ?= python3
 UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
+# The seed of drawn examples and of drawn faults.
+SEED ?= 1
 
-.PHONY: mutants run test ui bench lint types validate locks lock-check clean browser
+.PHONY: mutants run test test-deep ui bench lint types validate locks lock-check clean browser
 
 run: $(VENV)/run.done
 	$(BIN)/commonground build
 
 test: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# The tests with drawn examples, twenty times as many and drawn by a seed: `make test-deep SEED=7`.
+test-deep: $(VENV)/dev.done
+	$(BIN)/python -m pytest -n 2 --hypothesis-profile=deep --hypothesis-seed=$(SEED) \
+		$$(grep -rl --include='test_*.py' '^from hypothesis' tests)
 
 # Dagster's web server is an extra: a build does not need it.
 ui: $(VENV)/ui.done
@@ -59,7 +66,6 @@ locks:
 	$(COMPILE) --extra ui --extra dev --extra s3 --extra spark -o .ci/requirements-dev.lock -c .ci/requirements-ui.lock
 
 # How many small faults the tests notice: `make mutants SEED=7`. Takes half an hour.
-SEED ?= 1
 mutants: $(VENV)/dev.done
 	$(BIN)/python -m benchmarks.mutants --seed $(SEED) --show
 

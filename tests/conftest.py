@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
-from pipelines.app import steps
 from pipelines.core.store import output_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
@@ -20,7 +20,13 @@ gc.set_threshold(50_000, 20, 20)
 """Frames and declarations leave little garbage: collecting after each 700 objects takes a twentieth of the run."""
 
 
-COSTS = {"built_small": 5, "edition": 5, "prepared": 5, "small": 5, "starter": 5, "store": 5}
+settings.register_profile("quick", max_examples=30, deadline=None, derandomize=True)
+settings.register_profile("deep", max_examples=600, deadline=None)
+# `make test` draws the same examples each time; `make test-deep SEED=7` draws twenty times as many by a seed.
+settings.load_profile("quick")
+
+
+COSTS = {"built_small": 5, "edition": 5, "own_store": 5, "small": 5, "starter": 5, "store": 5}
 """Cost of a test with a fixture of a project or a store, relative to a test that writes files; others cost nothing."""
 
 
@@ -67,22 +73,16 @@ def starter(store: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with the bundled releases, the register and the small areas, before any build; tests copy it."""
-    return made_once(tmp_path_factory, "prepared", _prepare_edition) / "store"
-
-
-def _prepare_edition(folder: Path) -> None:
-    steps.prepare_store(Project(load_catalogue(ROOT), folder / "store", date.fromisoformat(AS_OF)))
+def edition(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The starter edition with its tables and no outputs; tables that tests of this worker build stay in its store."""
+    home = copied(store, tmp_path_factory.mktemp("edition") / "store", "out")
+    return Project(load_catalogue(ROOT), home, date.fromisoformat(AS_OF))
 
 
 @pytest.fixture(scope="session")
-def edition(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The starter edition without a build; tables that tests of this worker build stay in its store."""
-    home = copied(prepared, tmp_path_factory.mktemp("edition") / "store")
-    project = Project(load_catalogue(ROOT), home, date.fromisoformat(AS_OF))
-    steps.prepare_store(project)
-    return project
+def own_store(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the tables of all sources, for projects with problems of their own."""
+    return copied(store, tmp_path_factory.mktemp("own") / "store", "out", "cell", "view", "verdict")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,15 @@
-"""Run a command in a separate process, and measure the peak memory of that process and its children."""
+"""Run a command in a separate process, and measure the peak memory of that process and its children.
+
+The processes are forks of one program that has imported the command line and its libraries, so that no run starts with
+a second of imports.
+"""
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,16 +19,36 @@ ADDRESSES = 8_000_000_000
 GUARD = 120
 """Seconds after which a command that does not respond is stopped."""
 _WATCHER = """
-import json, resource, subprocess, sys
-resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
+import json, os, resource, runpy, signal, sys
+import duckdb, fastexcel, polars, yaml
+import pipelines.app.cli, pipelines.app.query, pipelines.readers.archive, pipelines.readers.read
+
+for line in sys.stdin:
+    words, more, out, err, guard, addresses = json.loads(line)
+    child = os.fork()
+    if not child:
+        break
+    _, status, used = os.wait4(child, 0)
+    sys.stdout.write(json.dumps([os.waitstatus_to_exitcode(status), used.ru_maxrss // 1024]) + "\\n")
+    sys.stdout.flush()
+else:
+    sys.exit()
+
+# From here on this is the command: it ends as a program of its own does.
+for path, number in ((os.devnull, 0), (out, 1), (err, 2)):
+    file = os.open(path, os.O_RDWR)
+    os.dup2(file, number)
+    os.close(file)
+os.environ.update(more)
+resource.setrlimit(resource.RLIMIT_AS, (addresses, addresses))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-try:
-    done = subprocess.run(sys.argv[3:], capture_output=True, timeout=int(sys.argv[2]))
-    code, out, err = done.returncode, done.stdout, done.stderr
-except subprocess.TimeoutExpired:
-    code, out, err = None, b"", b"took too long"
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-sys.stdout.write(json.dumps([code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"), peak]))
+signal.alarm(guard)
+option, program, *arguments = words
+sys.argv = [program if option == "-m" else option, *arguments]
+if option == "-m":
+    runpy.run_module(program, run_name="__main__", alter_sys=True)
+else:
+    exec(compile(program, "<string>", "exec"), {"__name__": "__main__"})
 """
 
 
@@ -35,13 +61,26 @@ class Run(NamedTuple):
     peak: int
 
 
+@cache
+def _watcher() -> "subprocess.Popen[str]":
+    """Start the program that forks for each command; it ends with these tests."""
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "200"}
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore::RuntimeWarning", "-c", _WATCHER], env=surroundings, cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+
+
 def run_measured(*command: str, **more: str) -> Run:
-    """Run Python with arguments and additional environment variables; return the result."""
-    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "200", **more}
-    watched = [sys.executable, "-c", _WATCHER, str(ADDRESSES), str(GUARD), sys.executable, *command]
-    done = subprocess.run(watched, env=surroundings, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
-    assert done.returncode == 0, done.stderr
-    return Run(*json.loads(done.stdout))
+    """Run Python with `-c` or `-m`, arguments and additional environment variables; return the result."""
+    watcher = _watcher()
+    assert watcher.stdin and watcher.stdout
+    with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
+        watcher.stdin.write(json.dumps([command, more, out.name, err.name, GUARD, ADDRESSES]) + "\n")
+        watcher.stdin.flush()
+        code, peak = json.loads(watcher.stdout.readline())
+        texts = (Path(file.name).read_text(encoding="utf-8", errors="replace") for file in (out, err))
+        return Run(None if code < 0 else code, *texts, peak)
 
 
 def run_command(project: Path, store: Path, *words: str, **more: str) -> Run:

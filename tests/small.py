@@ -33,9 +33,9 @@ def small_project(folder: Path) -> Path:
     return root
 
 
-def copied(store: Path, home: Path) -> Path:
-    """Copy a store for a test that changes it, except files that another worker is writing."""
-    shutil.copytree(store, home, ignore=shutil.ignore_patterns(f"{TEMPORARY_PREFIX}*"))
+def copied(store: Path, home: Path, *left_out: str) -> Path:
+    """Copy a store for a test that changes it, except files that another worker is writing and the named folders."""
+    shutil.copytree(store, home, ignore=shutil.ignore_patterns(f"{TEMPORARY_PREFIX}*", *left_out))
     return home
 
 

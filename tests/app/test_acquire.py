@@ -14,7 +14,7 @@ from pipelines.core.store import read_log, source_snapshots
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.geography.load import load_small_areas
-from tests.command import run_apart
+from tests.command import run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STARTER = ROOT / "sources" / "starter"
@@ -127,8 +127,8 @@ def test_single_file_has_the_same_checks(project: Project, folder: Path) -> None
 
 def test_command_takes_a_file_or_a_folder_but_not_both(folder: Path, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    done = run_apart("add", "--from", str(folder), "--released", "2025-03-01", store=store)
+    done = run("add", "--from", str(folder), "--released", "2025-03-01", store=store)
     assert done.returncode == 0 and "ons_output_areas.csv" in done.stdout
     for words in (("add",), ("add", "ons_output_areas"), ("add", "ons_output_areas", "--from", str(folder))):
-        wrong = run_apart(*words, store=store)
+        wrong = run(*words, store=store)
         assert wrong.returncode == 2 and "--from" in wrong.stderr and "Traceback" not in wrong.stderr

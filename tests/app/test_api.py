@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.app.api import move_between, open_geography, open_project
 from pipelines.core.errors import CrosswalkError, UnknownNameError
+from pipelines.declarations.project import Project
 from pipelines.geography.crosswalk import CROSSWALK, build_crosswalk
 from pipelines.outputs.crosswalk_file import add_provenance
 
@@ -20,8 +21,10 @@ PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 FIGURES = {"measure": "people", "period_start": date(2021, 1, 1), "period_end": date(2021, 12, 31)}
 
 
-def test_docs_page_runs_and_prints_its_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMMONGROUND_STORE", str(tmp_path / "store"))
+def test_docs_page_runs_and_prints_its_output(
+    edition: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMMONGROUND_STORE", str(edition.home))
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     blocks = re.findall(r"```python\n(.*?)```\s+```text\n(.*?)```", PAGE, re.DOTALL)
@@ -33,8 +36,8 @@ def test_docs_page_runs_and_prints_its_output(tmp_path: Path, monkeypatch: pytes
         assert printed.getvalue() == expected
 
 
-def test_every_crosswalk_row_has_its_provenance(tmp_path: Path) -> None:
-    project = open_project(tmp_path, date(2026, 11, 24))
+def test_every_crosswalk_row_has_its_provenance(edition: Project) -> None:
+    project = open_project(edition.home, date(2026, 11, 24))
     stored = open_geography(project)
     for pair in (
         ("lad_2021", "icb_2022"),
@@ -58,8 +61,8 @@ def test_every_crosswalk_row_has_its_provenance(tmp_path: Path) -> None:
     assert row["weight_day"] == date(2020, 6, 30)
 
 
-def test_coverage_is_the_share_of_residents_in_source_areas(tmp_path: Path) -> None:
-    project = open_project(tmp_path, date(2026, 11, 24))
+def test_coverage_is_the_share_of_residents_in_source_areas(edition: Project) -> None:
+    project = open_project(edition.home, date(2026, 11, 24))
     stored = open_geography(project)
     result = add_provenance(build_crosswalk(stored, "icb_2022", "region_2023"), project, stored)
     assert result.filter(pl.col("coverage") < 1).is_empty()
@@ -77,15 +80,15 @@ def test_coverage_is_the_share_of_residents_in_source_areas(tmp_path: Path) -> N
     ],
 )
 def test_code_of_another_geography_is_refused_and_described(
-    tmp_path: Path, code: str, system: str, complaint: str
+    edition: Project, code: str, system: str, complaint: str
 ) -> None:
-    stored = open_geography(open_project(tmp_path, date(2026, 11, 24)))
+    stored = open_geography(open_project(edition.home, date(2026, 11, 24)))
     with pytest.raises(CrosswalkError, match=complaint):
         move_between(pl.DataFrame({**FIGURES, "place_code": [code], "value": [1.0]}), stored, system, "lad_2023")
 
 
-def test_unknown_geography_is_refused(tmp_path: Path) -> None:
-    stored = open_geography(open_project(tmp_path, date(2026, 11, 24)))
+def test_unknown_geography_is_refused(edition: Project) -> None:
+    stored = open_geography(open_project(edition.home, date(2026, 11, 24)))
     with pytest.raises(UnknownNameError, match="unknown geography 'parish_2021'"):
         move_between(
             pl.DataFrame({**FIGURES, "place_code": ["E06000063"], "value": [1.0]}), stored, "parish_2021", "lad_2023"

@@ -4,7 +4,7 @@ import json
 
 from pipelines.core.store import output_path
 from pipelines.declarations.project import Project
-from tests.command import run_apart
+from tests.command import run, run_apart
 
 
 def test_profile_lists_steps_with_the_dearest_first(small: Project) -> None:
@@ -19,5 +19,5 @@ def test_profile_lists_steps_with_the_dearest_first(small: Project) -> None:
 
 
 def test_build_without_the_option_writes_no_profile(small: Project) -> None:
-    run_apart("build", store=small.home, project=small.catalogue.root)
+    run("build", store=small.home, project=small.catalogue.root)
     assert not output_path(small.home, "profile.json").exists()

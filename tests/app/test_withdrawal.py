@@ -27,7 +27,7 @@ from pipelines.outputs.letters import write_letters
 from pipelines.outputs.publish import report_problem
 from pipelines.outputs.site import publish_pages
 from pipelines.outputs.warehouse_tables import publish_warehouse
-from tests.command import run_apart
+from tests.command import run
 from tests.gaps.test_cells import AS_OF, MERTON, Case, project_of, with_peers
 
 SECRET = "7654321"
@@ -73,6 +73,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (tmp_path / "plan.yaml").write_text(PLAN)
     report_scenario(project, str(tmp_path / "plan.yaml"), ["a_problem"], Console(quiet=True))
     write_letters(project, plan_requests(project, None, None, None), output_path(project.home, "letters"))
+    assert traces(project.home) >= SHOWN
     return tmp_path
 
 
@@ -125,10 +126,9 @@ COMMANDS = [
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_command_withdraws_the_figure_first(built: Project, tmp_path: Path, words: tuple[str, ...]) -> None:
-    assert traces(built.home) >= SHOWN
     hide(built)
     words = tuple(str(tmp_path / "plan.yaml") if word == "PLAN" else word for word in words)
-    done = run_apart(*words, store=built.home, project=built.catalogue.root)
+    done = run(*words, store=built.home, project=built.catalogue.root)
     assert SECRET not in done.stdout + done.stderr
     assert "withdrawn:" in done.stderr and "a_source" in done.stderr, done.stderr
     assert traces(built.home) == set()
@@ -168,7 +168,7 @@ def test_command_stops_if_a_figure_cannot_be_withdrawn(built: Project) -> None:
     output_path(built.home, "a_problem.csv").write_bytes(SECRET.encode())
     (built.home / "withdrawn").write_text("no folder")
     hide(built)
-    done = run_apart("sql", "select 1", store=built.home, project=built.catalogue.root)
+    done = run("sql", "select 1", store=built.home, project=built.catalogue.root)
     assert done.returncode == 1 and "a_problem.csv" in done.stderr and "Traceback" not in done.stderr
     assert done.stdout == ""
 

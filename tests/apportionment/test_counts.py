@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.apportionment.counts import APPORTIONED_FIGURE, apportion_batches, apportion_counts
@@ -108,7 +108,6 @@ def slices(draw: st.DrawFn, codes: list[str], lowest: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=FIGURES, orient="row")
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.data(), st.booleans())
 def test_matrices_apportion_figures_as_the_rules_do(data: st.DataObject, signed: bool) -> None:
     crosswalk = data.draw(crosswalks())
@@ -124,7 +123,6 @@ def test_matrices_apportion_figures_as_the_rules_do(data: st.DataObject, signed:
             assert one[name] == other[name] or math.isclose(one[name], other[name], abs_tol=1e-9), (name, one, other)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.data(), st.integers(1, 4))
 def test_batches_of_any_size_give_the_same_result(data: st.DataObject, size: int) -> None:
     crosswalk = data.draw(crosswalks())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from pipelines.app import steps
 from pipelines.apportionment.counts import apportion_counts
@@ -37,7 +37,6 @@ def test_places_without_a_target_are_whole_residuals() -> None:
     assert list(problem_residuals([lost], "p", "icb_2022").columns) == list(RESIDUAL)
 
 
-@settings(max_examples=100, deadline=None)
 @given(legs=legs_drawn(), events=numbers(0, 10_000))
 def test_published_total_is_apportioned_total_plus_residuals(legs: Legs, events: dict[str, float]) -> None:
     table, way = observed({"events": dict(events)}), crosswalk_of(legs)

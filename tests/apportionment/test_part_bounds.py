@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.app import steps
@@ -164,7 +164,6 @@ TRUTH = st.integers(0, 3)
 HOW = st.sampled_from(["given", "bounded", "hidden", "absent"])
 
 
-@settings(deadline=None)
 @given(
     true=st.fixed_dictionaries(dict.fromkeys(PARTS, TRUTH)), how=st.fixed_dictionaries(dict.fromkeys(PARTS, HOW)),
     roll=st.fixed_dictionaries(dict.fromkeys(PARTS, LEGS)), joined=st.booleans(), signed=st.booleans(),

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.apportionment.place import Crosswalk, list_parts, place_figures
@@ -95,7 +95,6 @@ def assert_equal(actual: Row, expected: Row, names: tuple[str, ...]) -> None:
         assert same, (name, one, other, actual, expected)
 
 
-@settings(max_examples=120, deadline=None)
 @given(st.data(), st.sampled_from(list(KINDS)), st.booleans(), st.booleans())
 def test_engine_places_each_cell_as_the_definitions_do(
     data: st.DataObject, measure: str, allowed: bool, same_period: bool
@@ -122,7 +121,6 @@ def test_engine_places_each_cell_as_the_definitions_do(
         assert (actual["derivation"] == "rate_averaged") is expected["is_averaged"]
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.data(), st.sampled_from(list(KINDS)))
 def test_succession_of_codes_is_a_crosswalk_with_weight_one(data: st.DataObject, measure: str) -> None:
     roll = {code: tuple(data.draw(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=2, unique=True)))

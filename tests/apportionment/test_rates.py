@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.apportionment.place import Crosswalk, list_parts, place_figures
@@ -90,7 +90,6 @@ def test_part_without_a_rate_gives_a_gap() -> None:
     assert (actual["value"], actual["reason"]) == (None, "children_incomplete")
 
 
-@settings(deadline=None)
 @given(
     rates=st.tuples(st.floats(0, 100), st.floats(0, 100)),
     people=st.tuples(st.floats(1, 1e6), st.floats(1, 1e6)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.app import steps
@@ -174,7 +174,6 @@ def numbers(least: int, most: int) -> st.SearchStrategy[dict[str, float]]:
 ALL = frozenset(MEASURES)
 
 
-@settings(max_examples=80, deadline=None)
 @given(legs=legs_drawn(), events=numbers(0, 10_000))
 def test_totals_are_preserved_except_unallocated_shares(legs: Legs, events: dict[str, float]) -> None:
     actual = shared({"events": dict(events)}, legs, allowed=ALL)
@@ -182,7 +181,6 @@ def test_totals_are_preserved_except_unallocated_shares(legs: Legs, events: dict
     assert sum(row["value"] for row in actual.values()) + lost == pytest.approx(sum(events.values()))
 
 
-@settings(max_examples=80, deadline=None)
 @given(legs=legs_drawn(), events=numbers(0, 10_000), shares=st.data())
 def test_bounds_include_the_figure_and_every_possible_truth(
     legs: Legs, events: dict[str, float], shares: st.DataObject
@@ -205,7 +203,6 @@ def test_bounds_include_the_figure_and_every_possible_truth(
             assert row["value"] - 1e-6 <= row["interval_upper"] <= row["upper_bound"] + 1e-6
 
 
-@settings(max_examples=80, deadline=None)
 @given(legs=legs_drawn(), rate=numbers(0, 100), people=numbers(1, 10_000))
 def test_rate_is_within_the_range_of_its_parts(legs: Legs, rate: dict[str, float], people: dict[str, float]) -> None:
     actual = shared({"rate": dict(rate), "people": dict(people)}, legs, allowed=ALL)
@@ -215,7 +212,6 @@ def test_rate_is_within_the_range_of_its_parts(legs: Legs, rate: dict[str, float
             assert min(parts) - 1e-9 <= row["value"] <= max(parts) + 1e-9
 
 
-@settings(max_examples=40, deadline=None)
 @given(events=numbers(0, 10_000), rate=numbers(0, 100))
 def test_identity_crosswalk_changes_nothing(events: dict[str, float], rate: dict[str, float]) -> None:
     same: Legs = {code: {code: 10.0} for code in "ABCD"}
@@ -225,7 +221,6 @@ def test_identity_crosswalk_changes_nothing(events: dict[str, float], rate: dict
     assert {row["apportioned_share"] for (measure, _), row in actual.items() if measure == "events"} == {0.0}
 
 
-@settings(max_examples=80, deadline=None)
 @given(
     up=st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("MNO"), min_size=1),
     top=st.fixed_dictionaries({code: st.sampled_from("PQ") for code in "MNO"}),

@@ -4,7 +4,7 @@ from datetime import date
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.typing_dense import REASON_OF_STATUS, REASONS, Grid, type_gaps
@@ -118,7 +118,6 @@ cells_ = st.tuples(st.sampled_from("ab"), st.integers(0, 1), st.sampled_from(PLA
     st.dictionaries(cells_, st.tuples(st.one_of(st.none(), st.floats(-5, 5)), st.sampled_from(OBSERVATION_STATUSES))),
     st.integers(1, 7),
 )
-@settings(max_examples=150, deadline=None)
 def test_dense_typing_equals_plain_joins_for_any_batches(
     given_: dict[tuple[str, int, str], tuple[float | None, str]], cut: int
 ) -> None:

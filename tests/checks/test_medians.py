@@ -4,7 +4,7 @@ from statistics import median
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.medians import group_figures, group_medians, group_upper_quarters, nearby_medians, shift_within_groups
@@ -21,7 +21,6 @@ def assert_same(actual: np.ndarray, due: list[float]) -> None:  # type: ignore[t
     np.testing.assert_allclose(actual, due, rtol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
 @given(FIGURES)
 def test_medians_and_quarters_are_of_the_known_figures_of_each_group(pairs: list[tuple[int, float]]) -> None:
     of_figure, figures = (np.array([pair[n] for pair in pairs], dtype) for n, dtype in ((0, np.intp), (1, float)))
@@ -41,7 +40,6 @@ def test_groups_of_unlike_size_do_not_share_a_matrix() -> None:
 
 
 @pytest.mark.parametrize("steps", [[-2, -1, 1, 2], [1, 2, 3], [1], [-1, 1]])
-@settings(max_examples=40, deadline=None)
 @given(pairs=FIGURES)
 def test_neighbours_are_of_the_same_group_and_known(steps: list[int], pairs: list[tuple[int, float]]) -> None:
     pairs = sorted(pairs, key=lambda pair: pair[0])

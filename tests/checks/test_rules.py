@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -85,7 +85,6 @@ BREAKS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(BREAKS), max_size=50))
 def test_both_runners_give_one_verdict_on_any_table(choices: list[dict[str, Any]]) -> None:
     cells = broken_table(choices)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.series import number_slices, order_in_time, renumber, select_releases, split_measures
@@ -46,7 +46,6 @@ def test_newest_release_of_each_period_is_selected_and_the_one_before() -> None:
     assert [select_releases(three, back=back).tolist().index(True) for back in range(3)] == [0, 2, 1]
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 40)), max_size=40))
 def test_figures_are_in_order_of_place_and_then_time(pairs: list[tuple[int, int]]) -> None:
     place, time = (np.array([pair[n] for pair in pairs], np.int32) for n in (0, 1))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.bucket_catalogue import CATALOGUE, KEPT_AFTER, object_key, read_edition
@@ -209,7 +209,6 @@ def test_view_of_a_killed_command_is_removed_by_the_next(tmp_path: Path) -> None
         assert not left.exists()
 
 
-@settings(max_examples=60, deadline=None)
 @given(steps=st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["open", "publish", "kill"])), max_size=24))
 def test_no_published_build_is_lost_whatever_the_order_of_builders(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str]]

@@ -1,6 +1,6 @@
 """Text of a new problem: every answer is quoted, and every need is read by the SELECT."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.declarations.problem_draft import (
@@ -28,7 +28,6 @@ def header_of(text: str) -> dict[str, object]:
     return dict(read_yaml(text[start + 2 : end], ROOT / "draft.sql")[0])
 
 
-@settings(max_examples=50, deadline=None)
 @given(WORDS)
 def test_any_question_is_read_back_as_written(question: str) -> None:
     assert header_of(write_problem(draft(question)))["question"] == question

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.errors import CommongroundError
@@ -151,7 +151,6 @@ def test_of_many_the_best_is_found_to_the_last_one() -> None:
     assert actual.cost <= budget
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
 @given(cases(7), st.integers(0, 30))
 def test_chosen_set_equals_the_best_by_exhaustive_search(case: Case, budget: int) -> None:
     best = max(item for item in case.every_set() if -item[3] <= budget)
@@ -160,7 +159,6 @@ def test_chosen_set_equals_the_best_by_exhaustive_search(case: Case, budget: int
     assert aims(actual) == pytest.approx(best, rel=1e-8, abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
 @given(cases(7), st.integers(1, 12))
 def test_cheapest_set_is_the_best_among_equally_cheap_sets(case: Case, answers: int) -> None:
     enough = [(c, p, a, n) for p, a, n, c in case.every_set() if a >= answers]

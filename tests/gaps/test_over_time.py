@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.apportionment import MAPPED_FIGURE
@@ -202,7 +202,6 @@ def test_longest_of_equally_complete_periods_is_used() -> None:
     assert parts and len(parts.parts) == 91
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 1000), min_size=30, max_size=30), st.sampled_from(["sum", "mean", "max", "min"]))
 def test_aggregate_of_every_day_equals_plain_python(values: list[int], how: str) -> None:
     rows = [placed(float(value), of=day) for value, day in zip(values, days_of(APRIL), strict=True)]
@@ -212,7 +211,6 @@ def test_aggregate_of_every_day_equals_plain_python(values: list[int], how: str)
     assert row["lower_bound"] == pytest.approx(expected) and row["upper_bound"] == pytest.approx(expected)
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(1, 12), min_size=1, max_size=11))
 def test_sum_of_a_year_needs_every_month(months: set[int]) -> None:
     rows = [placed(float(monthrange(2021, month)[1]), of=whole_months(2021, month, 1)) for month in months]

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.apportionment import MAPPED_FIGURE
@@ -40,9 +40,6 @@ class Declared:
     measures = MEASURES
 
 
-quick = settings(max_examples=30, deadline=None)
-
-
 def figure(code: str, value: float | None, measure: str = "homes", **more: Any) -> dict[str, Any]:
     reason = None if value is not None else "not_returned"
     return {
@@ -63,7 +60,6 @@ def placed(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {row["measure"]: row for row in place_members(figures, CODE, MEMBERS, Declared()).iter_rows(named=True)}  # type: ignore[arg-type]
 
 
-@quick
 @given(st.lists(st.integers(0, 10**6), min_size=4, max_size=4))
 def test_count_is_the_sum_of_its_members_alone(values: list[int]) -> None:
     rows = [figure(code, value) for code, value in zip((*MEMBERS, "E09000001"), values, strict=True)]
@@ -71,7 +67,6 @@ def test_count_is_the_sum_of_its_members_alone(values: list[int]) -> None:
     assert (own["value"], own["derivation"]) == (sum(values[:3]), "aggregated")
 
 
-@quick
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(1, 10**6)), min_size=3, max_size=3))
 def test_rate_is_weighted_by_residents_and_no_mean(pairs: list[tuple[float, int]]) -> None:
     shares = [figure(code, share, "share") for code, (share, _) in zip(MEMBERS, pairs, strict=True)]

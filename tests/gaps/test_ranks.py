@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.schema import CELL_COLUMNS, table_from_records
@@ -235,7 +235,6 @@ def test_no_cells_give_no_ranks() -> None:
 @given(
     st.lists(st.tuples(st.integers(0, 8), st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1, max_size=12)
 )
-@settings(max_examples=200, deadline=None)
 def test_true_rank_lies_between_the_two(figures: list[tuple[int, int, int, bool]]) -> None:
     truth = np.array([value for value, *_ in figures], float)
     given_ = [
@@ -250,7 +249,6 @@ def test_true_rank_lies_between_the_two(figures: list[tuple[int, int, int, bool]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 2)), min_size=2, max_size=6))
-@settings(max_examples=100, deadline=None)
 def test_both_ends_can_happen(figures: list[tuple[int, int, int]]) -> None:
     """A place at its upper end, with all others at their lower end, has its best rank; the reverse, its worst."""
     low = np.array([max(value - below, 0) for value, below, _ in figures], float)

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.periods import ReferencePeriod, whole_months
@@ -35,7 +35,6 @@ def outcome(problem: Problem, catalogue: Catalogue, spans: list[ReferencePeriod]
     return chosen.drop("period_start", "period_end").rows() if problem.header.grain == "latest" else chosen.rows()
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     grain=st.sampled_from(["latest", "month", "year"]), closed=st.booleans(), spans=SPANS, day=DAYS, later=DAYS,
     cadence=st.sampled_from(["monthly", "annual", "once"]),

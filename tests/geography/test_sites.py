@@ -136,9 +136,9 @@ def test_cyclic_list_of_successors_is_refused(project: Project, tmp_path: Path) 
         ("jobcentre_2017", "stored for 2015 and 2016, those of Greater Manchester for 2018"),
     ],
 )
-def test_missing_geography_names_its_data_owner(system: str, words: str, tmp_path: Path) -> None:
+def test_missing_geography_names_its_data_owner(system: str, words: str, edition: Project) -> None:
     with pytest.raises(UnknownNameError, match=words):
-        map_codes(empty_project(tmp_path), system, "trust_2018")
+        map_codes(edition, system, "trust_2018")
 
 
 @published

@@ -21,7 +21,6 @@ from pipelines.geography.register import find_successors, trace_changes
 from pipelines.observations.conform import conform_release
 from pipelines.observations.ingest import load_codes
 from pipelines.readers.read import read_sheet
-from tests.small import copied
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -202,13 +201,13 @@ from {system}.place join {system}.claimant_rate using (place_code)
 
 
 @pytest.mark.parametrize("system", ["trust_2020", "pfa_2023", "utla_2021", "icb_2022", "pcon_2024", "itl2_2021"])
-def test_problem_may_have_any_geography(system: str, prepared: Path, tmp_path: Path) -> None:
+def test_problem_may_have_any_geography(system: str, own_store: Path, tmp_path: Path) -> None:
     root = tmp_path / "project"
     shutil.copytree(ROOT / "sources", root / "sources")
     problem = root / "pipelines" / "problems" / "a_problem.sql"
     problem.parent.mkdir(parents=True)
     problem.write_text(PROBLEM.format(system=system), encoding="utf-8")
-    own = Project(load_catalogue(root), copied(prepared, tmp_path / "store"), date(2026, 11, 24))
+    own = Project(load_catalogue(root), own_store, date(2026, 11, 24))
     steps.prepare_store(own)
     cells = answering.answer_problem(own, "a_problem")
     assert cells.height == PLACES_IN[system]

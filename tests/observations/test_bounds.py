@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.observations.bounds import BoundVectors, SumConstraint, narrow_bounds
@@ -53,7 +53,6 @@ def tables(draw: st.DrawFn) -> tuple[list[float], BoundVectors, list[SumConstrai
 
 
 @given(tables())
-@settings(max_examples=150, deadline=None)
 def test_bounds_include_the_truth_and_only_become_narrower(
     table: tuple[list[float], BoundVectors, list[SumConstraint]],
 ) -> None:
@@ -71,7 +70,6 @@ def test_bounds_include_the_truth_and_only_become_narrower(
 
 
 @given(tables(), st.data())
-@settings(max_examples=60, deadline=None)
 def test_another_known_figure_never_widens_a_bound(
     table: tuple[list[float], BoundVectors, list[SumConstraint]], data: st.DataObject
 ) -> None:

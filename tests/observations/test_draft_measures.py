@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.geography.crosswalk import PlaceData
@@ -237,7 +237,6 @@ def districts(place_data: PlaceData) -> PlaceData:
     return PlaceData(place_data.places._replace(register=register))
 
 
-@settings(max_examples=60, deadline=None)
 @given(headings=_HEADINGS)
 def test_draft_of_any_headings_has_unique_measures_and_no_limits(headings: list[str], districts: PlaceData) -> None:
     lines = [",".join([code, name, *(f"{7 * row + n}.5" for n, _ in enumerate(headings))])

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import shutil
 import zipfile
 from pathlib import Path
 
@@ -23,8 +22,9 @@ from pipelines.observations.intake import inspect_file
 from pipelines.outputs.freshness import report_files
 from pipelines.outputs.publish import report_problem
 from pipelines.outputs.warehouse_tables import publish_warehouse
-from tests.command import ROOT, run
+from tests.command import run
 from tests.gaps.test_cells import AS_OF, MERTON, SUTTON, Case, project_of, with_peers
+from tests.small import small_project
 
 SECRET = "7654"
 ROWS = with_peers(f"{MERTON},x,2023,{SECRET}")
@@ -33,11 +33,7 @@ PRIVATE = "period_kind: year\ngeography: lad_2023\naccess: private\ndata_owner: 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    root = tmp_path / "project"
-    shutil.copytree(ROOT / "sources", root / "sources")
-    shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
-    shutil.copy(ROOT / "pipelines" / "partnerships.yaml", root / "pipelines")
-    return root
+    return small_project(tmp_path)
 
 
 def test_contract_is_drafted_completed_tested_and_added(copy: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.app import steps
@@ -120,7 +120,6 @@ def small(values: list[float | None], totals: dict[str, float], rounding: float 
     st.integers(0, 4000),
     st.sampled_from([None, 5.0]),
 )
-@settings(max_examples=40, deadline=None)
 def test_parts_add_exactly_for_any_published_figures(
     values: list[int | None], total: int, rounding: float | None
 ) -> None:

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -79,7 +79,6 @@ def as_observations(made: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(tables)
 
 
-@settings(max_examples=60, deadline=None)
 @given(releases())
 def test_observations_come_back_from_their_slices(made: list[pl.DataFrame]) -> None:
     every = as_observations(made)
@@ -92,7 +91,6 @@ def test_observations_come_back_from_their_slices(made: list[pl.DataFrame]) -> N
     assert slices["rows"].sum() == every.height and slices["known"].sum() == every["value"].count()
 
 
-@settings(max_examples=60, deadline=None)
 @given(releases())
 def test_slices_choose_the_newest_figures_as_rows_do(made: list[pl.DataFrame]) -> None:
     every = as_observations(made)
@@ -102,7 +100,6 @@ def test_slices_choose_the_newest_figures_as_rows_do(made: list[pl.DataFrame]) -
     assert_frame_equal(actual, newest_slices(every).sort(KEY), check_exact=True)
 
 
-@settings(max_examples=60, deadline=None)
 @given(releases(), st.randoms())
 def test_hash_of_a_slice_follows_its_content_alone(made: list[pl.DataFrame], random: Any) -> None:
     cells = made[0]

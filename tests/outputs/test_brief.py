@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.schema import CELL_COLUMNS, table_from_records
@@ -32,7 +32,6 @@ DAY = date(2025, 12, 31)
 NO_PAGE = PlacePage("E06000001", "A", "", "", "", "England", "", [], [], [], [], [], [], [], "", [])
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(LINES, min_size=1, max_size=3))
 def test_brief_never_has_more_words_than_allowed(kinds: list[list[BriefLine]]) -> None:
     brief = fit_brief([BriefSection(str(number), tuple(lines)) for number, lines in enumerate(kinds)])

@@ -29,7 +29,6 @@ from tests.gaps.test_ledger import cells as gap_cells
 from tests.gaps.test_ledger import story
 from tests.outputs.test_report import Page
 from tests.report_sample import HARM, of_estimates, sample
-from tests.small import copied
 
 
 @pytest.fixture(scope="module")
@@ -157,10 +156,8 @@ def test_malicious_name_is_escaped(paged: Project, tmp_path: Path) -> None:
     assert result.problems["places"].to_list() == [5] and result.places.height == 5
 
 
-def test_only_changed_place_pages_are_rewritten(starter: Project, tmp_path: Path) -> None:
-    home = tmp_path / "store"
-    copied(starter.home, home)
-    project = starter._replace(home=home)
+def test_only_changed_place_pages_are_rewritten(small: Project) -> None:
+    project, home = small, small.home
     publish_pages(project)
     files = {path.stem: path for path in output_path(home, "places").glob("*.html")}
     for path in files.values():
@@ -182,10 +179,8 @@ def written(home: Path) -> dict[str, tuple[int, bytes]]:
     return {path.relative_to(home / "out").as_posix(): (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
 
 
-def test_next_day_rewrites_only_the_index(starter: Project, tmp_path: Path) -> None:
-    home = tmp_path / "store"
-    copied(starter.home, home)
-    today = starter._replace(home=home)
+def test_next_day_rewrites_only_the_index(small: Project) -> None:
+    today, home = small, small.home
     publish_pages(today)
     before = written(home)
     done = state_path(home, "pages", "commonground")
@@ -208,12 +203,8 @@ def test_months_of_the_index_begin_with_a_capital(paged: Project) -> None:
     assert months and all(word[0].isupper() for word in months)
 
 
-def test_deleted_page_is_restored_and_obsolete_page_is_removed(
-    starter: Project, tmp_path: Path
-) -> None:  # fmt: skip
-    home = tmp_path / "store"
-    copied(starter.home, home)
-    project = starter._replace(home=home)
+def test_deleted_page_is_restored_and_obsolete_page_is_removed(small: Project) -> None:
+    project, home = small, small.home
     publish_pages(project)
     place_page_path(home, "E09000024").unlink()
     mine, before = (place_page_path(home, code) for code in ("E00000000", "E00000001"))

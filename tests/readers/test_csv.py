@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.csv_rejects import AWKWARD, judge_file
@@ -22,7 +22,6 @@ def cells(text: str, mark: str = ",") -> list[list[str]]:
     return [list(row) for row in grid.drop(ROW).rows()]
 
 
-@settings(max_examples=300, deadline=None)
 @given(ROWS, st.booleans(), st.sampled_from([1, 2, 7, 1 << 17]))
 def test_space_around_a_cell_is_removed_everywhere(rows: list[list[str]], ends: bool, piece: int) -> None:
     text = "\n".join(",".join(row) for row in rows) + ("\n" if ends else "")

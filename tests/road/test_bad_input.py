@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import shutil
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -22,9 +21,8 @@ from pipelines.gaps import answer as answering
 from pipelines.observations.access import load_source_tables, scan_observations
 from pipelines.observations.source_tables import SourceTables
 from pipelines.readers.read import read_sheet
-from tests.small import copied
+from tests.small import small_project
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 AS_OF = date(2026, 11, 24)
 STOCK = Measure(title="s", unit="items", kind="stock", column=("stock",), range=(0, 1000))
 SOURCE = Source(
@@ -141,19 +139,16 @@ def test_same_table_is_read_from_every_file_format(source: Source, content: byte
 
 
 @pytest.fixture
-def project(prepared: Path, tmp_path: Path) -> Project:
-    """The project with one more source; the test writes its file."""
-    root = tmp_path / "project"
-    shutil.copytree(ROOT / "sources", root / "sources")
-    shutil.copytree(ROOT / "pipelines" / "problems", root / "pipelines" / "problems")
-    shutil.copy(ROOT / "pipelines" / "partnerships.yaml", root / "pipelines")
+def project(tmp_path: Path) -> Project:
+    """The small project with one more source; the test writes its file."""
+    root = small_project(tmp_path)
     (root / "sources" / "council_stock.yaml").write_text(
         "title: t\npublisher: p\nlicence: l\npage: https://example.org\ngeography: lad_2023\n"
         "columns: {place: code, label: name, period: year}\nmarkers: {c: confidential}\n"
         "releases: [{file: starter/stock.csv, released: 2024-01-01}]\n"
         "measures: {stock_on_hand: {title: s, unit: items, kind: stock, column: stock, range: [0, 1000]}}\n"
     )
-    return Project(load_catalogue(root), copied(prepared, tmp_path / "store"), AS_OF)
+    return Project(load_catalogue(root), tmp_path / "store", AS_OF)
 
 
 def observed(project: Project, extra: str) -> SourceTables:

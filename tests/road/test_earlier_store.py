@@ -18,7 +18,7 @@ from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger_load import ledger_path, load_gaps, read_ledger, write_ledger
 from pipelines.gaps.sightings import SIGHTING
-from tests.command import run_apart
+from tests.command import run
 from tests.small import small_project
 
 STORE = Path(__file__).with_name("store_of_0_1.zip")
@@ -42,8 +42,8 @@ def test_earlier_store_is_upgraded_with_one_message(home: Path, tmp_path: Path) 
     before = {kind: table_key(state_path(home, kind, PROBLEM)) for kind in ("cell", "verdict", "report")}
     (home / "out" / "my notes.csv").write_text("mine", encoding="utf-8")
 
-    first = run_apart("build", PROBLEM, store=home, project=project)
-    second = run_apart("build", PROBLEM, store=home, project=project)
+    first = run("build", PROBLEM, store=home, project=project)
+    second = run("build", PROBLEM, store=home, project=project)
 
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert first.stderr.count(RENEWAL_NOTICE) == 1
@@ -79,7 +79,7 @@ def test_store_of_a_later_version_is_refused_and_unchanged(home: Path) -> None:
         CommongroundError, match=rf"found layout {LAYOUT_VERSION + 1}, expected at most {LAYOUT_VERSION}"
     ):
         renew_store(home)
-    refused = run_apart("snapshots", store=home)
+    refused = run("snapshots", store=home)
     assert refused.returncode == 1 and f"found layout {LAYOUT_VERSION + 1}" in refused.stderr
     assert len(read_log(home)) > 10 and sorted(home.rglob("*")) == there
 

@@ -25,7 +25,7 @@ def test_damaged_file_gives_a_correct_table_or_a_refusal() -> None:
     assert FILES / 10 < sum(item.refused for item in endings) < FILES
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(kind=st.sampled_from(sorted(SOUND)), content=st.binary(max_size=300))
 def test_random_bytes_give_a_correct_table_or_a_refusal(kind: str, content: bytes) -> None:
     assert read_result(SOUND[kind].source, content)[1] == ""
@@ -34,7 +34,6 @@ def test_random_bytes_give_a_correct_table_or_a_refusal(kind: str, content: byte
 CELL = st.text(st.sampled_from('ab1,"\n\r \t\u00a0é'), max_size=5)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
 @given(cells=st.lists(st.tuples(CELL, CELL), max_size=6))
 def test_quoted_text_is_read_unchanged(cells: list[tuple[str, str]]) -> None:
     def quoted(text: str) -> str:

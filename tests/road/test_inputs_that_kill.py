@@ -1,6 +1,6 @@
 """Inputs that could exhaust a machine: each gives one error within its limits, and other work continues.
 
-Each runs in a separate process, so that a failure stops that process and not the tests.
+What could use up the machine runs in a process of its own, so that a failure stops that process and not the tests.
 """
 
 import gzip
@@ -26,6 +26,7 @@ from pipelines.declarations.yaml_lines import read_yaml
 from pipelines.readers.archive import unpack_file
 from pipelines.readers.read import read_shape
 from pipelines.readers.workbook import read_grids
+from tests.command import run
 from tests.measured import Run, run_command, run_measured
 from tests.small import small_project
 from tests.workbooks import ods, xlsx, zipped
@@ -135,9 +136,9 @@ def test_user_can_raise_the_limits_of_a_query(asked: tuple[Path, Path]) -> None:
 )  # fmt: skip
 def test_query_writes_no_file_and_changes_no_limit(asked: tuple[Path, Path], query: str) -> None:
     path = output_path(asked[1], "commonground.duckdb")
-    done = run_command(*asked, "sql", query.format(path))
-    assert done.code == 2
-    assert done.err.startswith("error: invalid query")
+    done = run("sql", query.format(path), store=asked[1], project=asked[0])
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: invalid query")
     assert sorted(item.name for item in path.parent.iterdir()) == [path.name]
 
 
@@ -145,8 +146,8 @@ def test_query_writes_no_file_and_changes_no_limit(asked: tuple[Path, Path], que
     "query", ["pivot cells on n % 3", "pragma table_info('cells')", "describe cells", "from cells"]
 )
 def test_query_may_be_other_than_a_plain_select(asked: tuple[Path, Path], query: str) -> None:
-    done = run_command(*asked, "sql", query, "--format", "json")
-    assert (done.code, done.err) == (0, "")
+    done = run("sql", query, "--format", "json", store=asked[1], project=asked[0])
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_deeply_nested_select_is_refused() -> None:
@@ -337,13 +338,13 @@ def test_name_of_an_archive_member_is_escaped() -> None:
 def test_query_prints_no_control_character(asked: tuple[Path, Path]) -> None:
     query = "select chr(27) || '[31mred' || chr(155) || chr(8238) as \"a\x1b[1mb\", 'x' || chr(13) || 'y' as z"
     for form in ("table", "csv", "json"):
-        done = run_command(*asked, "sql", query, "--format", form)
-        assert done.code == 0, done.err
-        assert "[31mred" in done.out and "x9b" in done.out and "u202e" in done.out
-        assert not has_invisible(done.out)
-    wrong = run_command(*asked, "sql", f"select nothing_{UNSEEN}")
-    assert "x1b]0;taken" in wrong.err
-    assert not has_invisible(wrong.err)
+        done = run("sql", query, "--format", form, store=asked[1], project=asked[0])
+        assert done.returncode == 0, done.stderr
+        assert "[31mred" in done.stdout and "x9b" in done.stdout and "u202e" in done.stdout
+        assert not has_invisible(done.stdout)
+    wrong = run("sql", f"select nothing_{UNSEEN}", store=asked[1], project=asked[0])
+    assert "x1b]0;taken" in wrong.stderr
+    assert not has_invisible(wrong.stderr)
 
 
 @pytest.mark.parametrize("text", [r'"\e[31mred"', r'"a\u202eb"', "'a\u2066b'", r'"a\x9bb"'])

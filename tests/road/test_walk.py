@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.small import small_project
+from tests.small import copied, small_project
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_MODULES = 70
@@ -79,10 +79,12 @@ def room_of(path: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+def walk(built_small: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     """The modules that passed the figure on, each with the receiving module."""
     folder = tmp_path_factory.mktemp("walk")
     root = small_project(folder)
+    # The tables of the other sources are in this store already.
+    copied(built_small / "store", folder / "store")
     (root / "pipelines" / "problems" / "jobs_south_london.sql").unlink()
     newest = sorted((root / "sources" / "starter").glob("ons_claimant_rate_*.csv.gz"))[-1]
     newest.write_bytes(gzip.compress(plant(gzip.decompress(newest.read_bytes()).decode()).encode()))

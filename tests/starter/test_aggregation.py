@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SOUTH_WEST, SOUTH_EAST, LONDON, YORKSHIRE = "E12000009", "E12000008", "E12000007", "E12000003"
 
 
-def cells_of(system: str, folder: Path) -> pl.DataFrame:
+def cells_of(system: str, folder: Path, store: Path) -> pl.DataFrame:
     """Answer jobs_recovery for another geography: only the geography's name changes."""
     root = folder / "project"
     shutil.copytree(ROOT / "sources", root / "sources")
@@ -31,19 +31,19 @@ def cells_of(system: str, folder: Path) -> pl.DataFrame:
     text = (ROOT / "pipelines" / "problems" / "jobs_recovery.sql").read_text(encoding="utf-8")
     text = re.sub(r"^groups: .*\n", "", text, flags=re.MULTILINE)  # partnerships are of districts
     (root / "pipelines" / "problems" / "by_area.sql").write_text(text.replace("lad_2023", system), encoding="utf-8")
-    project = Project(load_catalogue(root), folder / "store", date(2026, 11, 24))
+    project = Project(load_catalogue(root), store, date(2026, 11, 24))
     steps.prepare_store(project)
     return answering.answer_problem(project, "by_area")
 
 
 @pytest.fixture(scope="module")
-def regions(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
-    return cells_of("region_2023", tmp_path_factory.mktemp("regions"))
+def regions(own_store: Path, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    return cells_of("region_2023", tmp_path_factory.mktemp("regions"), own_store)
 
 
 @pytest.fixture(scope="module")
-def nations(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
-    return cells_of("nation_2023", tmp_path_factory.mktemp("nations"))
+def nations(own_store: Path, tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    return cells_of("nation_2023", tmp_path_factory.mktemp("nations"), own_store)
 
 
 def one(cells: pl.DataFrame, place: str, measure: str) -> dict[str, object]:
