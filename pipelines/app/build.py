@@ -57,6 +57,11 @@ class StaleTables(NamedTuple):
 def build_problems(project: Project, problems: Sequence[str], console: Console) -> list[str]:
     """Build the given problems, or all, and print the results. Return the faults of sources and problems."""
     names = [project.catalogue.find_problem(name).name for name in problems] or sorted(project.catalogue.problems)
+    if project.engine:
+        from pipelines.fetch import open_engine
+
+        with measure_step("engine"):
+            open_engine(project.engine.address)
     with measure_step("preparing"), lock_store(project.home):
         current_keys = prepare_store(project)
         # Every answer needs the register of places.

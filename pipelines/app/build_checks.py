@@ -13,6 +13,7 @@ from pipelines.app.build_events import BuildEvent, queue_events, version_tags
 from pipelines.app.check_results import CheckResult
 from pipelines.app.checked_tables import CheckedTable, check_answer, check_register, check_source
 from pipelines.app.outcome import BuildOutcome
+from pipelines.core.errors import EngineError
 from pipelines.core.store import lock_store
 from pipelines.declarations.project import Project
 
@@ -61,10 +62,12 @@ def check_tables(
 
 
 def _check_step(asset: tuple[str, str], step: Callable[[], CheckedTable], on_step: StepCallback) -> _Checked:
-    """Run a step. A fault of any kind ends this step only."""
+    """Run a step. A fault ends this step only, but a fault of the engine ends the build."""
     with ThreadPoolExecutor(1) as here:
         future = here.submit(step)
         error = future.exception()
+    if isinstance(error, EngineError):
+        raise error
     on_step(asset[1])
     if error:
         return _Checked(asset, None, f"{asset[1]}: {str(error).strip() or type(error).__name__}")

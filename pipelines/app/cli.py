@@ -105,20 +105,29 @@ def build(
         bool | None,
         typer.Option("--tables/--no-tables", help="Write observations as partitioned Parquet too, or remove them."),
     ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="Engine that places large measures: sc://HOST:PORT (Spark Connect), or duckdb."),
+    ] = None,
+    engine_rows: Annotated[
+        int | None, typer.Option(min=0, help="Rows in use from which a measure is large (default: 5,000,000).")
+    ] = None,
     store: StoreOption = None,
 ) -> None:
     """Build problem views from stored data (offline)."""
     from pipelines.app.build import build_problems, write_tables
     from pipelines.app.build_profile import print_profile
+    from pipelines.declarations.project import engine_setting
 
-    project = open_command_project(store, as_of, publishes=True)
+    setting = engine_setting(engine, engine_rows)
+    project = open_command_project(store, as_of, publishes=True, engine=setting)
     _print_unfinished(project)
     left_out = [] if problem else list(project.catalogue.excluded_problems.values())
     faults = [*left_out, *build_problems(project, problem or [], console)]
     write_tables(project, tables, console)
     send_notices(project)
     if profile:
-        print_profile(project.home, console)
+        print_profile(project, problem or [], console)
     for fault in faults:
         error_console.print(f"[yellow]not used:[/] {escape_markup(fault)}", soft_wrap=True, highlight=False)
     if faults:

@@ -17,6 +17,7 @@ from pipelines.core.visible import escape_invisible, escape_invisible_frame
 if TYPE_CHECKING:
     import polars as pl
 
+    from pipelines.core.sql_engine import EngineSetting
     from pipelines.declarations.project import Project
 
 
@@ -53,8 +54,9 @@ def escape_markup(text: str) -> str:
 
 
 def open_command_project(
-    store: str | None, as_of: datetime | None, needs: Sequence[str] = EVERYTHING, *, publishes: bool = False
-) -> "Project":
+    store: str | None, as_of: datetime | None, needs: Sequence[str] = EVERYTHING, *, publishes: bool = False,
+    engine: "EngineSetting | None" = None,
+) -> "Project":  # fmt: skip
     """Read the declarations, withdraw outputs that are no longer public, and return the project of a command.
 
     `needs` has the starts of the paths that the command reads in a bucket; with `publishes`, its changes are published.
@@ -67,7 +69,7 @@ def open_command_project(
 
     day = refuse_future_date(as_of.date(), "--as-of") if as_of else build_date()
     home = open_home(store, needs, publishes)
-    project = Project(load_catalogue(project_directory(), home), home, day)
+    project = Project(load_catalogue(project_directory(), home), home, day, engine)
     renew_command_store(project)
     return project
 

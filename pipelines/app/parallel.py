@@ -10,6 +10,8 @@ from signal import SIG_IGN, SIGINT, signal
 from threading import Thread
 from typing import Any, NamedTuple
 
+from pipelines.core.errors import EngineError
+
 _QUEUE_DEPTH = 2
 """Number of names queued for each worker, so that workers are not idle."""
 MAX_WORKERS = 3
@@ -103,7 +105,9 @@ def _submit_work(workers: Workers, here: ThreadPoolExecutor, work: WorkFunction,
 
 
 def _finish_work(name: str, future: "Future[object]", on_done: DoneCallback) -> list[str]:
-    """Wait for a task, report its end to `on_done`, and return its fault."""
+    """Wait for a task, report its end to `on_done`, and return its fault. A fault of the engine ends the build."""
     error = future.exception()
+    if isinstance(error, EngineError):
+        raise error
     on_done(name)
     return [f"{name}: {error}"] if error else []

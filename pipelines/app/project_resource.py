@@ -9,7 +9,7 @@ import dagster as dg
 from pipelines.app.earlier_store import log_renewal, renew_store
 from pipelines.app.withdrawal import withdraw_outputs
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.project import Project, build_date
+from pipelines.declarations.project import Project, build_date, engine_setting
 
 
 class ProjectResource(NamedTuple):
@@ -21,11 +21,12 @@ class ProjectResource(NamedTuple):
     def open_project(self, catalogue: Catalogue) -> Project:
         """Return the project of a step: the declarations of the assets, the store and the day.
 
-        A store of an earlier version is upgraded first, and outputs that are no longer public are withdrawn.
+        COMMONGROUND_ENGINE names an engine for large measures. A store of an earlier version is upgraded first, and
+        outputs that are no longer public are withdrawn.
         """
         log_renewal(renew_store(self.home))
         withdraw_outputs(catalogue, self.home)
-        return Project(catalogue, self.home, self.as_of or build_date())
+        return Project(catalogue, self.home, self.as_of or build_date(), engine_setting())
 
 
 ProjectParam = dg.ResourceParam[ProjectResource]

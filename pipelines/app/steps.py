@@ -14,6 +14,7 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.fingerprints import ANSWER_TABLES, TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.fetch import import_bundled_releases
+from pipelines.observations import prune_plain_files
 
 
 def prepare_store(project: Project) -> TableKeys:
@@ -27,6 +28,7 @@ def prepare_store(project: Project) -> TableKeys:
     remove_temporary_files(home)
     for kind in (*SOURCE_TABLES, "returned"):
         prune_tables(home, kind, set(catalogue.observation_sources()))
+    prune_plain_files(home, catalogue.observation_sources())
     declared = {*catalogue.problems, *catalogue.excluded_problems}
     for kind in (*ANSWER_TABLES, "report"):
         prune_tables(home, kind, declared)

@@ -4,6 +4,8 @@ from .absences import slices_without_crosswalk as slices_without_crosswalk
 from .counts import APPORTIONED_FIGURE as APPORTIONED_FIGURE
 from .counts import apportion_batches as apportion_batches
 from .counts import apportion_counts as apportion_counts
+from .engine_sums import EngineSlices as EngineSlices
+from .engine_sums import place_on_engine as place_on_engine
 from .error_model import INTERVAL_ENDS as INTERVAL_ENDS
 from .error_model import add_interval as add_interval
 from .error_model import load_error_model as load_error_model
@@ -12,13 +14,13 @@ from .losses import RESIDUAL as RESIDUAL
 from .losses import list_residuals as list_residuals
 from .losses import problem_residuals as problem_residuals
 from .losses import whole_residuals as whole_residuals
+from .mapped_figure import INTERVAL_COLUMNS as INTERVAL_COLUMNS
+from .mapped_figure import MAPPED_FIGURE as MAPPED_FIGURE
+from .mapped_figure import Crosswalk as Crosswalk
+from .mapped_figure import list_parts as list_parts
 from .matrix import build_matrix as build_matrix
 from .matrix import validate_weights as validate_weights
 from .part_bounds import measures_below_zero as measures_below_zero
-from .place import INTERVAL_COLUMNS as INTERVAL_COLUMNS
-from .place import MAPPED_FIGURE as MAPPED_FIGURE
-from .place import Crosswalk as Crosswalk
-from .place import list_parts as list_parts
 from .place import place_figures as place_figures
 from .population import population_days as population_days
 from .population import population_measure as population_measure

@@ -2,8 +2,8 @@
 
 import polars as pl
 
+from pipelines.apportionment.mapped_figure import SLICE_PROVENANCE, TARGET_CELL
 from pipelines.apportionment.matrix import JOINT_SIGN
-from pipelines.apportionment.place import SLICE_PROVENANCE, TARGET_CELL
 from pipelines.core.slices import SLICE_KEY
 from pipelines.core.text import format_figure_column
 

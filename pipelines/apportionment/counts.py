@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import polars as pl
 
-from pipelines.apportionment.engine import sum_parts, worst_status
-from pipelines.apportionment.gap_reasons import count_parts
+from pipelines.apportionment.engine import conclude_sums
+from pipelines.apportionment.gap_reasons import complete_counts
 from pipelines.apportionment.matrix import CrosswalkMatrix, build_matrix
-from pipelines.apportionment.part_bounds import bound_sums
+from pipelines.apportionment.part_sums import bound_sums, sum_over_parts
 from pipelines.apportionment.provenance import flatten_cells
 from pipelines.apportionment.vectors import NO_ROW, FigureBlock, align_figures, index_slices, split_blocks
 from pipelines.core.renames import refuse_old_columns
@@ -82,15 +82,14 @@ def apportion_block(
     slices: pl.DataFrame, figures: FigureBlock, matrix: CrosswalkMatrix, *, signed: bool
 ) -> pl.DataFrame:
     """Apportion a block of figures: the columns of `slices` and APPORTIONED_FIGURE, slice by slice."""
-    parts = count_parts(figures, matrix)
-    sums = sum_parts(figures, matrix, parts)
-    has_value = ~np.isnan(sums.value)
-    low, high = bound_sums(figures, matrix, has_value, np.full(slices.height, signed))
-    status = worst_status(figures, matrix)
-    every = np.broadcast_to(matrix.parts[:, None], sums.value.shape)
+    sums = sum_over_parts(figures, matrix)
+    parts = complete_counts(sums.valued, sums.returned, matrix)
+    placed, status = conclude_sums(sums, matrix, parts), sums.worst
+    low, high = bound_sums(sums, matrix, ~np.isnan(placed.value), np.full(slices.height, signed))
+    every = np.broadcast_to(matrix.parts[:, None], placed.value.shape)
     numbers = {
-        "value": sums.value, "partial": sums.total, "lower_bound": low, "upper_bound": high,
-        "coverage": sums.coverage, "apportioned_share": sums.share,
+        "value": placed.value, "partial": placed.total, "lower_bound": low, "upper_bound": high,
+        "coverage": placed.coverage, "apportioned_share": placed.share,
     }  # fmt: skip
     target = np.tile(np.arange(len(matrix.targets)), slices.height)
     names = pl.Series([*OBSERVATION_STATUSES, None], dtype=pl.String)

@@ -8,10 +8,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.apportionment.gap_reasons import GAP_NUMBER, PartCounts, classify_gap, count_parts
+from pipelines.apportionment.gap_reasons import (
+    GAP_NUMBER,
+    PartCounts,
+    classify_gap,
+    complete_counts,
+    count_parts,
+    joint_figures,
+)
 from pipelines.apportionment.matrix import CrosswalkMatrix, Vector
-from pipelines.apportionment.part_bounds import bound_range, bound_sums, own_bounds, reduce_parts, take_only_part
-from pipelines.apportionment.vectors import HIDDEN_STATUS, NO_ROW, FigureBlock
+from pipelines.apportionment.part_bounds import bound_range, own_bounds, reduce_parts, take_only_part
+from pipelines.apportionment.part_sums import (
+    PartSums,
+    bound_sums,
+    worst_published_status,
+    worst_status,
+    worst_status_of_value,
+)
+from pipelines.apportionment.vectors import FigureBlock
 from pipelines.core.schema import OBSERVATION_STATUSES
 
 ESTIMATED = OBSERVATION_STATUSES.index("estimated")
@@ -63,35 +77,39 @@ class PlacedSums(NamedTuple):
     coverage: Vector
 
 
-def sum_parts(figures: FigureBlock, matrix: CrosswalkMatrix, parts: PartCounts) -> PlacedSums:
-    """Sum the figures of each target place by weight."""
-    from_cut = matrix.cut @ figures.value
-    total = matrix.whole @ figures.value + from_cut
+def conclude_sums(sums: PartSums, matrix: CrosswalkMatrix, parts: PartCounts) -> PlacedSums:
+    """Return the value, share and coverage of each target place from the sums of its parts."""
+    total = sums.whole + sums.cut
     has_value = parts.is_complete & ~matrix.lacks_weight[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        covered = (matrix.people @ figures.has_value.astype(float)) / matrix.residents[:, None]
-        share = np.where(total == 0, 0.0, from_cut / total)
+        covered = sums.covered / matrix.residents[:, None]
+        share = np.where(total == 0, 0.0, sums.cut / total)
     coverage = np.where(parts.is_complete, 1.0, np.where(parts.valued == 0, 0.0, covered))
     return PlacedSums(np.where(has_value, total, np.nan), total, np.where(has_value, share, np.nan), coverage)
 
 
-def place_counts(figures: FigureBlock, matrix: CrosswalkMatrix, signed: Vector, allowed: Vector) -> PlacedBlock:
-    """Place slices of counts and stocks. `signed` states which can be negative, `allowed` which may be divided."""
-    parts = count_parts(figures, matrix)
-    sums = sum_parts(figures, matrix, parts)
-    has_sum = ~np.isnan(sums.value)
-    status = worst_status_of_value(figures, matrix, has_sum)
-    reason = classify_gap(figures, matrix, parts, has_sum, status, allowed)
+def place_counts(
+    sums: PartSums, matrix: CrosswalkMatrix, signed: Vector, allowed: Vector, joint: Vector
+) -> PlacedBlock:
+    """Place slices of counts and stocks. `signed` states which can be negative, `allowed` which may be divided.
+
+    `joint` states which target places have part of a figure of several places together (gap_reasons.joint_figures).
+    """
+    parts = complete_counts(sums.valued, sums.returned, matrix)
+    placed = conclude_sums(sums, matrix, parts)
+    has_sum = ~np.isnan(placed.value)
+    status = worst_status_of_value(sums.worst, sums.worst_published, has_sum)
+    reason = classify_gap(joint, matrix, parts, has_sum, status, allowed)
     has_value = reason == GAP_NUMBER[None]
     return PlacedBlock(
-        np.where(has_value, sums.value, np.nan),
-        *bound_sums(figures, matrix, has_sum, signed),
-        sums.coverage,
-        sums.share,
-        np.full(sums.value.shape, np.nan),
-        np.where(has_value & (sums.share > 0), np.int8(ESTIMATED), status),
+        np.where(has_value, placed.value, np.nan),
+        *bound_sums(sums, matrix, has_sum, signed),
+        placed.coverage,
+        placed.share,
+        np.full(placed.value.shape, np.nan),
+        np.where(has_value & (placed.share > 0), np.int8(ESTIMATED), status),
         reason,
-        np.zeros(sums.value.shape, bool),
+        np.zeros(placed.value.shape, bool),
         parts,
     )
 
@@ -105,8 +123,9 @@ def place_rates(figures: FigureBlock, matrix: CrosswalkMatrix, facts: RateFacts,
     is_single = matrix.is_single[:, None]
     figure = np.where(is_single, own, np.where(parts.is_complete, averages.mean, np.nan))
     figure = np.where(np.isnan(figure) & _find_all_zero(figures, matrix, parts), 0.0, figure)
-    status = worst_status_of_value(figures, matrix, ~np.isnan(figure))
-    reason = classify_gap(figures, matrix, parts, ~np.isnan(figure), status, allowed)
+    worst = worst_status(figures, matrix)
+    status = worst_status_of_value(worst, worst_published_status(figures, matrix, worst), ~np.isnan(figure))
+    reason = classify_gap(joint_figures(figures, matrix), matrix, parts, ~np.isnan(figure), status, allowed)
     has_value = reason == GAP_NUMBER[None]
     is_averaged = has_value & ~is_single
     is_incomplete = reason == GAP_NUMBER["children_incomplete"]
@@ -189,18 +208,3 @@ def _bound_rates(
 
     owns, ranges = own_bounds(figures, matrix), bound_range(figures, matrix)
     return choose(owns[0], averages.low, ranges[0]), choose(owns[1], averages.high, ranges[1])
-
-
-def worst_status(figures: FigureBlock, matrix: CrosswalkMatrix) -> Vector:
-    """Return the number of the worst status among the parts of each place; NO_ROW where no part has a row."""
-    return reduce_parts(np.maximum, figures.status, matrix, NO_ROW)
-
-
-def worst_status_of_value(figures: FigureBlock, matrix: CrosswalkMatrix, has_value: Vector) -> Vector:
-    """Return the worst status of each place; for a value, the worst among its parts with a published figure."""
-    worst = worst_status(figures, matrix)
-    hidden = HIDDEN_STATUS[figures.status] & figures.has_row
-    if not (hidden & figures.has_value).any():
-        return worst
-    published = reduce_parts(np.maximum, np.where(hidden, np.int8(NO_ROW), figures.status), matrix, NO_ROW)
-    return np.where(has_value & (published != NO_ROW), published, worst)

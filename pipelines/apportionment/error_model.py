@@ -72,8 +72,13 @@ def measure_unevenness(figures: FigureBlock, people: Vector) -> Vector:
         mean = (figures.value * is_used).sum(axis=0) / weight.sum(axis=0)
         rate = np.where(is_used, figures.value / people[:, None], 0.0)
         spread = np.sqrt(((rate - mean) ** 2 * (weight / weight.sum(axis=0))).sum(axis=0))
-        is_measurable = (mean > 0) & (is_used.sum(axis=0) >= MIN_SPREAD_PLACES)
-        return np.where(is_measurable, spread / mean, np.nan)
+    return conclude_unevenness(mean, spread, is_used.sum(axis=0))
+
+
+def conclude_unevenness(mean: Vector, spread: Vector, places: Vector) -> Vector:
+    """Return the unevenness of slices from the mean per head, the spread around it and the number of places."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((mean > 0) & (places >= MIN_SPREAD_PLACES), spread / mean, np.nan)
 
 
 def errors_by_share(trials: pl.DataFrame) -> pl.DataFrame:

@@ -44,17 +44,22 @@ class PartCounts(NamedTuple):
 def count_parts(figures: FigureBlock, matrix: CrosswalkMatrix) -> PartCounts:
     """Count the source codes of each target place with a figure and with a row."""
     valued = matrix.codes @ figures.has_value.astype(float)
-    returned = matrix.codes @ figures.has_row.astype(float)
+    return complete_counts(valued, matrix.codes @ figures.has_row.astype(float), matrix)
+
+
+def complete_counts(valued: Vector, returned: Vector, matrix: CrosswalkMatrix) -> PartCounts:
+    """Add to counts of source codes whether every part of a target place has a figure."""
     is_complete = (valued == matrix.parts[:, None]) & ~matrix.has_outside[:, None]
     return PartCounts(valued, returned, is_complete)
 
 
 def classify_gap(
-    figures: FigureBlock, matrix: CrosswalkMatrix, parts: PartCounts, has_value: Vector, status: Vector, allowed: Vector
+    joint: Vector, matrix: CrosswalkMatrix, parts: PartCounts, has_value: Vector, status: Vector, allowed: Vector
 ) -> Vector:
     """Return the number of the reason (GAP_REASONS) of each target place and slice.
 
-    `has_value` states where the parts give a figure, `status` is the number of their worst status, and `allowed`
+    `joint` states where a place has part of a figure of several places together. `has_value` states where the parts
+    give a figure, `status` is the number of their worst status, and `allowed`
     states for which slices a figure of a larger place may be divided. Precedence: a figure of a larger place, of
     several places together or of a split place, residents outside the source, no row, the publisher's marker, some
     parts without a figure, a measure that does not add up.
@@ -69,7 +74,7 @@ def classify_gap(
     for name, applies in (
         ("low_reach", outside[:, None]),
         ("split", facts["split_codes"].is_not_null().to_numpy()[:, None]),
-        ("combined_area", joint_figures(figures, matrix)),
+        ("combined_area", joint),
         ("coarser_only", (elsewhere > MAJORITY_SHARE).to_numpy()[:, None] & ~allowed),
     ):
         if applies.any():

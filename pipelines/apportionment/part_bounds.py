@@ -23,22 +23,6 @@ def measures_below_zero(observation: pl.DataFrame, measures: dict[str, Measure])
     return sorted(declared | set(below))
 
 
-def bound_sums(figures: FigureBlock, matrix: CrosswalkMatrix, has_value: Vector, signed: Vector) -> Bounds:
-    """Return the bounds of counts, whatever the weights are.
-
-    `has_value` states which targets have a value in which slice, and `signed` which slices can be negative. A value
-    has a bound only where each of its whole parts has one. A gap has none where no part has any.
-    """
-    lacks_low, lacks_high = (matrix.touch @ (~has).astype(float) > 0 for has in (figures.has_low, figures.has_high))
-    whole_lacks_low = matrix.whole @ (~figures.has_low).astype(float) > 0
-    is_bounded = matrix.touch @ (figures.has_low | figures.has_high).astype(float) > 0
-    crossed, outside = matrix.is_crossed[:, None], matrix.has_outside[:, None]
-    open_bottom = np.where(signed, lacks_low | crossed | outside, has_value & whole_lacks_low) | ~is_bounded
-    open_top = lacks_high | outside | (signed & crossed) | ~is_bounded
-    low, high = matrix.whole @ figures.low, matrix.touch @ figures.high
-    return np.where(open_bottom, np.nan, low), np.where(open_top, np.nan, high)
-
-
 def bound_range(figures: FigureBlock, matrix: CrosswalkMatrix) -> Bounds:
     """Return the lowest and highest bound among the parts of each place, or their values where they have no bound."""
     low = np.where(figures.has_low, figures.low, np.where(figures.has_value, figures.value, np.inf))

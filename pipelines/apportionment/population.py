@@ -4,7 +4,8 @@ from datetime import date
 
 import polars as pl
 
-from pipelines.apportionment.place import Crosswalk, list_parts, place_figures
+from pipelines.apportionment.mapped_figure import Crosswalk, list_parts
+from pipelines.apportionment.place import place_figures
 from pipelines.core.store import load_or_build_table
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import compute_table_keys, hash_texts, program_key

@@ -61,6 +61,12 @@ class FetchError(CommongroundError):
     exit_code = 5
 
 
+class EngineError(CommongroundError):
+    """An engine beside this machine cannot be used: it is not there, has another version, or went away."""
+
+    exit_code = 7
+
+
 def suggest_names(name: str, choices: Iterable[str], most: int = 5) -> str:
     """Suggest the known names closest to an unknown name, or list the first known names in order."""
     options = sorted(set(choices))

@@ -6,18 +6,39 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.core.clock import current_date
-from pipelines.core.errors import BuildDateError
+from pipelines.core.errors import BuildDateError, EngineError
+from pipelines.core.sql_engine import ENGINE_ROWS_VARIABLE, ENGINE_VARIABLE, LARGE_MEASURE_ROWS, EngineSetting
 from pipelines.declarations.catalogue import Catalogue
 
 BUILD_DATE_VARIABLE = "COMMONGROUND_AS_OF"
 
 
 class Project(NamedTuple):
-    """Input of a build: the declarations, the store and the day of the build."""
+    """Input of a build: the declarations, the store, the day of the build, and the engine for large measures, if any.
+
+    The engine is in no key of a table: the same cells result with it and without it.
+    """
 
     catalogue: Catalogue
     home: Path
     as_of: date
+    engine: EngineSetting | None = None
+
+
+def engine_setting(address: str | None = None, least_rows: int | None = None) -> EngineSetting | None:
+    """Return the setting of the engine: from the arguments, else the environment; null where there is none.
+
+    Raises EngineError for a number of rows that is none.
+    """
+    address = address or os.environ.get(ENGINE_VARIABLE, "")
+    if not address:
+        return None
+    if least_rows is None:
+        text = os.environ.get(ENGINE_ROWS_VARIABLE) or str(LARGE_MEASURE_ROWS)
+        if not text.isdecimal():
+            raise EngineError(f"{ENGINE_ROWS_VARIABLE}: found {text!r}, expected a number of rows such as 5000000")
+        least_rows = int(text)
+    return EngineSetting(address, least_rows)
 
 
 def build_date() -> date:

@@ -18,5 +18,6 @@ from .response import Request as Request
 from .response import validate_content as validate_content
 from .response import validate_size as validate_size
 from .snapshot_log import Outcome as Outcome
+from .sql_engines import open_engine as open_engine
 from .urls import publisher_file_name as publisher_file_name
 from .urls import safe_file_name as safe_file_name

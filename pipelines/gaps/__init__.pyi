@@ -9,6 +9,8 @@ from .current import is_answer_current as is_answer_current
 from .current import list_current_problems as list_current_problems
 from .current import list_outdated_problems as list_outdated_problems
 from .discontinuities import BOUNDARY_DISCONTINUITY as BOUNDARY_DISCONTINUITY
+from .engine_choice import MeasureRun as MeasureRun
+from .engine_choice import list_measure_runs as list_measure_runs
 from .grid import greatest_age as greatest_age
 from .history import HISTORY as HISTORY
 from .history import HISTORY_KEY as HISTORY_KEY

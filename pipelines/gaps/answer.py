@@ -10,10 +10,12 @@ from pipelines.apportionment import (
     MAPPED_FIGURE,
     RESIDUAL,
     Crosswalk,
+    EngineSlices,
     list_parts,
     list_residuals,
     mark_withdrawn_figures,
     place_figures,
+    place_on_engine,
     population_days,
     problem_residents,
     problem_residuals,
@@ -31,6 +33,7 @@ from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.gaps.cells import build_cells, group_slices
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
+from pipelines.gaps.engine_choice import choose_engine_slices, read_engine_slices
 from pipelines.gaps.former_codes import split_by_codes_of_period
 from pipelines.gaps.history import add_partnership_history, build_history
 from pipelines.gaps.need_scope import is_needed
@@ -60,6 +63,9 @@ from pipelines.observations import (
     read_current,
     scan_observations,
 )
+
+Figures = pl.DataFrame | EngineSlices
+"""Figures in use: as observations (schema.OBSERVATION_COLUMNS), or as slices that an engine sums."""
 
 
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
@@ -174,9 +180,7 @@ def place_observations(
         if name not in catalogue.observation_sources() or not source.geography:
             continue
         observed = load_source_tables(project, name)
-        current = read_current(project, name, problem.measures)
-        current = add_caveats(current, flag_disagreements(project, name, problem.measures))
-        for system_name, mine, codes in _group_by_places(project, current, source.geography, observed.total, places):
+        for system_name, mine, codes in _read_figures(project, problem, name, observed, places):
             moved, gone = _place_source(
                 project, problem, name, system_name, mine, codes, places, target, geography_data
             )  # fmt: skip
@@ -191,6 +195,30 @@ def place_observations(
     return pl.concat(placed), pl.concat(aside), pl.concat(lost)
 
 
+def _read_figures(
+    project: Project, problem: Problem, name: str, observed: SourceTables, places: Places
+) -> list[tuple[str, Figures, list[str]]]:
+    """Return a source's figures in use by geography, with its codes: as observations, or as slices of an engine."""
+    own, measures = project.catalogue.sources[name].geography or "", problem.measures
+    flags = flag_disagreements(project, name, measures)
+    large = choose_engine_slices(project, problem, name, [observed.doubt, flags])
+    placed_there = set(large.slices["measure"]) if large else set()
+    current = read_current(project, name, [measure for measure in measures if measure not in placed_there])
+    figures: list[tuple[str, Figures, list[str]]] = []
+    if current.height or not large:
+        figures += _group_by_places(project, add_caveats(current, flags), own, observed.total, places)
+    if large:
+        figures += [
+            (str(system), large._replace(slices=slices), _list_codes(project, str(system)))
+            for (system,), slices in large.slices.group_by("geography", maintain_order=True)
+        ]
+    return figures
+
+
+def _list_codes(project: Project, system: str) -> list[str]:
+    return load_geography(project, system).places["place_code"].to_list()
+
+
 def _group_by_places(
     project: Project, observation: pl.DataFrame, own: str, total: pl.DataFrame, places: Places
 ) -> list[tuple[str, pl.DataFrame, list[str]]]:
@@ -199,14 +227,12 @@ def _group_by_places(
     return [
         (str(system), slices.observation, slices.codes)
         for (system,), frame in parts.items()
-        for slices in split_by_codes_of_period(
-            frame, total, load_geography(project, str(system)).places["place_code"].to_list(), places
-        )
+        for slices in split_by_codes_of_period(frame, total, _list_codes(project, str(system)), places)
     ]
 
 
 def _place_source(
-    project: Project, problem: Problem, name: str, system: str, observation: pl.DataFrame, codes: list[str],
+    project: Project, problem: Problem, name: str, system: str, figures: Figures, codes: list[str],
     places: Places, target: set[str], geography_data: PlaceData | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:  # fmt: skip
     """Map one source's observations of places (`codes`) to some places; return MAPPED_FIGURE and RESIDUAL."""
@@ -214,11 +240,21 @@ def _place_source(
     source = project.catalogue.sources[name].model_copy(update={"geography": system})
     successors = find_successors(places, codes, target)
     parts = list_parts(successors)
-    result = _apportion_source(project, problem, source, observation, codes, places, successors, target, geography_data)
+    result = _apportion_source(project, problem, source, figures, codes, places, successors, target, geography_data)
     if result is None:
-        moved = place_figures(observation, Crosswalk(parts), measures, read_denominators(project, source))
-        result = moved, whole_residuals(observation, set(successors), measures)
+        moved, rows = _move_figures(project, source, figures, Crosswalk(parts))
+        result = moved, whole_residuals(rows, set(successors), measures)
     return _mark_withdrawn(project, name, result[0], parts), result[1]
+
+
+def _move_figures(
+    project: Project, source: Source, figures: Figures, crosswalk: Crosswalk, allowed: frozenset[str] = frozenset()
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Place figures by a crosswalk; return MAPPED_FIGURE and the observations of which residuals are made."""
+    measures = project.catalogue.measures
+    if isinstance(figures, EngineSlices):
+        return place_on_engine(figures, crosswalk, measures, allowed)
+    return place_figures(figures, crosswalk, measures, read_denominators(project, source), allowed), figures
 
 
 def _mark_withdrawn(project: Project, name: str, placed: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
@@ -234,7 +270,7 @@ def _mark_withdrawn(project: Project, name: str, placed: pl.DataFrame, parts: pl
 
 
 def _apportion_source(
-    project: Project, problem: Problem, source: Source, observation: pl.DataFrame, codes: list[str], places: Places,
+    project: Project, problem: Problem, source: Source, figures: Figures, codes: list[str], places: Places,
     successors: dict[str, Successor], target: set[str], geography_data: PlaceData | None,
 ) -> tuple[pl.DataFrame, pl.DataFrame] | None:  # fmt: skip
     """Apportion observations where a boundary cuts areas or code changes alone do not suffice; else return None.
@@ -243,43 +279,51 @@ def _apportion_source(
     """
     system = source.geography or ""
     whole = [code for code, successor in successors.items() if len(successor.codes) == 1]
-    if len(whole) == len(codes) or observation.is_empty():
+    if len(whole) == len(codes) or _list_slices(figures).is_empty():
         return None
     geography_data = geography_data or load_place_data(project, places)
     moved, lost = [], []
-    for group, day, slices in _group_by_weights(observation, geography_data, project):
+    for group, day, part in _group_by_weights(figures, geography_data, project):
         try:
             crosswalk = build_crosswalk(geography_data, system, problem.header.geography, group, day, frozenset(target))
         except UnknownNameError:
-            gone = whole_residuals(observation, set(), project.catalogue.measures)
-            return slices_without_crosswalk(observation, sorted(target), system), gone
+            every = read_engine_slices(project, figures) if isinstance(figures, EngineSlices) else figures
+            gone = whole_residuals(every, set(), project.catalogue.measures)
+            return slices_without_crosswalk(every, sorted(target), system), gone
         source_codes = set(crosswalk.drop_nulls(["from_code", "to_code"])["from_code"])
         if source_codes <= set(successors):
             return None
         allowed = frozenset(name for name, need in problem.header.measure_needs.items() if need.downscale)
-        moved.append(place_figures(slices, Crosswalk(crosswalk, group), project.catalogue.measures,
-                                   read_denominators(project, source), allowed))  # fmt: skip
-        lost.append(list_residuals(slices, crosswalk, project.catalogue.measures))
+        placed, rows = _move_figures(project, source, part, Crosswalk(crosswalk, group), allowed)
+        moved.append(placed)
+        lost.append(list_residuals(rows, crosswalk, project.catalogue.measures))
     return pl.concat(moved), pl.concat(lost)
 
 
-def _group_by_weights(
-    observation: pl.DataFrame, geography_data: PlaceData, project: Project
-) -> list[tuple[str, date, pl.DataFrame]]:
+def _list_slices(figures: Figures) -> pl.DataFrame:
+    """Return a table with the columns of SLICE_KEY for every slice: a row for each, or for each of its observations."""
+    return figures.slices if isinstance(figures, EngineSlices) else figures
+
+
+def _group_by_weights(figures: Figures, geography_data: PlaceData, project: Project) -> list[tuple[str, date, Figures]]:
     """Split slices by the population group that apportions them and the day of the nearest set of weights."""
+    rows = _list_slices(figures)
     days = sorted({weight_set.day for areas in geography_data.areas for weight_set in areas.weights})
-    groups = {name: project.catalogue.weight_group(name) for name in observation["measure"].unique()}
-    slices = observation.select(SLICE_KEY).unique(maintain_order=True).with_columns(
+    groups = {name: project.catalogue.weight_group(name) for name in rows["measure"].unique()}
+    slices = rows.select(SLICE_KEY).unique(maintain_order=True).with_columns(
         pl.col("measure").replace_strict(groups, return_dtype=pl.String).alias("group"),
         pl.col("period_end").map_elements(
             lambda end: min(days, key=lambda day: abs((day - end).days), default=end), return_dtype=pl.Date
         ).alias("day"),
     )  # fmt: skip
     if slices.select("group", "day").n_unique() == 1:
-        return [(*slices.select("group", "day").row(0), observation)]
-    with_group = observation.join(slices, on=SLICE_KEY, maintain_order="left")
+        return [(*slices.select("group", "day").row(0), figures)]
+    with_group = rows.join(slices, on=SLICE_KEY, maintain_order="left")
     parts = with_group.partition_by("group", "day", as_dict=True, include_key=False, maintain_order=True)
-    return [(str(group), day, frame) for (group, day), frame in parts.items()]
+    return [
+        (str(group), day, figures._replace(slices=part) if isinstance(figures, EngineSlices) else part)
+        for (group, day), part in parts.items()
+    ]
 
 
 def read_denominators(project: Project, source: Source) -> pl.DataFrame:

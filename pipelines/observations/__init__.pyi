@@ -24,6 +24,9 @@ from .local_contract import example_rows as example_rows
 from .local_contract import format_csv as format_csv
 from .local_contract import write_new_declaration as write_new_declaration
 from .newest_period import newest_stored_period as newest_stored_period
+from .plain_files import number_slices as number_slices
+from .plain_files import prune_plain_files as prune_plain_files
+from .plain_files import write_plain_files as write_plain_files
 from .published_limits import PUBLISHED_SOURCE as PUBLISHED_SOURCE
 from .published_limits import round_limit as round_limit
 from .reconciliation import DIFFERENCE_PARTS as DIFFERENCE_PARTS
@@ -38,6 +41,7 @@ from .revisions import REVISION as REVISION
 from .revisions import REVISION_SUMMARY as REVISION_SUMMARY
 from .revisions import readable_summary as readable_summary
 from .scan import cut_batches as cut_batches
+from .scan import newest_of_slices as newest_of_slices
 from .scan import read_slices as read_slices
 from .scan import scan_slices as scan_slices
 from .source_tables import SourceTables as SourceTables

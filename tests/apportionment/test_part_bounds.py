@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.app import steps
-from pipelines.apportionment.place import MAPPED_FIGURE, Crosswalk, list_parts, place_figures
+from pipelines.apportionment import MAPPED_FIGURE, Crosswalk, list_parts, place_figures
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table, table_from_records
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.measure import Measure

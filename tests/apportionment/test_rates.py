@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.apportionment.place import Crosswalk, list_parts, place_figures
+from pipelines.apportionment import Crosswalk, list_parts, place_figures
 from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
 from pipelines.geography import Successor

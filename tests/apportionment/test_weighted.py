@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.app import steps
-from pipelines.apportionment.place import Crosswalk, place_figures
+from pipelines.apportionment import Crosswalk, place_figures
 from pipelines.core.reasons import REASONS
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table, table_from_records
 from pipelines.declarations.catalogue import load_catalogue

@@ -94,7 +94,7 @@ def test_break_without_a_day_is_rejected_with_the_meaning_of_the_key(tmp_path: P
 
 
 def test_average_has_the_caveats_of_its_weights() -> None:
-    from pipelines.apportionment.place import place_figures
+    from pipelines.apportionment import place_figures
     from pipelines.observations.caveats import add_caveat
     from tests.apportionment.test_rates import MEASURES, cell, table
     from tests.apportionment.test_rates import PARTS as ROLL

@@ -10,7 +10,7 @@ import pytest
 
 from checks.finding import CheckInput
 from checks.rows import find_contradicted_limits
-from pipelines.apportionment.place import INTERVAL_COLUMNS, Crosswalk, list_parts, place_figures
+from pipelines.apportionment import INTERVAL_COLUMNS, Crosswalk, list_parts, place_figures
 from pipelines.core.errors import DeclarationError
 from pipelines.core.schema import OBSERVATION_COLUMNS, PLACE_COLUMNS, empty_table, table_from_records
 from pipelines.core.store import Snapshot

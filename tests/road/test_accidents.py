@@ -10,7 +10,7 @@ import pytest
 from checks.agreement import find_low_reach
 from checks.figures import flag_figures
 from pipelines.app import steps
-from pipelines.apportionment.place import Crosswalk, list_parts, place_figures
+from pipelines.apportionment import Crosswalk, list_parts, place_figures
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.measure import Measure
