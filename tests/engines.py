@@ -18,13 +18,24 @@ SparkConnect = Any
 @contextmanager
 def spark_connect() -> Iterator[SparkConnect]:
     """Start Sail on the loopback address and yield a session; skip the test where Sail or the client is missing."""
+    with sail_address() as address:
+        from pyspark.sql import SparkSession
+
+        session = SparkSession.builder.remote(address).create()
+        try:
+            yield session
+        finally:
+            session.stop()
+
+
+@contextmanager
+def sail_address() -> Iterator[str]:
+    """Start Sail on the loopback address and yield its address; skip the test where Sail or the client is missing."""
     sail = pytest.importorskip("pysail.spark", reason="pysail, a Spark Connect server without Java, is not installed")
-    sql = pytest.importorskip("pyspark.sql", reason="the extra [spark] is not installed")
+    pytest.importorskip("pyspark.sql", reason="the extra [spark] is not installed")
     server = sail.SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
-    session = sql.SparkSession.builder.remote(f"sc://127.0.0.1:{server.listening_address[1]}").create()
     try:
-        yield session
+        yield f"sc://127.0.0.1:{server.listening_address[1]}"
     finally:
-        session.stop()
         server.stop()

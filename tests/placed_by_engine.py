@@ -1,7 +1,5 @@
 """Compare what an engine placed with what the build placed: numbers within 1e-12, everything else equal."""
 
-from datetime import date
-
 import polars as pl
 
 from pipelines.core.sql_engine import EngineSetting
@@ -49,6 +47,3 @@ def _first_difference(one: pl.Series, other: pl.Series) -> tuple[object, object]
         differs &= ~near
     at = differs.arg_true()
     return (one[int(at[0])], other[int(at[0])]) if len(at) else None
-
-
-DAY = date(2026, 11, 29)

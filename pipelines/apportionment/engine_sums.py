@@ -1,8 +1,7 @@
 """Placed counts of large measures: an engine sums the parts by SQL, and the cells are typed and worded here.
 
-The engine reads the files of figures itself (observations.plain_files). What comes back is a row for each target place
-and slice, and the rows that words need: those with a marker, a caveat or a flag, those behind a place with few parts,
-and those without a target place. Their number does not grow with the rows that are summed.
+The engine reads the files of figures itself (observations.plain_files). A row for each target place and slice comes
+back. So do the rows that words need: with a marker, a caveat or a flag, of a place with few parts, or without a target.
 """
 
 from collections.abc import Collection, Sequence

@@ -71,9 +71,10 @@ class _DuckDbEngine:
         import duckdb
 
         try:
-            return self._connection.sql(text).pl()
+            table: pl.DataFrame = self._connection.sql(text).pl()
         except duckdb.Error as error:
             raise _describe_failure(DUCKDB, error) from error
+        return table
 
 
 class _SparkEngine:

@@ -45,9 +45,10 @@ _PLAIN = "plain"
 
 def number_slices(slices: pl.DataFrame) -> pl.DataFrame:
     """Add the number of each slice (`slice`) to all slices of a source (schema.SLICE_COLUMNS)."""
-    files = {
-        name: int(hash_bytes(name.encode())[:10], 16) * _SLICES_PER_FILE for name in slices["values_file"].unique()
-    }
+    if slices.is_empty():
+        return slices.with_columns(pl.lit(None, WHOLE).alias("slice"))
+    names = slices["values_file"].unique()
+    files = {name: int(hash_bytes(name.encode())[:10], 16) * _SLICES_PER_FILE for name in names}
     start = pl.col("values_file").replace_strict(files, return_dtype=WHOLE)
     return slices.with_columns(
         (start + pl.col("first_row").rank("ordinal").over("values_file").cast(WHOLE) - 1).alias("slice")

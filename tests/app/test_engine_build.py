@@ -1,0 +1,137 @@
+"""Builds with an engine: the same tables, where measures ran, and one sentence where the engine cannot be used."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from threading import Timer
+from types import SimpleNamespace
+
+import pytest
+
+from pipelines.core.errors import EngineError
+from pipelines.core.sql_engine import ENGINE_ROWS_VARIABLE, ENGINE_VARIABLE, LARGE_MEASURE_ROWS
+from pipelines.core.store import hash_file, output_path, state_path, table_version
+from pipelines.declarations.project import Project, engine_setting
+from pipelines.fetch import open_engine, sql_engines
+from tests.command import Done, run
+from tests.engines import sail_address
+
+PROBLEMS = ("jobs_recovery", "jobs_south_london")
+SERVER = (
+    "import sys\nfrom pysail.spark import SparkConnectServer\nserver = SparkConnectServer('127.0.0.1', 0)\n"
+    "server.start(background=True)\nprint(server.listening_address[1], flush=True)\nsys.stdin.read()"
+)
+
+
+def forget_answers(small: Project) -> None:
+    for name in PROBLEMS:
+        state_path(small.home, "verdict", name).unlink()
+
+
+def build(small: Project, address: str, *more: str) -> Done:
+    return run("build", "--engine", address, "--engine-rows", "0", *more, store=small.home,
+               project=small.catalogue.root)  # fmt: skip
+
+
+def published_files(small: Project) -> dict[str, str]:
+    return {str(path): hash_file(path) for path in sorted((small.home / "out").rglob("*")) if path.is_file()}
+
+
+@contextmanager
+def sail_process() -> Iterator[tuple[str, int]]:
+    """Start Sail in a process of its own; yield its address and the number of the process."""
+    pytest.importorskip("pysail.spark", reason="pysail, a Spark Connect server without Java, is not installed")
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as server:  # fmt: skip
+        assert server.stdout and server.stdin
+        yield f"sc://127.0.0.1:{server.stdout.readline().strip()}", server.pid
+        server.kill()
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "sail"])
+def test_engine_gives_the_stored_cells_bit_by_bit(small: Project, engine: str) -> None:
+    before = {name: table_version(state_path(small.home, "cell", name)) for name in PROBLEMS}
+    forget_answers(small)
+    with sail_address() if engine == "sail" else nullcontext("duckdb") as address:
+        done = build(small, address, "--profile")
+    assert done.returncode == 0, done.stderr
+    assert {name: table_version(state_path(small.home, "cell", name)) for name in PROBLEMS} == before
+    profile = json.loads(output_path(small.home, "profile.json").read_text(encoding="utf-8"))
+    places = {run["measure"]: run["obstacle"] for run in profile["measures"]}
+    assert profile["engine"] == address and list(places.values()).count("") >= 2
+    assert places["claimant_rate"] == "not a count or a stock"
+    assert address in done.stdout and "here: not a count or a stock" in done.stdout
+
+
+def test_small_measures_stay_here(small: Project) -> None:
+    forget_answers(small)
+    done = run("build", "--engine", "duckdb", "--profile", store=small.home, project=small.catalogue.root)
+    assert done.returncode == 0, done.stderr
+    profile = json.loads(output_path(small.home, "profile.json").read_text(encoding="utf-8"))
+    assert all(run["obstacle"] for run in profile["measures"])
+    assert f"under {LARGE_MEASURE_ROWS:,} rows" in {run["obstacle"] for run in profile["measures"]}
+    assert not (small.home / "engine").exists()
+
+
+@pytest.mark.parametrize("address", ["sc://127.0.0.1:1", "sc://no-such-host.invalid:15002", "spark://127.0.0.1:7077"])
+def test_wrong_address_ends_the_build_with_one_sentence(small: Project, address: str) -> None:
+    forget_answers(small)
+    before = published_files(small)
+    done = build(small, address)
+    assert done.returncode == EngineError.exit_code
+    assert address in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert published_files(small) == before
+
+
+def test_server_that_dies_during_a_query_ends_the_build(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_answers(small)
+    before = published_files(small)
+    with sail_process() as (address, process):
+        query = sql_engines._SparkEngine.query
+
+        def die_during(engine: sql_engines._SparkEngine, text: str) -> object:
+            os.kill(process, signal.SIGSTOP)  # the query can't end before the server does
+            Timer(1, os.kill, (process, signal.SIGKILL)).start()
+            return query(engine, text)
+
+        monkeypatch.setattr(sql_engines._SparkEngine, "query", die_during)
+        done = build(small, address)
+    assert done.returncode == EngineError.exit_code
+    assert f"{address}: the engine did not complete a query" in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert published_files(small) == before
+
+
+@pytest.mark.parametrize(("server", "fits"), [("4.1.0", True), ("4.3.1", True), ("4.0.2", False), ("3.5.1", False)])
+def test_server_of_an_earlier_version_is_refused(server: str, fits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark", SimpleNamespace(__version__="4.1.3"))
+    with nullcontext() if fits else pytest.raises(EngineError, match=f"version {server} and the client 4.1.3"):
+        sql_engines._require_fit_version("sc://127.0.0.1:1", server)
+
+
+def test_setting_comes_from_the_command_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine_setting() is None
+    monkeypatch.setenv(ENGINE_VARIABLE, "sc://server:1")
+    monkeypatch.setenv(ENGINE_ROWS_VARIABLE, "12")
+    assert engine_setting() == ("sc://server:1", 12)
+    assert engine_setting("duckdb", 3) == ("duckdb", 3)
+    monkeypatch.setenv(ENGINE_ROWS_VARIABLE, "many")
+    with pytest.raises(EngineError, match="ENGINE_ROWS: found 'many'"):
+        engine_setting()
+
+
+def test_missing_client_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    with pytest.raises(EngineError, match=r"commonground\[spark\]"):
+        sql_engines._start_session("sc://127.0.0.1:1")
+
+
+def test_lost_file_of_figures_is_one_sentence() -> None:
+    engine = open_engine("duckdb")
+    with pytest.raises(EngineError, match="duckdb: the engine did not complete a query"):
+        engine.query("select * from read_parquet('nowhere.parquet')")
