@@ -7,7 +7,7 @@ and measure, 3 % suppressed, of which one is in use. One area in twenty is split
 engine then places them in a process of its own, by the code of a build (apportionment.place_on_engine). The cells must
 be equal: numbers within one part in 10^12, and the other columns exactly.
 
-`--spark` names the folder of an Apache Spark 4.1 (that of the Python package `pyspark` will do; it needs Java): its
+`--spark` names the folder of an Apache Spark 4.1, for example of the Python package `pyspark` (it needs Java): its
 Connect server then runs as local[2]. `--kill` runs it as local-cluster instead, with executors in processes of their
 own, and kills one while the sums are computed. CPU and memory include the server. Prints one line for each engine.
 """
@@ -153,15 +153,15 @@ def _wait_for_port(port: int) -> None:
 
 def list_executors() -> list[int]:
     """List the executor processes of this user's local clusters that descend from this process."""
-    found = []
+    executors = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
         if b"org.apache.spark.executor.CoarseGrainedExecutorBackend" in words and _descends(int(path.parent.name)):
-            found.append(int(path.parent.name))
-    return sorted(found)
+            executors.append(int(path.parent.name))
+    return sorted(executors)
 
 
 def _descends(process: int) -> bool:

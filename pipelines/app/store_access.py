@@ -33,15 +33,21 @@ _OPEN = _OpenStores()
 
 
 def open_home(setting: str | None, needs: Sequence[str] = EVERYTHING, publishes: bool = False) -> Path:
-    """Return the directory of a store: the store itself, or a view of a bucket until the command ends."""
+    """Return the directory of a store: the store itself, or a view of a bucket until the command ends.
+
+    A command that publishes marks the bucket first. Raises CommongroundError where another command marks it.
+    """
     address = setting or store_setting()
     if not is_bucket_address(address):
         return Path(setting).resolve() if setting else store_directory()
+    from pipelines.core.bucket_mark import mark_build
     from pipelines.core.bucket_view import open_view
     from pipelines.core.store import hash_bytes
     from pipelines.fetch import open_bucket
 
     bucket = open_bucket(address)
+    if publishes:
+        _OPEN.stack.enter_context(mark_build(bucket))
     cache = cache_directory() / hash_bytes(bucket.address.encode())[:16]
     view = _OPEN.stack.enter_context(open_view(bucket, cache, needs))
     _OPEN.views[view.home] = view

@@ -1,5 +1,6 @@
 """Commands on a store in a bucket: the same outputs as in a directory, and one sentence where nothing is published."""
 
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from unittest.mock import patch
 import pytest
 
 from pipelines.core.bucket_catalogue import read_edition
+from pipelines.core.bucket_mark import MARK, mark_build
 from pipelines.core.bucket_view import open_view, publish_view
 from pipelines.core.store import hash_file
 from pipelines.fetch import open_bucket
@@ -39,6 +41,12 @@ def published(address: str, built_small: Path) -> str:
     assert f"Index    {address}/out/index.html" in done.stdout
     assert f"Published {address} (build 1)" in done.stderr
     return address
+
+
+def read_mark(address: str) -> bytes:
+    stored = open_bucket(address).read(MARK)
+    assert stored
+    return stored.content
 
 
 def ask(*words: str, store: str, small: Path) -> Done:
@@ -103,14 +111,20 @@ def test_build_is_refused_where_another_was_published_meanwhile(
     assert len(before) > 100 and {**before, "snapshots/note": after["snapshots/note"]} == after
 
 
-def test_killed_build_publishes_nothing(published: str, built_small: Path) -> None:
+def test_second_build_is_refused_early_and_a_killed_one_is_no_obstacle(published: str, built_small: Path) -> None:
     address = f"{published}3"
     command = [sys.executable, "-m", "pipelines.app.cli", "build"]
     where = {**surroundings(Path("x"), built_small / "project"), "COMMONGROUND_STORE": address}
     with subprocess.Popen(command, env=where, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout and process.stdout.read(1)
+        second = run("build", store=address, project=built_small / "project")
         process.send_signal(signal.SIGKILL)
+    assert second.returncode == 1 and not second.stdout
+    assert "another command has been changing this store since 20" in second.stderr
+    assert second.stderr.count("\n") == 1
     assert read_edition(open_bucket(address)).build == 0
+    with mark_build(open_bucket(address)):
+        assert json.loads(read_mark(address))["process"] == os.getpid()
 
 
 def test_dagster_refuses_a_bucket_with_one_sentence(published: str, built_small: Path) -> None:
