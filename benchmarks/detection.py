@@ -89,6 +89,7 @@ def _write_project(series: Series, rows: list[Row], before: list[Row], folder: P
         shutil.copy(ROOT / "sources" / "starter" / f"{name}.csv", sources / "starter")
     for day, lines in zip(DAYS, (before, rows), strict=True):
         table = pl.DataFrame(lines, schema=list(Row._fields), orient="row")
+        table = table if series.has_people else table.drop("people")
         table.write_csv(sources / "starter" / f"{day}.csv")
     (sources / "no_source.yaml").write_text(_UNHELD, encoding="utf-8")
     (sources / "a_source.yaml").write_text(_source_yaml(series), encoding="utf-8")
@@ -97,14 +98,17 @@ def _write_project(series: Series, rows: list[Row], before: list[Row], folder: P
 
 
 def _source_yaml(series: Series) -> str:
-    more = ", denominator: unheld" if series.kind == "rate" else ""
+    people = "people" if series.has_people else "unheld"
+    more = f", denominator: {people}" if series.kind == "rate" else ""
     more += f", rounding: {series.rounding}" if series.rounding else ""
     listed = ", ".join(f"{{file: starter/{day}.csv, released: {day}}}" for day in DAYS)
+    kinds = ", ".join((series.grain, *series.other_kinds))
     return (
-        f"{_ABOUT}period_kind: {series.grain}\ngeography: {series.places}\nreleases: [{listed}]\n"
+        f"{_ABOUT}period_kind: [{kinds}]\ngeography: {series.places}\nreleases: [{listed}]\n"
         "columns: {place: code, label: label, period: period}\n"
         "markers: {c: {status: confidential, lower_bound: 1, upper_bound: 4}}\n"
-        f"measures: {{figure: {{title: f, unit: things, column: figure, kind: {series.kind}{more}}}}}\n"
+        f"measures:\n  figure: {{title: f, unit: '{series.unit}', column: figure, kind: {series.kind}{more}}}\n"
+        + ("  people: {title: p, unit: people, column: people, kind: stock}\n" if series.has_people else "")
     )
 
 

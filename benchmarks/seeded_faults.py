@@ -17,7 +17,8 @@ from typing import NamedTuple
 import polars as pl
 
 from benchmarks.detection import ROOT, Score, complete_series, run_toolkit, score_reasons, sum_scores
-from benchmarks.seeding import CELL_FAULTS, PERIOD_FAULTS, Series, seed_faults
+from benchmarks.floor_faults import FloorTrial, render_floor, run_floor_trial, run_shortfall_trial
+from benchmarks.seeding import CELL_FAULTS, COUNTS, PERIOD_FAULTS, SeededFaults, Series, seed_faults
 from checks.figures import flag_figures
 from pipelines.app import steps
 from pipelines.declarations.catalogue import load_catalogue
@@ -26,6 +27,7 @@ from pipelines.declarations.project import Project
 from pipelines.geography.access import load_places
 from pipelines.geography.register import require_places
 from pipelines.observations.access import scan_observations
+from pipelines.observations.providers import load_providers
 
 PAGE = ROOT / "docs" / "detection.md"
 SEEDS = (1, 2, 3)
@@ -55,7 +57,11 @@ TRIALS = (
     Trial("GCSEs in English and maths, by year", f"{ELS}/gcses-in-english-and-maths.csv.gz", "rate", "validation", 20),
     Trial("Deaths by drug poisoning, by year", "indicators/drug_misuse/ons_drug_poisoning_deaths_by_la_1993_2020.csv",
           "count", "small counts", 20),
+    Trial("People sleeping rough, by year", "starter/mhclg_rough_sleeping", "count", "small counts", 12),
 )  # fmt: skip
+LEVEL_REASONS = ("suspected_zero", "near_zero_leak", "partial_return", "implausible", "unit_change", "repeated_value")
+SIZES = ("under 10", "10 to 49", "50 and more")
+POWER = {"size": pl.String, "reason": pl.String, "due": pl.Int64, "right": pl.Int64}
 _DISTRICT = r"^(E0[6-9]|W06|S12|N09)"
 
 
@@ -71,7 +77,7 @@ def district_codes() -> list[str]:
 def read_figures(trial: Trial, folder: Path) -> pl.DataFrame:
     """Read a file as observations of one release: measure, place_code, place_label, period_start, value, order."""
     if trial.file.startswith("starter"):
-        return _universal_credit()
+        return _starter_series(trial.file.removeprefix("starter/"))
     if trial.file.startswith(ELS):
         table = pl.read_csv(folder / trial.file, infer_schema=False, encoding="utf8-lossy")
         cleaned = table.rename({name: name.removeprefix("\ufeff") for name in table.columns})
@@ -82,13 +88,16 @@ def read_figures(trial: Trial, folder: Path) -> pl.DataFrame:
     return _as_observations(long, "code", "name", pl.col("year"), "figure")
 
 
-def _universal_credit() -> pl.DataFrame:
-    """Read the months to December 2022 of the starter edition, because the release skips some that follow."""
+def _starter_series(name: str) -> pl.DataFrame:
+    """Read a source of the starter edition to 2022, because the periods after have gaps."""
     with tempfile.TemporaryDirectory() as store:
         project = Project(load_catalogue(ROOT), Path(store), date(2026, 11, 24))
         steps.prepare_store(project)
-        figures = scan_observations(project, "dwp_uc_households").collect()
-    return figures.filter(pl.col("period_end") < date(2023, 1, 1)).with_columns(pl.lit("figure").alias("measure"))
+        figures = scan_observations(project, name).collect()
+    measure = figures["measure"][0]
+    return figures.filter(pl.col("measure") == measure, pl.col("period_end") < date(2023, 1, 1)).with_columns(
+        pl.lit("figure").alias("measure")
+    )
 
 
 def _as_observations(table: pl.DataFrame, code: str, label: str, year: pl.Expr, value: str) -> pl.DataFrame:
@@ -103,13 +112,52 @@ def _as_observations(table: pl.DataFrame, code: str, label: str, year: pl.Expr, 
     return selected.unique(["place_code", "period_start"], maintain_order=True)
 
 
+def list_floor_trials(folder: Path) -> list[FloorTrial]:
+    """Read the series for the faults that need no declaration."""
+    codes = district_codes()
+    trials = (
+        ("Residents, by year", "population/ons_population_by_la_1991_2023_all_ages.csv.gz", None, "stock", "people"),
+        ("Dwellings, by year", "housing/voa_dwellings_by_la_1993_2024.csv.gz", None, "stock", "dwellings"),
+        ("Births of enterprises, by year", "business-demography", "Business births", "rate", "%"),
+        ("Children in relative poverty after housing costs, by year", "children-in-relative-poverty",
+         "Children in relative poverty after housing costs", "rate", "%"),
+    )  # fmt: skip
+    return [
+        FloorTrial(title, _read_table(folder, file, indicator).filter(pl.col("place_code").is_in(codes)), kind, unit)
+        for title, file, indicator, kind, unit in trials
+    ]
+
+
+def _read_table(folder: Path, file: str, indicator: str | None) -> pl.DataFrame:
+    """Read a file of Explore Local Statistics, of one indicator, or a table of one count by district and year."""
+    if not indicator:
+        table = pl.read_csv(folder / "indicators" / file, infer_schema=False, encoding="utf8-lossy")
+        return _as_observations(table, "geography_code", "geography_name", pl.col("date"), "value")
+    table = pl.read_csv(folder / ELS / f"{file}.csv.gz", infer_schema=False, encoding="utf8-lossy")
+    cleaned = table.rename({name: name.removeprefix("\ufeff") for name in table.columns})
+    mine = cleaned.filter(pl.col("indicator") == indicator)
+    return _as_observations(mine, "areacd", "areanm", pl.col("period").str.slice(0, 4), "observation")
+
+
+def police_forces() -> pl.DataFrame:
+    """Return the police force of each district of 2023: place_code, provider, name."""
+    with tempfile.TemporaryDirectory() as store:
+        project = Project(load_catalogue(ROOT), Path(store), date(2026, 11, 24))
+        steps.prepare_store(project)
+        return load_providers(project, "lad_2023", "pfa_2023")
+
+
 class TrialResult(NamedTuple):
-    """Result of a trial: the scores, the number of figures without faults, and how many of these have a flag."""
+    """Result of a trial: the scores, the number of figures without faults, and how many of these have a flag.
+
+    `power` has for each class of size and reason the faults put and those found (POWER).
+    """
 
     trial: Trial
     scores: list[Score]
     sound: int
     doubted: int
+    power: pl.DataFrame
 
 
 def run_trial(trial: Trial, folder: Path) -> TrialResult:
@@ -126,18 +174,55 @@ def run_trial(trial: Trial, folder: Path) -> TrialResult:
     periods = sorted(sound["period"].unique())
     series = Series(trial.title, sound, trial.kind, "month" if monthly else "year", "lad_2023",
                     periods[-max(len(periods) // 4, 3)], trial.rounding)  # fmt: skip
-    return TrialResult(trial, sum_scores(_run_seeds(series, trial)), whole.height, doubts.height)
+    runs = list(_run_seeds(series, trial))
+    power = pl.concat(power for _, power in runs) if trial.kind in COUNTS else pl.DataFrame(schema=POWER)
+    return TrialResult(trial, sum_scores(scores for scores, _ in runs), whole.height, doubts.height, power)
 
 
-def _run_seeds(series: Series, trial: Trial) -> Iterator[list[Score]]:
+def _run_seeds(series: Series, trial: Trial) -> Iterator[tuple[list[Score], pl.DataFrame]]:
     for seed in SEEDS:
         faults = seed_faults(series, seed, trial.every)
         with tempfile.TemporaryDirectory() as folder:
             reasons = run_toolkit(series, faults.rows, faults.before, Path(folder))
-        yield score_reasons(reasons, faults, ["rounded"] if series.rounding else [])
+        scores = score_reasons(reasons, faults, ["rounded"] if series.rounding else [])
+        yield scores, count_found_by_size(series, faults, reasons)
 
 
-def render_page(done: list[TrialResult]) -> str:
+def count_found_by_size(series: Series, faults: SeededFaults, reasons: pl.DataFrame) -> pl.DataFrame:
+    """Count the faults of LEVEL_REASONS, and those with the right reason, by the size of the figure before (POWER)."""
+    due = pl.DataFrame([(*spot, reason) for spot, reason in faults.due.items()], schema=reasons.schema, orient="row")
+    usual = series.rows.select("code", "period", pl.col("figure").cast(pl.Float64).alias("usual"))
+    sized = due.filter(pl.col("reason").is_in(LEVEL_REASONS)).join(usual, on=["code", "period"])
+    correct = sized.join(reasons, on=["code", "period", "reason"], how="semi")
+    usual_size = pl.col("usual")
+    size = (
+        pl.when(usual_size < 10)
+        .then(pl.lit(SIZES[0]))
+        .when(usual_size < 50)
+        .then(pl.lit(SIZES[1]))
+        .otherwise(pl.lit(SIZES[2]))
+        .alias("size")
+    )
+    counted = [frame.group_by(size, "reason").agg(pl.len().alias(name))
+               for name, frame in (("due", sized), ("right", correct))]  # fmt: skip
+    both = counted[0].join(counted[1], on=["size", "reason"], how="left").with_columns(pl.col("right").fill_null(0))
+    return both.cast(pl.Schema(POWER))
+
+
+def render_power(done: list[TrialResult]) -> list[str]:
+    """Format the share of faults found by the size of the count."""
+    every = pl.concat(result.power for result in done).group_by("reason", "size").agg(pl.col("due", "right").sum())
+    lines = ["## By size of count\n", "Faults of the level of a count, by the figure that was there before.\n"]
+    lines += ["| reason | " + " | ".join(SIZES) + " |", "|---|" + "--:|" * len(SIZES)]
+    counts = {(reason, size): (due, right) for reason, size, due, right in every.iter_rows()}
+    for reason in LEVEL_REASONS:
+        cells = [counts.get((reason, size), (0, 0)) for size in SIZES]
+        shares = [f"{right:,} of {due:,} ({right / due:.0%})" if due else "none" for due, right in cells]
+        lines.append(f"| `{reason}` | " + " | ".join(shares) + " |")
+    return [*lines, ""]
+
+
+def render_page(done: list[TrialResult], floor: list[str]) -> str:
     """Format docs/detection.md."""
     lines = [_HEAD]
     for role in ("fit", "validation", "small counts"):
@@ -148,7 +233,7 @@ def render_page(done: list[TrialResult]) -> str:
         ]
         lines += ["|---|--:|--:|--:|", *(_result_line(result) for result in mine)]
         lines += ["", _score_table(sum_scores(result.scores[:-1] for result in mine)), ""]
-    lines += ["## By series\n"]
+    lines += [*floor, *render_power(done), "## By series\n"]
     for result in done:
         lines += [f"### {result.trial.title} ({result.trial.role})\n", _score_table(result.scores), ""]
     return "\n".join(lines).rstrip() + "\n"
@@ -211,7 +296,19 @@ def run_trials() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    text = render_page([run_trial(trial, given.folder) for trial in TRIALS])
+    floor = list_floor_trials(given.folder)
+    providers = police_forces()
+    counts = [
+        ("Households on Universal Credit, by month", _starter_series("dwp_uc_households")),
+        *((trial.title, trial.figures) for trial in floor if trial.kind == "stock"),
+    ]
+    text = render_page(
+        [run_trial(trial, given.folder) for trial in TRIALS],
+        render_floor(
+            [run_floor_trial(trial) for trial in floor],
+            [run_shortfall_trial(title, figures, providers) for title, figures in counts],
+        ),
+    )
     if given.write:
         PAGE.write_text(text, encoding="utf-8")
     sys.stdout.write(text)

@@ -17,12 +17,13 @@ Due = dict[Spot, str]
 
 
 class Row(NamedTuple):
-    """A row of the file, as printed."""
+    """A row of the file, as printed; `people` is the denominator of a rate, where the series has one."""
 
     code: str
     label: str
     period: str
     figure: str
+    people: str = "100"
 
 
 class Series(NamedTuple):
@@ -35,6 +36,9 @@ class Series(NamedTuple):
     places: str
     older: str
     rounding: float | None = None
+    unit: str = "things"
+    has_people: bool = False
+    other_kinds: tuple[str, ...] = ()
 
 
 class SeededFaults(NamedTuple):
@@ -76,6 +80,8 @@ class Field(NamedTuple):
 
 Change = Callable[[Field, list[str], int], Due]
 """Puts a fault into some places (one, or two to merge) at a period; returns the reasons due."""
+FaultKinds = dict[str, tuple[Change, tuple[str, ...], int]]
+"""Faults by name, with the kinds of measure and the number of places together."""
 
 COUNTS, ALL = ("count", "stock"), ("count", "stock", "rate")
 FIRST = 3
@@ -84,8 +90,14 @@ LAST = 4
 """Number of last periods without a fault, except runs; the last but one has a fault of its own."""
 
 
-def seed_faults(series: Series, seed: int, every: int) -> SeededFaults:
-    """Put every kind of fault into a series, at places and periods drawn by the seed, one in `every` periods."""
+def seed_faults(
+    series: Series, seed: int, every: int, cell_faults: FaultKinds | None = None, whole_faults: bool = True
+) -> SeededFaults:
+    """Put every kind of fault into a series, at places and periods drawn by the seed, one in `every` periods.
+
+    The kinds are those of CELL_FAULTS unless others are given. Without `whole_faults`, none of PERIOD_FAULTS is put,
+    and the first and last periods have faults too.
+    """
     random = Random(seed)
     rows_before = [Row(*row) for row in series.rows.sort("code", "period").iter_rows()]
     field = Field(
@@ -97,25 +109,32 @@ def seed_faults(series: Series, seed: int, every: int) -> SeededFaults:
     )
     places = sorted({row.code for row in rows_before})
     random.shuffle(places)
+    free = _periods_with_history(field) if whole_faults else list(range(len(field.periods)))
     kinds = [
-        (change, together) for change, measure_kinds, together in CELL_FAULTS.values() if series.kind in measure_kinds
+        (change, together)
+        for change, measure_kinds, together in (cell_faults or CELL_FAULTS).values()
+        if series.kind in measure_kinds
     ]
     share = max(len(places) * 2 // 3 // len(kinds) // 2 * 2, 2)
     due: Due = {}
     for number, (change, together) in enumerate(kinds):
-        for hit, at in _draw_spots(field, places[number * share : (number + 1) * share], every, together):
+        for hit, at in _draw_spots(field, places[number * share : (number + 1) * share], (free, every, together)):
             due |= change(field, hit, at)
-    for whole, measure_kinds in PERIOD_FAULTS.values():
+    for whole, measure_kinds in PERIOD_FAULTS.values() if whole_faults else ():
         due |= whole(field, due) if series.kind in measure_kinds else {}
     rows = [row for row in field.rows.values() if row]
     return SeededFaults([*rows, *field.extra], [row for row in rows_before if row.period <= series.older], due)
 
 
-def _draw_spots(field: Field, places: list[str], every: int, together: int) -> list[tuple[list[str], int]]:
-    """Draw for each place (or two together) one period in each window, outside those of other faults."""
-    last = len(field.periods) - LAST
-    free = [at for at in range(FIRST, last) if at not in field.whole()]
-    drawn = [free[start : start + every // 2] for start in range(0, len(free), every)]
+def _periods_with_history(field: Field) -> list[int]:
+    """Return the periods with others before and after them, but for those with a fault of the whole period."""
+    return [at for at in range(FIRST, len(field.periods) - LAST) if at not in field.whole()]
+
+
+def _draw_spots(field: Field, places: list[str], draw: tuple[list[int], int, int]) -> list[tuple[list[str], int]]:
+    """Draw for each place (or several together) one of the free periods in each window, from its first half."""
+    free, every, together = draw
+    drawn = [free[start : start + (every + 1) // 2] for start in range(0, len(free), every)]
     return [
         (places[first : first + together], field.random.choice(window))
         for first in range(0, len(places) - together + 1, together)
@@ -207,7 +226,7 @@ def _duplicate_row(field: Field, places: list[str], at: int) -> Due:
     return {spot: "duplicate"}
 
 
-CELL_FAULTS: dict[str, tuple[Change, tuple[str, ...], int]] = {
+CELL_FAULTS: FaultKinds = {
     "a row deleted": (_delete_row, ALL, 1),
     "a provider stops for four periods": (_stop_provider, ALL, 1),
     "a provider all but stops for four periods": (_leak_provider, COUNTS, 1),

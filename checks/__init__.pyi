@@ -15,6 +15,7 @@ from .flags import PLAUSIBILITY_FLAG as PLAUSIBILITY_FLAG
 from .flags import add_caveats as add_caveats
 from .flags import convert_flags as convert_flags
 from .floor import find_impossible_figures as find_impossible_figures
+from .medians import DEVIATIONS_PER_MAD as DEVIATIONS_PER_MAD
 from .periods import CARRIED_FORWARD as CARRIED_FORWARD
 from .periods import COARSER_PERIOD as COARSER_PERIOD
 from .periods import find_other_periods as find_other_periods

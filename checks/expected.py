@@ -15,6 +15,7 @@ import polars as pl
 import polars.selectors as cs
 
 from checks.medians import (
+    DEVIATIONS_PER_MAD,
     Groups,
     group_figures,
     group_medians,
@@ -37,16 +38,16 @@ NEAR_ZERO = 0.1
 """Share of the expected figure below which a figure is near zero, not merely low."""
 FAR_SPREADS = 4.5
 """Distance at which a figure is flagged, in spreads of its own history and of its peers."""
+FAR_SPREADS_BEFORE = 8.0
+"""Distance at which a figure is flagged by the periods before alone, which are weaker evidence."""
 LEAST_FACTOR = 1.6
 """Least ratio between a figure and the expected figure; docs/detection.md describes the data that it was fitted on."""
-_ODD_SPREADS = 3.0
+ODD_SPREADS = 3.0
 """Distance at which a figure is left out of the comparison of its neighbours in time."""
 _AROUND, _BEFORE = 2, 3
 """Periods on either side, and before, that form the expectation; two fit best on the series in docs/detection.md."""
 _STEPS = [n for n in range(-_AROUND, _AROUND + 1) if n]
 _ROUNDS = 3
-_MAD = 1.4826
-"""The median absolute deviation of normal errors times this is their standard deviation."""
 
 
 class Fit(NamedTuple):
@@ -147,8 +148,8 @@ def _add_spreads(fit: Fit, is_sound: Numbers, is_additive: bool) -> Fit:
     # The figure's own noise, plus about half as much for the few figures in the comparison.
     noise = 1.5 / np.maximum(usual, 0.5) if is_additive else (fit.step / usual) ** 2 / 12
     return fit._replace(
-        own_spread=group_medians(distance, fit.by_place) * _MAD,
-        peer_spread=group_medians(distance, fit.by_period) * _MAD,
+        own_spread=group_medians(distance, fit.by_place) * DEVIATIONS_PER_MAD,
+        peer_spread=group_medians(distance, fit.by_period) * DEVIATIONS_PER_MAD,
         noise=noise,
     )
 
@@ -163,7 +164,7 @@ def _find_odd(fit: Fit) -> Numbers:
     """Find the numbers of figures far from both expectations, and further than the figures before and after."""
     apart = np.abs(fit.rest - fit.near)
     far = np.flatnonzero(apart > log(LEAST_FACTOR))
-    far = far[apart[far] > _ODD_SPREADS * greatest_spread(fit, far)]
+    far = far[apart[far] > ODD_SPREADS * greatest_spread(fit, far)]
     for step in (-1, 1):
         beside = np.clip(far - step, 0, len(apart) - 1)
         is_nearer = (fit.place[beside] != fit.place[far]) | (apart[beside] <= apart[far])

@@ -39,6 +39,7 @@ from checks.units import (
     select_moved_figures,
     select_rescaled,
 )
+from checks.unrecovered import flag_unrecovered, list_unrecovered
 from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
@@ -63,13 +64,15 @@ class Suspects(NamedTuple):
     `flags` are by check, for checks with a flag. `waiting` has the FIGURE_KEY of partial returns that are none where
     the other counts of the place and period are as usual. `returned` has those counts of this measure
     (upheld.RETURNED), in the periods asked for. `compared` has the totals that contain low figures
-    (upheld.COMPARED_TOTAL).
+    (upheld.COMPARED_TOTAL). `after_low` has the counts after low figures that are far below those before
+    (unrecovered.AFTER_LOW).
     """
 
     flags: dict[str, pl.DataFrame]
     waiting: pl.DataFrame
     returned: pl.DataFrame
     compared: pl.DataFrame
+    after_low: pl.DataFrame
 
 
 def flag_figures(
@@ -137,6 +140,7 @@ def find_suspects(
     figures = _describe_suspects(fit, rows, chosen)
     low = _run_checks(_low_checks(additive), figures)
     flags = low | _find_level_flags(slices, is_used, fit, chosen)
+    after_low = list_unrecovered(fit, rows, chosen[_find_low(figures, low)] if is_additive else chosen[:0])
     flags |= _run_checks({"repeated_values": find_repeated_values}, describe_repeats(fit, rows))
     if not measure.rounding:
         flags |= _run_checks({"undeclared_rounding": find_undeclared_rounding}, describe_multiples(fit, rows))
@@ -145,7 +149,17 @@ def find_suspects(
         _list_waiting(figures),
         list_returned_figures(fit, slices, return_periods if is_additive else return_periods.clear()),
         compare_totals(pl.concat([no_flags(), *low.values()]), slices, is_used, larger, measure),
+        after_low,
     )
+
+
+def _find_low(figures: pl.DataFrame, low: Mapping[str, pl.DataFrame]) -> Numbers:
+    """Find the row numbers of the suspect figures with a flag for being low."""
+    if not low:
+        return np.empty(0, dtype=np.intp)
+    keys = pl.concat([table.select(FIGURE_KEY) for table in low.values()])
+    numbered = figures.select(pl.col(name).cast(keys.schema[name]) for name in FIGURE_KEY).with_row_index("_row")
+    return numbered.join(keys, on=FIGURE_KEY, how="semi")["_row"].to_numpy().astype(np.intp)
 
 
 def _run_checks(checks: Mapping[str, FigureCheck], figures: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -217,7 +231,8 @@ def settle_flags(suspects: Sequence[Suspects], larger: LargerAreas | None = None
         low = drop_confirmed_flags(low, compared, larger.members)
     repeats, rounding = _stack_checks(suspects, ("repeated_values", "undeclared_rounding"))
     before, after = _stack_checks(suspects, LEVEL_CHECKS[:4]), _stack_checks(suspects, LEVEL_CHECKS[4:])
-    level = keep_first_flags([*before, low, *after])
+    after_low = flag_unrecovered(pl.concat([item.after_low for item in suspects]), low)
+    level = keep_first_flags([*before, low, after_low, *after])
     level = level.join(repeats, on=FIGURE_KEY, how="anti", maintain_order="left")
     return pl.concat([level, repeats, rounding.join(level, on=FIGURE_KEY, how="anti", maintain_order="left")])
 

@@ -7,6 +7,7 @@ among percentages is a figure in another unit.
 
 import polars as pl
 
+from checks.expected import FEWEST_PEERS
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 from pipelines.declarations.source import Source
 
@@ -22,6 +23,10 @@ FAR_ABOVE = 10.0
 """Times the greatest other figure from which a single number of nines suggests a marker."""
 FEWEST_OTHERS = 5
 """Fewest other figures for that comparison."""
+FAR_BELOW = 5.0
+"""Times that every other percentage of a period is at least as high as a fraction among them."""
+FAR_OUT = 1.5
+"""Times beyond the other percentages of a period that a hundred times a fraction may be."""
 ZERO_DIVISION = "#DIV/0!"
 """What a spreadsheet prints for a division by 0."""
 _KEY = ["place_code", "period_start", "period_end"]
@@ -37,7 +42,8 @@ def find_impossible_figures(cells: pl.DataFrame, source: Source) -> pl.DataFrame
         *(_find_marker_numbers(numbered, name, measure) for name, measure in _open_measures(numbered, source)),
         _find_negative_counts(numbered, source),
         *_find_zero_denominators(numbered, source),
-        _find_mixed_fractions(numbered, source),
+        _find_signless_fractions(numbered, source),
+        _find_fractions_among_percentages(numbered, source),
     ]
     return pl.concat([pl.DataFrame(schema=IMPOSSIBLE), *tables]).unique("_cell", keep="first", maintain_order=True)
 
@@ -109,15 +115,56 @@ def _find_zero_denominators(cells: pl.DataFrame, source: Source) -> list[pl.Data
     return tables
 
 
-def _find_mixed_fractions(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+def _find_signless_fractions(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Find figures of at most 1 without a percent sign, in a measure with the sign at most other figures."""
-    percentages = [name for name, measure in source.measures.items() if measure.unit == "%"]
-    figures = cells.filter(pl.col("value").is_not_null(), pl.col("measure").is_in(percentages)).with_columns(
+    figures = _select_percentages(cells, source).with_columns(
         pl.col("text").str.contains("%", literal=True).alias("has_sign")
     )
     mostly_signed = pl.col("has_sign").mean().over("measure") > 0.5
     rows = figures.filter(~pl.col("has_sign") & mostly_signed & (pl.col("value").abs() <= 1))
     return _build_rows(rows, "unit_change", pl.format("found {}, where most other figures have a sign of %", "text"))
+
+
+def _find_fractions_among_percentages(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Find figures of at most 1 that a hundred times more brings among the other percentages of their period.
+
+    Fewer than half of the figures are so, and all others are above 1 and at least FAR_BELOW times as high. A place that
+    is usually as low, by the median of its other periods, has no fault.
+    """
+    period = ["measure", "period_start", "period_end"]
+    is_low = (pl.col("value") > 0) & (pl.col("value") <= 1)
+    figures = _select_percentages(cells, source).filter(pl.col("value") > 0)
+    if not figures["value"].is_between(0, 1).any():
+        return _build_rows(figures.clear(), "unit_change", pl.lit(""))
+    others = pl.col("value").filter(pl.col("value") > 1)
+    compared = figures.with_columns(
+        others.min().over(period).alias("lowest"), others.max().over(period).alias("highest"),
+        others.median().over(period).alias("middle"), others.len().over(period).alias("others"),
+        is_low.sum().over(period).alias("low"),
+    )  # fmt: skip
+    times = 100 * pl.col("value")
+    suspects = compared.filter(
+        is_low, pl.col("others") >= FEWEST_PEERS, pl.col("low") < pl.col("others"),
+        pl.col("value") * FAR_BELOW <= pl.col("lowest"),
+        times.is_between(pl.col("lowest") / FAR_OUT, pl.col("highest") * FAR_OUT),
+        (times / pl.col("middle")).log().abs() < (pl.col("value") / pl.col("middle")).log().abs(),
+    )  # fmt: skip
+    history = figures.select("measure", "place_code", "period_start", pl.col("value").alias("other"))
+    usual = (
+        suspects.join(history, on=["measure", "place_code"])
+        .filter(pl.col("period_start") != pl.col("period_start_right"))
+        .group_by("_cell", "value")
+        .agg(pl.col("other").median())
+        .filter(pl.col("other") <= FAR_BELOW * pl.col("value"))
+    )
+    rows = suspects.join(usual, on="_cell", how="anti", maintain_order="left")
+    evidence = pl.format("found {}, where {} other places have {} to {} %", "text", "others", "lowest", "highest")
+    return _build_rows(rows, "unit_change", evidence)
+
+
+def _select_percentages(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+    percentages = [name for name, measure in source.measures.items() if measure.unit == "%"]
+    return cells.filter(pl.col("value").is_not_null(), pl.col("measure").is_in(percentages))
 
 
 def _describe_division(cells: pl.DataFrame, rows: pl.DataFrame, measure: Measure) -> pl.Expr:

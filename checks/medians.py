@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
+DEVIATIONS_PER_MAD = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation (Rousseeuw and Croux 1993)."""
 _BLOCK = 1 << 15
 """Figures in one block of the medians around each figure: its arrays fit in the cache of a processor."""
 

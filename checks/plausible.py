@@ -12,6 +12,7 @@ import polars as pl
 
 from checks.expected import (
     FAR_SPREADS,
+    FAR_SPREADS_BEFORE,
     FEWEST_PEERS,
     FEWEST_PERIODS,
     LEAST_FACTOR,
@@ -24,8 +25,6 @@ from checks.flags import build_flags
 from pipelines.core.text import format_figure_column
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
-FAR_SPREADS_BEFORE = 8.0
-"""Distance at which a figure is flagged by the periods before alone, which are weaker evidence."""
 LEAST_ZERO_CHANCE = 1e-6
 """Greatest chance of a zero, by the count model, at which the zero is flagged."""
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from checks.expected import FAR_SPREADS
+from checks.expected import FAR_SPREADS, FAR_SPREADS_BEFORE
 from checks.flags import build_flags, no_flags
-from checks.plausible import FAR_SPREADS_BEFORE
+from checks.medians import DEVIATIONS_PER_MAD
 from pipelines.core.reasons import WITHHOLDING_REASONS
 from pipelines.core.text import format_figure_column
 
@@ -28,8 +28,6 @@ FEWEST_PROVIDERS, FEWEST_PLACES = 10, 2
 """Fewest providers with a figure in a period, and fewest places of a provider, for a comparison."""
 LEAST_SUM = 100
 """Least expected sum of a provider: smaller sums vary too much by chance."""
-SPREAD_PER_DEVIATION = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation (Rousseeuw and Croux 1993)."""
 
 
 class _Period(NamedTuple):
@@ -106,7 +104,7 @@ def _flag_period(period: _Period, figures: pl.DataFrame, names: pl.DataFrame, no
     if compared.sum() < FEWEST_PROVIDERS:
         return []
     apart = _measure_distance(period.total, period.expected, compared)
-    spread = SPREAD_PER_DEVIATION * float(np.nanmedian(np.abs(apart)))
+    spread = DEVIATIONS_PER_MAD * float(np.nanmedian(np.abs(apart)))
     spreads = FAR_SPREADS if period.has_later else FAR_SPREADS_BEFORE
     is_short = (apart < -spreads * spread) & (apart < np.log(LARGEST_SHARE))
     for beside in period.beside:

@@ -43,5 +43,5 @@ def slices_without_crosswalk(observation: pl.DataFrame, target: list[str], syste
     )
     evidence = f"published for {system}; no stored crosswalk from that geography"
     return slices.join(pl.DataFrame({"to_code": target}, schema={"to_code": pl.String}), how="cross").with_columns(
-        pl.lit("crosswalk_loss").alias("reason"), pl.lit(evidence).alias("evidence")
+        pl.lit("membership_not_loaded").alias("reason"), pl.lit(evidence).alias("evidence")
     )

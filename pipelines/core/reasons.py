@@ -55,7 +55,7 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "nation that contains it has a figure, and no place within that area has a row", "info",
            "the publisher", "Ask for figures for smaller areas, or let the problem accept apportioned figures "
            "(downscale)."),
-    Reason("crosswalk_loss", "geography", "No crosswalk from the published geography",
+    Reason("membership_not_loaded", "geography", "No table from the published areas to this place",
            "no stored code change, table of areas or table of shares links the source geography to the target "
            "geography", "warn", "your Commonground administrator",
            "Find a lookup between the two geographies and declare it as a source."),
@@ -112,6 +112,10 @@ _REASONS_IN_ORDER: tuple[Reason, ...] = (
            "does not distinguish a figure of 0 from a missing return (absent_row)", "warn",
            "the publisher, or the provider that makes the return",
            "Ask whether the place had none or reported none."),
+    Reason("outside_source", "supply", "Not among the places of the source",
+           "the source declares that its places are those in its files (returns: expected: seen), and this place has "
+           "no row in any stored period", "info",
+           "the body that could publish it", "Find who publishes the figure for this place."),
     Reason("before_series", "supply", "Before the series began",
            "the period requested ends before the first figure of the series", "info",
            "the publisher", "Ask whether earlier figures exist; or find the series that this one replaced."),

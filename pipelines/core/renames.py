@@ -96,6 +96,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 REASONS: Mapping[str, tuple[str, ...]] = {
     "period_mismatch": ("no_figure_for_period", "before_series", "not_loaded", "coarser_period"),
     "discontinued": ("after_series", "no_figure_for_period", "coarser_period"),
+    "crosswalk_loss": ("membership_not_loaded",),
 }
 """Gap reasons that are gone: the reasons that replace each, the most general first."""
 RESTATED_REASONS: Mapping[str, tuple[str, ...]] = {
@@ -103,6 +104,7 @@ RESTATED_REASONS: Mapping[str, tuple[str, ...]] = {
     "fetch_failed": ("not_loaded",),
     "late": ("not_loaded",),
     "no_figure_for_period": ("coarser_period",),
+    "not_returned": ("coarser_period", "outside_source"),
 }
 """Gap reasons of stored ledgers that the same state of a gap no longer has, and those that it may have instead."""
 

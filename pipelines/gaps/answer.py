@@ -40,7 +40,14 @@ from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.partnerships import MemberFigures, answer_partnerships
 from pipelines.gaps.proxies import apply_proxies
 from pipelines.gaps.reference_periods import instant_measures
-from pipelines.gaps.refine import mark_absent_rows, mark_places_outside_extracts, refine_gaps, withhold_implausible
+from pipelines.gaps.refine import (
+    mark_absent_rows,
+    mark_longer_periods,
+    mark_places_outside,
+    mark_places_outside_extracts,
+    refine_gaps,
+    withhold_implausible,
+)
 from pipelines.gaps.validity import Validity, current_answer_key, find_validity, format_answer_key
 from pipelines.gaps.verdicts import add_verdicts, build_verdicts
 from pipelines.gaps.view import run_problem_select
@@ -186,10 +193,13 @@ def place_observations(
             )  # fmt: skip
             lost.append(gone)
             with_gaps = refine_gaps(conform_table(moved, MAPPED_FIGURE), observed.total, system, system_name)
+            with_gaps = mark_longer_periods(with_gaps)
             if extracts := [PurePath(release.file).name for release in source.releases if release.extract]:
                 with_gaps = mark_places_outside_extracts(with_gaps, extracts)
             if source.returns and source.returns.absent_row:
                 with_gaps = mark_absent_rows(with_gaps, source.returns.absent_row)
+            if source.returns and source.returns.expected == "seen":
+                with_gaps = mark_places_outside(with_gaps)
             placed.append(withhold_implausible(with_gaps, catalogue.measures))
         aside.append(_locate_rows_set_aside(observed, places, target))
     return pl.concat(placed), pl.concat(aside), pl.concat(lost)

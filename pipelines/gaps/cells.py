@@ -188,7 +188,7 @@ def _drop_redundant_reasons(stacked: pl.DataFrame) -> pl.DataFrame:
 
     A row set aside has no usable row either, and neither has a nation that the source leaves out.
     """
-    is_absent = pl.col("reason").is_in(["not_returned", "none_or_not_reported"])
+    is_absent = pl.col("reason").is_in(["not_returned", "none_or_not_reported", "outside_source"])
     more = stacked.filter(~is_absent)
     only = stacked.filter(is_absent).join(more, on=CELL_KEY, how="anti")
     return pl.concat([more, only])
@@ -226,7 +226,7 @@ def _find_nation_reasons(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFr
     )
 
 
-NO_ROW_REASONS = ["not_returned", "none_or_not_reported", "withdrawn"]
+NO_ROW_REASONS = ["not_returned", "none_or_not_reported", "outside_source", "withdrawn"]
 """Reasons that mean that the file has no row for a place."""
 
 

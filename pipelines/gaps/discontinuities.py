@@ -7,6 +7,7 @@ lists published areas that straddle several places, and places that a source cov
 
 import polars as pl
 
+from checks import DEVIATIONS_PER_MAD
 from pipelines.core.schema import CELL_COLUMNS, NUMBER, TEXT, Column, conform_table
 from pipelines.core.text import format_figure_column
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
@@ -30,7 +31,7 @@ SLICE_COLUMNS = ["problem", "measure", "period_start", "period_end"]
 FEWEST_PAIRS = 30
 """Fewest pairs of neighbours from which a usual difference is estimated."""
 JUMP_DEVIATIONS = 8.0
-"""Robust deviations above the median difference that make a jump (1.4826 times the median absolute deviation)."""
+"""Robust standard deviations above the median difference that make a jump."""
 SHARED_BY = ("apportioned", "rate_averaged")
 
 
@@ -79,7 +80,7 @@ def _find_jumps(pairs: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFra
     apart = pl.when(pl.col("measure").is_in(counts)).then(ratio).otherwise(higher - lower)
     known = pairs.filter(higher.is_not_null() & lower.is_not_null()).with_columns(apart.alias("apart"))
     usual = pl.col("apart").median().over(SLICE_COLUMNS)
-    spread = 1.4826 * (pl.col("apart") - usual).abs().median().over(SLICE_COLUMNS)
+    spread = DEVIATIONS_PER_MAD * (pl.col("apart") - usual).abs().median().over(SLICE_COLUMNS)
     with_spread = known.with_columns(
         usual.alias("usual"), spread.alias("spread"), pl.len().over(SLICE_COLUMNS).alias("pairs")
     )

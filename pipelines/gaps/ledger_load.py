@@ -41,9 +41,9 @@ from pipelines.gaps.need_scope import is_needed, is_open, open_reason
 from pipelines.gaps.sightings import SIGHTING, convert_spells
 
 BUILDS_KEY, CELLS_KEY, FORMAT_KEY = "commonground_builds", "commonground_cells", "commonground_ledger"
-LEDGER_VERSION = "4"
-_OLD_REASONS_VERSION = "3"
-"""Version with the same contents and, in part, old reasons (renames.RESTATED_REASONS)."""
+LEDGER_VERSION = "5"
+_OLD_REASONS_VERSIONS = ("4", "3")
+"""Versions with the same contents and, in part, old reasons (renames.RESTATED_REASONS); the newest first."""
 _OLD_NAMES_VERSION = "2"
 """Version with old reasons, and old names of columns (renames.COLUMNS)."""
 _VERSION_1_CONTENTS_KEY = "commonground_contents"
@@ -73,7 +73,7 @@ def read_ledger(home: Path, problem: str) -> Ledger:
 
 
 def _parse_ledger(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:
-    if footer[FORMAT_KEY] not in (LEDGER_VERSION, _OLD_REASONS_VERSION, _OLD_NAMES_VERSION):
+    if footer[FORMAT_KEY] not in (LEDGER_VERSION, *_OLD_REASONS_VERSIONS, _OLD_NAMES_VERSION):
         raise UnreadableError(
             f"found version {footer[FORMAT_KEY]}, expected {LEDGER_VERSION}; "
             "use the version of Commonground that wrote it"
@@ -128,7 +128,7 @@ def write_ledger(home: Path, problem: str, ledger: Ledger, key: str) -> None:
     builds = json.dumps(entries)
     footer = {
         TABLE_KEY_METADATA: _ledger_checksum(ledger.sightings, builds),
-        FORMAT_KEY: _OLD_REASONS_VERSION if ledger.has_old_reasons else LEDGER_VERSION,
+        FORMAT_KEY: _OLD_REASONS_VERSIONS[0] if ledger.has_old_reasons else LEDGER_VERSION,
         BUILDS_KEY: builds,
         CELLS_KEY: key,
     }

@@ -5,6 +5,7 @@ from collections.abc import Collection
 import polars as pl
 
 from pipelines.apportionment import INTERVAL_COLUMNS, MAPPED_FIGURE, measures_below_zero
+from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASON_PRECEDENCE, WITHHOLDING_REASONS
 from pipelines.core.schema import conform_table
 from pipelines.core.slices import SLICE_KEY
@@ -12,16 +13,16 @@ from pipelines.core.text import format_figure_column
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 from pipelines.observations import PLACES_ABOVE_NATIONS, total_members
 
-NO_ROW_REASON, NO_SUCCESSOR = "not_returned", "crosswalk_loss"
+NO_ROW_REASON, NO_SUCCESSOR = "not_returned", "membership_not_loaded"
 
 
 def refine_gaps(placed: pl.DataFrame, total: pl.DataFrame, system: pl.DataFrame, own: str) -> pl.DataFrame:
     """Refine the reasons of places without a row, in placed slices (placing.MAPPED_FIGURE).
 
     Takes the totals of the source (totals.TOTAL), the places of the problem's system (schema.PLACE_COLUMNS) and the
-    name of the source's own system. A place to which no source area maps gets a row with crosswalk_loss. Where only a
-    larger area has a figure, the reason is coarser_only. Where a nation has no row in any stored slice and others have,
-    it is nation_not_covered.
+    name of the source's own system. A place to which no source area maps gets a row with membership_not_loaded. Where
+    only a larger area has a figure, the reason is coarser_only. Where a nation has no row in any stored slice and
+    others have, it is nation_not_covered.
     """
     return _mark_coarser_only(_mark_uncovered_nations(_add_missing_rows(placed, system, own), system), total, system)
 
@@ -104,6 +105,40 @@ def _mark_coarser_only(placed: pl.DataFrame, total: pl.DataFrame, system: pl.Dat
     ).drop("larger", "larger_value", "size")
 
 
+def mark_longer_periods(placed: pl.DataFrame) -> pl.DataFrame:
+    """Give places without a row the reason `coarser_period` where a longer period with the same days has a figure.
+
+    A publisher may give one place by quarter or by year and the others by month.
+    """
+    slices = placed.select(SLICE_KEY).unique()
+    pairs = slices.join(slices, on="measure", suffix="_longer").filter(
+        pl.col("period_start_longer") <= pl.col("period_start"), pl.col("period_end_longer") >= pl.col("period_end"),
+        (pl.col("period_start_longer") < pl.col("period_start")) | (pl.col("period_end_longer") > pl.col("period_end")),
+    )  # fmt: skip
+    if pairs.is_empty():
+        return placed
+    longer = placed.filter(pl.col("value").is_not_null()).select(
+        "measure", "to_code", pl.col("period_start").alias("period_start_longer"),
+        pl.col("period_end").alias("period_end_longer"), pl.col("value").alias("longer_value"),
+    ).join(pairs, on=["measure", "period_start_longer", "period_end_longer"])  # fmt: skip
+    shortest = longer.sort(pl.col("period_end_longer") - pl.col("period_start_longer")).unique(
+        [*SLICE_KEY, "to_code"], keep="first", maintain_order=True
+    )
+    spans = shortest.select("period_start_longer", "period_end_longer").unique()
+    texts = spans.with_columns(pl.Series("span", [format_period(*span) for span in spans.iter_rows()], pl.String))
+    named = shortest.join(texts, on=["period_start_longer", "period_end_longer"])
+    wide = placed.join(
+        named.select(*SLICE_KEY, "to_code", "span", "longer_value"), on=[*SLICE_KEY, "to_code"], how="left",
+        maintain_order="left",
+    )  # fmt: skip
+    is_longer = pl.col("span").is_not_null() & (pl.col("reason") == NO_ROW_REASON)
+    evidence = pl.format("published for {} ({}), for a longer period", "span", format_figure_column("longer_value"))
+    return wide.with_columns(
+        pl.when(is_longer).then(pl.lit("coarser_period")).otherwise("reason").alias("reason"),
+        pl.when(is_longer).then(evidence).otherwise("evidence").alias("evidence"),
+    ).drop("span", "longer_value")
+
+
 def mark_places_outside_extracts(placed: pl.DataFrame, extracts: Collection[str]) -> pl.DataFrame:
     """Give places without a row in an extract the reason `not_loaded`; `extracts` are names of files."""
     is_outside = (pl.col("reason") == NO_ROW_REASON) & pl.col("file").is_in(list(extracts))
@@ -122,6 +157,21 @@ def mark_absent_rows(placed: pl.DataFrame, reason: str) -> pl.DataFrame:
         pl.when(is_absent).then(pl.lit(reason)).otherwise("reason").alias("reason"),
         pl.when(is_absent).then(evidence).otherwise("evidence").alias("evidence"),
     )
+
+
+def mark_places_outside(placed: pl.DataFrame) -> pl.DataFrame:
+    """Give places without a row in any slice `outside_source`, for a source with the places seen in its files."""
+    slices = placed.select(SLICE_KEY).n_unique()
+    rowless = (pl.col("reason") == NO_ROW_REASON).fill_null(False)
+    seen = placed.group_by("to_code").agg(rowless.all().alias("is_outside"))
+    is_outside = pl.col("is_outside")
+    return placed.join(seen, on="to_code", how="left", maintain_order="left").with_columns(
+        pl.when(is_outside).then(pl.lit("outside_source")).otherwise("reason").alias("reason"),
+        pl.when(is_outside)
+        .then(pl.lit(f"no row in any of {slices} stored periods; the places of the source are those in its files"))
+        .otherwise("evidence")
+        .alias("evidence"),
+    ).drop("is_outside")  # fmt: skip
 
 
 REVIEWED_CAVEATS = ["flagged", "corrected"]

@@ -26,6 +26,7 @@ from .load import load_place_data as load_place_data
 from .load import load_postcode_tables as load_postcode_tables
 from .names import NO_SIMILAR_NAME as NO_SIMILAR_NAME
 from .names import build_name_table as build_name_table
+from .names import find_code as find_code
 from .names import fold_name as fold_name
 from .names import split_combined_label as split_combined_label
 from .names import suggest_codes as suggest_codes

@@ -91,6 +91,17 @@ def build_name_table(places: pl.DataFrame, reviewed: dict[str, str]) -> dict[str
     return plain | {fold_name(label): code for label, code in reviewed.items()}
 
 
+def find_code(label: str, names: dict[str, str]) -> str | None:
+    """Return the code of the place that a label names: by its name, or by two names such as `Caerffili / Caerphilly`.
+
+    `names` is a table of names (build_name_table). Both names must be of one place.
+    """
+    if code := names.get(fold_name(label)):
+        return code
+    codes = {names.get(fold_name(part)) for part in label.split(" / ")}
+    return codes.pop() if len(codes) == 1 else None
+
+
 _BETWEEN_NAMES = re.compile(r"\s*(?:\band\b|[&/+,;])\s*", re.IGNORECASE)
 
 
@@ -100,7 +111,7 @@ def split_combined_label(label: str, names: dict[str, str]) -> tuple[str, ...]:
     `names` is a table of names (build_name_table). A label that is a name itself, such as `Brighton and Hove`, names
     one place. Every part of the label must be a name; of several divisions, the one with the fewest parts is used.
     """
-    if fold_name(label) in names:
+    if find_code(label, names):
         return ()
     breaks = [(match.start(), match.end()) for match in _BETWEEN_NAMES.finditer(label)]
     starts, ends = [0, *(end for _, end in breaks)], [*(start for start, _ in breaks), len(label)]

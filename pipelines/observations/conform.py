@@ -32,6 +32,7 @@ from pipelines.geography import (
     KnownCodes,
     describe_unknown_code,
     describe_use,
+    find_code,
     fold_name,
     split_combined_label,
     summarise_known_codes,
@@ -183,8 +184,8 @@ def _combine_labelled_places(cells: pl.DataFrame, source: Source, codes: Codes) 
     )  # fmt: skip
 
 
-_ALIKE = 0.7
-"""Least similarity of two spellings of one name, 0 to 1."""
+_ALIKE = 0.95
+"""Least similarity of the letters and digits of two spellings of one name, 0 to 1: `St Johns` and `St John's`."""
 
 
 def _fault_contradicting_labels(cells: pl.DataFrame, source: Source, codes: Codes) -> pl.DataFrame:
@@ -193,12 +194,12 @@ def _fault_contradicting_labels(cells: pl.DataFrame, source: Source, codes: Code
         return cells
     key = ["place_code", "place_label"]
     pairs = cells.filter(pl.col("fault").is_null()).select(key).drop_nulls().unique(maintain_order=True).rows()
-    others = {pair: other for pair in pairs if (other := codes.names.get(fold_name(pair[1]))) not in (None, pair[0])}
+    others = {pair: other for pair in pairs if (other := _find_other_place(pair[0], pair[1], codes)) is not None}
     own = codes.own_names({code for code, _ in others})
     wrong = {
         (code, label): f"{code}: {label} is the name of {other}"
         for (code, label), other in others.items()
-        if own[code] and not any(_are_alike(fold_name(label), name) for name in own[code])
+        if own[code] and not any(_are_alike(part, name) for part in _fold_parts(label) for name in own[code])
     }
     if not wrong:
         return cells
@@ -208,8 +209,19 @@ def _fault_contradicting_labels(cells: pl.DataFrame, source: Source, codes: Code
     return set_fault(cells, pair.is_in(list(texts)), "label_contradicts_code", evidence)
 
 
+def _find_other_place(code: str, label: str, codes: Codes) -> str | None:
+    """Return the one place that a label names, in one language or two, if the code is of another."""
+    named = {other for part in _fold_parts(label) if (other := codes.names.get(part))}
+    return named.pop() if len(named) == 1 and code not in named else None
+
+
+def _fold_parts(label: str) -> list[str]:
+    return [fold_name(label), *(fold_name(part) for part in label.split(" / "))]
+
+
 def _are_alike(one: str, other: str) -> bool:
-    return SequenceMatcher(None, one, other).ratio() >= _ALIKE
+    letters, others = ("".join(filter(str.isalnum, name)) for name in (one, other))
+    return SequenceMatcher(None, letters, others).ratio() >= _ALIKE
 
 
 def _match_code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple[str | None, str | None, str | None]:
@@ -222,7 +234,7 @@ def _match_code(text: str, source: Source, codes: Codes, by_code: bool) -> tuple
         return source.totals[text], "total", f"{text}: the publisher's total"
     if text in source.unallocated:
         return None, "unallocated", f"{text}: the publisher's row for figures without a place"
-    code = text if by_code else codes.names.get(fold_name(text))
+    code = text if by_code else find_code(text, codes.names)
     if code in codes.system:
         return code, None, None
     if code and is_pseudo_code(code):

@@ -13,7 +13,6 @@ needs:
     max_age: 3 years
   town_centre_footfall:
     max_age: 2 years
-    place_codes: [E08000035] # the cameras of Leeds
     essential: false
   business_rates_publication_score:
     max_age: 3 years

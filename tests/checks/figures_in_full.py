@@ -9,12 +9,13 @@ import polars as pl
 
 from checks.confirmation import LEAST_LATER_PERIODS, LargerAreas
 from checks.expected import LEAST_FACTOR, NEAR_ZERO, spreads_away
-from checks.flags import FIGURE_KEY, keep_first_flags
+from checks.flags import FIGURE_KEY, build_flags, keep_first_flags
 from checks.plausible import find_implausible_figures, find_near_zero_leaks, find_partial_returns, find_suspected_zeros
 from checks.published_together import flag_identical_series, flag_shared_labels
 from checks.repeats import find_repeated_values, find_undeclared_rounding
 from checks.units import find_changed_periods, find_changes_between_releases, find_unit_changes
 from pipelines.core.slices import SLICE_KEY, newest_slices, sum_by_total
+from pipelines.core.text import format_figure_column
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
 SERIES, PERIOD = ["measure", "place_code"], ["measure", "period_start"]
@@ -150,6 +151,28 @@ def drop_confirmed_in_full(
     return low.join(pl.concat(confirmed), on=FIGURE_KEY, how="anti")
 
 
+def flag_after_low(fitted: pl.DataFrame, low: pl.DataFrame, counts: list[str]) -> pl.DataFrame:
+    """Flag counts after a low figure that are far below what the figures before it predict (checks.unrecovered)."""
+    is_low = pl.struct(FIGURE_KEY).is_in(low.select(pl.struct(FIGURE_KEY).alias("key"))["key"].implode())
+    marked = fitted.with_columns(is_low.shift(1).over(SERIES).alias("after"), pl.col("old").shift(1).over(SERIES))
+    compared = marked.with_columns((pl.col("rest") - pl.col("old")).alias("gap")).filter(
+        "after", pl.col("measure").is_in(counts), pl.col("gap") < -log(LEAST_FACTOR),
+        *(spreads_away(spread, "gap") < -3.0 for spread in ("own_spread", "peer_spread")),
+    )  # fmt: skip
+    expected = (pl.col("level") + pl.col("movement") + pl.col("old")).exp()
+    named = compared.with_columns(
+        expected.alias("expected"), pl.lit("the periods before a short return").alias("compared_with"),
+        spreads_away("own_spread", "gap").round(1).alias("own_history"), (pl.col("peers") - 1).alias("others"),
+        spreads_away("peer_spread", "gap").round(1).alias("peers"),
+    )  # fmt: skip
+    evidence = pl.format(
+        "{}, {} % of the {} expected from the periods before a short return, and the movement of {} peers",
+        format_figure_column("value"), (100 * pl.col("value") / pl.col("expected")).round(1),
+        format_figure_column("expected"), "others",
+    )  # fmt: skip
+    return build_flags("implausible", named.with_columns(evidence.alias("evidence")))
+
+
 def flag_in_full(
     observation: pl.DataFrame, measures: dict[str, Measure], larger: LargerAreas | None = None
 ) -> pl.DataFrame:
@@ -165,11 +188,13 @@ def flag_in_full(
     ])  # fmt: skip
     if larger:
         low = drop_confirmed_in_full(low, observation, larger, measures)
+    after_low = flag_after_low(fitted, low, counts)
     repeats = find_repeated_values(add_repeats(fitted))
     level = keep_first_flags([
         flag_shared_labels(add_telling(fitted)), flag_identical_series(fitted),
         find_unit_changes(fitted, list_periods(fitted)),
-        find_changes_between_releases(newest_slices(older), current), low, find_implausible_figures(fitted),
+        find_changes_between_releases(newest_slices(older), current), low, after_low,
+        find_implausible_figures(fitted),
     ]).join(repeats, on=FIGURE_KEY, how="anti")  # fmt: skip
     rounding = find_undeclared_rounding(fitted).join(level, on=FIGURE_KEY, how="anti")
     plain = [name for name, measure in measures.items() if not measure.rounding]

@@ -108,7 +108,12 @@ def test_level_of_two_months_is_not_confirmed() -> None:
 
 def test_level_that_ends_is_not_confirmed() -> None:
     ended = at(ONE, range(10, 13), lambda value: round(value / 2))
-    assert withheld_months(series(ended), {"figure": COUNT}) == {10, 11}
+    figures = series(ended)
+    assert withheld_months(figures, {"figure": COUNT}) == {10, 11}
+    after = flag_figures(figures, {"figure": COUNT}).filter(~pl.col("withheld"))
+    assert after.select("period_start", "reason", "compared_with").rows() == [
+        (MONTHS[12], "implausible", "the periods before a short return")
+    ]
 
 
 def test_half_a_return_before_missing_returns_is_not_a_level() -> None:

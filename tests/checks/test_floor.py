@@ -118,3 +118,46 @@ def test_release_without_odd_figures_has_no_fault() -> None:
     measures = {"events": measure_of("count"), "people": measure_of(), "rate": measure_of("rate")}
     cells = release_of(events=[1.0, None], people=[10.0, 20.0], rate=[10.0, None])
     assert find_impossible_figures(cells, source_of(measures=measures)).is_empty()
+
+
+def fractions_of(values: dict[int, list[float]]) -> set[tuple[str, int]]:
+    """Return the places and years flagged in a percentage: the values of each year are of places E0, E1 and so on."""
+    rows = [
+        ("m", value, f"{value:.6g}", f"E{place}", date(year, 1, 1), date(year, 12, 31))
+        for year, of_year in values.items()
+        for place, value in enumerate(of_year)
+    ]
+    schema = {"measure": pl.String, "value": pl.Float64, "text": pl.String, "place_code": pl.String,
+              "period_start": pl.Date, "period_end": pl.Date}  # fmt: skip
+    cells = pl.DataFrame(rows, schema=schema, orient="row")
+    source = source_of(measures={"m": measure_of("rate", unit="%"), "people": measure_of()})
+    faults = find_impossible_figures(cells, source)
+    assert set(faults["fault"]) <= {"unit_change"}
+    return {(rows[cell][3], rows[cell][4].year) for cell in faults["_cell"]}
+
+
+PERCENTAGES = [12.0 + place / 2 for place in range(20)]
+
+
+def test_fraction_among_percentages_without_signs_is_another_unit() -> None:
+    assert fractions_of({2023: [*PERCENTAGES, 0.135], 2024: [*PERCENTAGES, 13.1]}) == {("E20", 2023)}
+
+
+def test_several_fractions_of_one_period_are_all_found() -> None:
+    mixed = [value / 100 if place < 9 else value for place, value in enumerate(PERCENTAGES)]
+    assert fractions_of({2023: mixed}) == {(f"E{place}", 2023) for place in range(9)}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {2023: [*PERCENTAGES, 0.135], 2024: [*PERCENTAGES, 0.2], 2022: [*PERCENTAGES, 0.1]},  # a place that is low
+        {2023: [*PERCENTAGES, 2.4]},  # low, and no fraction
+        {2023: [*PERCENTAGES, 0.01]},  # a hundred times more would be far out too
+        {2023: [*(0.3 + place / 4 for place in range(20)), 0.2]},  # a measure with small percentages
+        {2023: [*PERCENTAGES[:9], 0.135]},  # too few others
+        {2023: [value / 100 for value in PERCENTAGES]},  # nothing else to compare with
+    ],
+)
+def test_low_percentage_that_is_no_fraction_stays(values: dict[int, list[float]]) -> None:
+    assert fractions_of(values) == set()

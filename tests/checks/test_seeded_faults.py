@@ -11,9 +11,11 @@ import polars as pl
 import pytest
 
 from benchmarks.detection import Score, complete_series, run_toolkit, score_reasons, sum_scores
+from benchmarks.floor_faults import FloorTrial, run_floor_trial
 from benchmarks.seeding import CELL_FAULTS, PERIOD_FAULTS, Row, Series, seed_faults
 from checks.figures import flag_figures
 from pipelines.declarations.project import Project
+from pipelines.geography import load_geography
 from pipelines.observations.access import scan_observations
 
 PRECISION, RECALL, OVERALL = 0.99, 0.95, 0.99
@@ -83,3 +85,22 @@ def test_place_has_at_most_one_kind_of_seeded_fault(starter: Project) -> None:
     }
     own = {spot[0] for spot, reason in faults.due.items() if spot[1] not in spans}
     assert series.rows["code"].n_unique() - len(own) > series.rows["code"].n_unique() / 4
+
+
+FLOOR_SERIES = (("ons_residents_all_ages", "residents_all_ages_by_year", "stock", "people"),
+                ("ons_business_demography", "business_birth_rate", "rate", "%"))  # fmt: skip
+"""Sources of the starter edition on which no threshold was chosen, with a measure, its kind and its unit."""
+
+
+@pytest.mark.parametrize(("name", "measure", "kind", "unit"), FLOOR_SERIES)
+def test_faults_that_need_no_declaration_are_found(
+    starter: Project, name: str, measure: str, kind: str, unit: str
+) -> None:
+    observed = scan_observations(starter, name).filter(pl.col("measure") == measure).collect()
+    places = load_geography(starter, "lad_2023").places.select("place_code", pl.col("place_name").alias("place_label"))
+    figures = observed.filter(pl.col("period_start").dt.year() >= 2012).drop("place_label").with_columns(
+        pl.lit("figure").alias("measure"), pl.col("place_code").cast(pl.String)
+    ).join(places, on="place_code")  # fmt: skip
+    scores = run_floor_trial(FloorTrial(name, figures, kind, unit), seeds=(1,)).scores
+    assert [score for score in scores if score.precision < RECALL or score.recall < RECALL] == []
+    assert len(scores) == (6 if kind == "stock" else 7) and all(score.due >= 20 for score in scores)

@@ -328,8 +328,16 @@ def test_every_gap_reason_is_produced_by_some_test() -> None:
     elsewhere = {"unmatched_place", "unallocated", "input_missing", "split", "unexplained"}
     # Codes that the register does not have, or not in that period, are tested in test_public_cases.
     elsewhere |= {"newer_than_register", "label_contradicts_code", "not_existing"}
-    # These reasons are tested in test_corrections, and those of apportioned figures in test_sharing.
-    elsewhere |= {"dropped", "correction_expired", "coarser_only", "low_reach", "crosswalk_loss", "too_uncertain"}
+    # These reasons are tested in test_corrections and test_refine, and those of apportioned figures in test_sharing.
+    elsewhere |= {
+        "dropped",
+        "correction_expired",
+        "coarser_only",
+        "low_reach",
+        "membership_not_loaded",
+        "outside_source",
+        "too_uncertain",
+    }
     elsewhere |= {"incomplete_aggregate"}
     # Plausibility flags are tested in test_flags and test_agreement.
     elsewhere |= {"unit_change", "suspected_zero", "near_zero_leak", "partial_return", "repeated_value"}

@@ -138,19 +138,30 @@ def earlier_version(**reasons: str | None) -> Ledger:
 
 
 def test_reason_of_an_earlier_version_is_replaced_and_no_gap_changes(tmp_path: Path) -> None:
-    before = earlier_version(a="period_mismatch", b="discontinued", c="fetch_failed", d="late", e="late")
+    before = earlier_version(
+        a="period_mismatch",
+        b="discontinued",
+        c="fetch_failed",
+        d="late",
+        e="late",
+        f="crosswalk_loss",
+        g="not_returned",
+    )
     write_ledger(tmp_path, "p", before, "k")
     read = read_ledger(tmp_path, "p")
     assert read.has_old_reasons
-    now = cells(a="before_series", b="after_series", c="not_loaded", d="late", e="suppressed")
+    now = cells(
+        a="before_series", b="after_series", c="not_loaded", d="late", e="suppressed", f="membership_not_loaded",
+        g="outside_source",
+    )  # fmt: skip
     after = add_build(read, now, DAY[1], "new")
     gaps = ledger_by_place(after)
     assert summarise_changes(after).select("what", "reason", "cells").rows() == [("changed", "suppressed", 1)]
-    assert [gaps[place]["reason"] for place in "abcde"] == [
-        "before_series", "after_series", "not_loaded", "late", "suppressed",
+    assert [gaps[place]["reason"] for place in "abcdefg"] == [
+        "before_series", "after_series", "not_loaded", "late", "suppressed", "membership_not_loaded", "outside_source",
     ]  # fmt: skip
-    assert {gaps[place]["first_seen"] for place in "abcde"} == {DAY[0]}
-    assert [gaps[place]["previous_reason"] for place in "abcde"] == [None, None, None, None, "late"]
+    assert {gaps[place]["first_seen"] for place in "abcdefg"} == {DAY[0]}
+    assert [gaps[place]["previous_reason"] for place in "abcdefg"] == [None, None, None, None, "late", None, None]
     write_ledger(tmp_path, "p", after, "k")
     assert not read_ledger(tmp_path, "p").has_old_reasons
 

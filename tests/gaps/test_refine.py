@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from pipelines.app import steps
 from pipelines.gaps import answer as answering
@@ -60,10 +61,28 @@ def test_place_without_a_source_area_has_crosswalk_loss(tmp_path: Path) -> None:
     project = project_of(Case(None, MERTON, lines, source="period_kind: year\ngeography: lad_2014\n"), tmp_path)
     steps.prepare_store(project)
     cells = answering.answer_problem(project, "a_problem").filter(pl.col("place_code").str.starts_with("N"))
-    assert set(cells["reason"]) <= {"crosswalk_loss", "nation_not_covered"}
+    assert set(cells["reason"]) <= {"membership_not_loaded", "nation_not_covered"}
     assert cells.height == 11
 
 
 def test_places_with_a_row_do_not_change(tmp_path: Path) -> None:
     assert refined_reason(EVERYONE[0], with_peers(f"{EVERYONE[0]},x,2023,z"), tmp_path)[0] == "not_applicable"
     assert refined_reason(LEEDS, with_peers(f"{LEEDS},x,2023,c"), tmp_path / "hidden")[0] == "suppressed"
+
+
+def test_row_of_a_longer_period_explains_its_months(tmp_path: Path) -> None:
+    source = "period_kind: [year, span]\ngeography: lad_2023\n"
+    lines = [line for line in with_peers(f"{LEEDS},Leeds,2022 to 2024,90") if not line.startswith(f"{LEEDS},x")]
+    evidence = "published for January 2022 to December 2024 (90), for a longer period"
+    assert refined_reason(LEEDS, lines, tmp_path / "longer", source) == ("coarser_period", evidence)
+    absent = [line for line in lines if not line.startswith(LEEDS)]
+    assert refined_reason(LEEDS, absent, tmp_path / "absent", source)[0] == "not_returned"
+
+
+@pytest.mark.parametrize(("expected", "reason"), [("seen", "outside_source"), ("every", "not_returned")])
+def test_place_that_no_file_has_is_outside_a_source_of_seen_places(tmp_path: Path, expected: str, reason: str) -> None:
+    source = f"{SOURCE}returns: {{providers: councils, expected: {expected}}}\n"
+    lines = [line for year in (2022, 2023) for line in with_peers(year=year) if not line.startswith(LEEDS)]
+    assert refined_reason(LEEDS, lines, tmp_path / "never", source)[0] == reason
+    once = [*lines, f"{LEEDS},Leeds,2022,4"]
+    assert refined_reason(LEEDS, once, tmp_path / "once", source)[0] == "not_returned"

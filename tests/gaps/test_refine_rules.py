@@ -89,7 +89,7 @@ def test_places_that_have_a_row_stay_as_they_are() -> None:
 
 def test_place_without_a_source_area_gets_a_row_in_each_slice() -> None:
     actual = wider([item for item in EVERYONE if item["to_code"] != C])
-    lost = {**none(C, "crosswalk_loss"), "evidence": "no area of lad_2019 maps to this place"}
+    lost = {**none(C, "membership_not_loaded"), "evidence": "no area of lad_2019 maps to this place"}
     assert_frame_equal(
         actual, table_from_records([*(item for item in EVERYONE if item["to_code"] != C), lost], MAPPED_FIGURE)
     )
@@ -105,7 +105,7 @@ def test_each_slice_is_completed_and_none_is_invented() -> None:
 LEFT_OUT = "no place in Wales has a row in any of the {} stored periods; other nations have rows"
 
 
-@pytest.mark.parametrize("reason", ["not_returned", "crosswalk_loss"])
+@pytest.mark.parametrize("reason", ["not_returned", "membership_not_loaded"])
 def test_nation_without_a_row_in_any_period_is_not_covered(reason: str) -> None:
     for order in (1, -1):
         actual = reasons_by_code(everyone(none(F, reason), none(G))[::order])
@@ -145,7 +145,7 @@ GIVEN = "published for The {} as a whole (77), but for none of its {} places"
 
 
 def test_county_figure_is_named_in_the_gap_of_each_district() -> None:
-    actual = reasons_by_code(everyone(none(A), none(B, "crosswalk_loss")), [total("E10000001")])
+    actual = reasons_by_code(everyone(none(A), none(B, "membership_not_loaded")), [total("E10000001")])
     assert actual[A] == actual[B] == ("coarser_only", GIVEN.format("E10000001", 2))
     assert actual[C] == (None, None)
 

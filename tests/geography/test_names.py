@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipelines.geography.names import (
     build_name_table,
+    find_code,
     fold_name,
     split_combined_label,
     suggest_places,
@@ -97,3 +98,20 @@ def test_label_of_several_places_is_split_into_names_only(label: str, codes: tup
 def test_name_of_an_organisation_is_written_as_in_a_sentence(listed: str, written: str) -> None:
     assert write_organisation_name(listed) == written
     assert fold_name(listed) == fold_name(written)
+
+
+@pytest.mark.parametrize(
+    ("label", "code"),
+    [
+        ("Caerphilly", "P"),
+        ("Caerphilly / Caerffili", "P"),
+        ("Caerffili / Caerphilly", "P"),
+        ("Caerphilly / Cardiff", None),
+        ("Caerphilly / elsewhere", None),
+        ("elsewhere / nowhere", None),
+    ],
+)
+def test_label_in_two_languages_names_one_place(label: str, code: str | None) -> None:
+    names = {"caerphilly": "P", "caerffili": "P", "cardiff": "C"}
+    assert find_code(label, names) == code
+    assert split_combined_label(label, names) == (("P", "C") if label == "Caerphilly / Cardiff" else ())
