@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import product
 from typing import Any, get_args
 
 import polars as pl
@@ -91,8 +92,7 @@ def test_both_runners_give_one_verdict_on_any_table(choices: list[dict[str, Any]
     assert judge_with_expectations(cells, RULES) == judge_cells(cells, RULES)
 
 
-@pytest.mark.parametrize("share", [0.94, 0.95, 0.96, 1.0])
-@pytest.mark.parametrize("change", BREAKS[3:], ids=str)
+@pytest.mark.parametrize(("change", "share"), [({}, 1.0), *product(BREAKS[3:], (0.94, 0.95, 0.96))], ids=str)
 def test_both_runners_state_the_same_evidence_on_broken_tables(change: dict[str, Any], share: float) -> None:
     cells = broken_table([{} if number < 100 * share else change for number in range(100)])
     tables = [judge_releases(SOURCE, [cells], runner) for runner in (judge_cells, judge_with_expectations)]

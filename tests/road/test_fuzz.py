@@ -1,4 +1,4 @@
-"""Damaged files of every format, a few hundred of the 10,000 in `benchmarks/fuzz.py`, and random bytes."""
+"""Damaged files of every format, some of the 10,000 in `benchmarks/fuzz.py`, and random bytes."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from benchmarks.mutations import CODES, Sample, make_samples, read_damaged, read_result
 from pipelines.readers.read import read_sheet
 
-FILES = 400
+FILES = 4 * settings.default.max_examples  # type: ignore[union-attr]
 SOUND = make_samples()
 
 

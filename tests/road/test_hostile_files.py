@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import OBSERVATION_STATUSES
@@ -26,7 +27,8 @@ from pipelines.readers.read import read_sheet
 from pipelines.readers.tidy import tidy_sheet
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TIMES = 150
+TIMES = 2 * settings.default.max_examples  # type: ignore[union-attr]
+"""Number of files with each kind of damage; `make test-deep` damages twenty times as many."""
 INSERTED = (b"\xff\xfe", b'"', b",", b"\n", b"\r", b"NaN", b"inf", b"-1e400", b"<script>", b"=cmd()", "é".encode(),
             b"\x00", b"9" * 400, b"1e308", b"x" * 50_000)  # fmt: skip
 
