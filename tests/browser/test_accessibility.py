@@ -55,7 +55,7 @@ def test_map_has_a_summary_and_a_table_that_the_keyboard_reaches(open_page: Open
     named = drawn.get_attribute("aria-labelledby")
     assert named
     said = " ".join(page.locator(f"#{part}").text_content() or "" for part in named.split())
-    assert "highest figures in Birmingham" in said and "Places by class" in said
+    assert "Highest figures in Birmingham" in said and "Places by class" in said
     link = page.get_by_role("link", name="Table of this map (CSV)")
     link.focus()
     assert link.evaluate("e => e === document.activeElement")
