@@ -19,6 +19,9 @@ ACCESS_WORDS = {
 _CODE = re.compile(r"(`[^`]+`)")
 _IDENTIFIER = re.compile(r"(?<![\w./-])(?:[a-z][a-z0-9]*(?:_[a-z0-9]+)+|[A-Z]\d{8})(?![\w/-]|\.\w)")
 """The name of a source, measure or reason, or the code of a place; not within an address or the name of a file."""
+_LONG_NUMBER = re.compile(r"(?<![\w,./:#-])(?:\d{5,}(?:\.\d+)?|\d+\.\d{5,})(?![\w/:-]|[.,]\w)")
+"""A number of five or more digits before or after the point, and no part of a code, an address or a day."""
+MOST_DECIMALS = 4
 
 
 def find_words(sources: Mapping[str, Source], measures: Mapping[str, Measure], names: Mapping[str, str]) -> FindWords:
@@ -33,12 +36,21 @@ def find_words(sources: Mapping[str, Source], measures: Mapping[str, Measure], n
 
 
 def write_words(text: str, find: FindWords) -> str:
-    """Replace the identifiers in a text by their words, except between backticks; unknown ones stay."""
-    parts = _CODE.split(text)
-    return "".join(
-        part if n % 2 else _IDENTIFIER.sub(lambda match: find(match[0]) or match[0], part)
-        for n, part in enumerate(parts)
-    )
+    """Replace the identifiers in a text by their words, and format its long numbers, except between backticks.
+
+    Unknown identifiers stay.
+    """
+
+    def write_part(part: str) -> str:
+        return _LONG_NUMBER.sub(_write_number, _IDENTIFIER.sub(lambda match: find(match[0]) or match[0], part))
+
+    return "".join(part if n % 2 else write_part(part) for n, part in enumerate(_CODE.split(text)))
+
+
+def _write_number(match: re.Match[str]) -> str:
+    """Write a number with separators of thousands, and with at most four decimals."""
+    decimals = min(len(match[0].partition(".")[2]), MOST_DECIMALS)
+    return f"{float(match[0]):,.{decimals}f}"
 
 
 def link_names(names: Iterable[str], codes: Mapping[str, str]) -> Markup:

@@ -18,6 +18,9 @@ FIND = find_words(CATALOGUE.sources, CATALOGUE.measures, {"E09000024": "Merton"}
     ("has none (needs_parts)", "has none (cannot be recomputed for the merged area)"),
     ("proxy claimant_rate; no_such_name", f"proxy “{CATALOGUE.measures['claimant_rate'].title}”; no_such_name"),
     ("run `commonground refresh ons_vacancies`", "run `commonground refresh ons_vacancies`"),
+    ("27208.2 and 257408, not 2,500.5 nor 1234", "27,208.2 and 257,408, not 2,500.5 nor 1234"),
+    ("drop of 28.907828239887362", "drop of 28.9078"),
+    ("sha 12345abc, E14001172, 2020/12345", "sha 12345abc, E14001172, 2020/12345"),
     ("in sources/ons_vacancies.yaml and ons_vacancies.csv", "in sources/ons_vacancies.yaml and ons_vacancies.csv"),
 ])  # fmt: skip
 def test_identifiers_are_replaced_by_words(text: str, expected: str) -> None:
