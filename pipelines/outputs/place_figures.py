@@ -20,6 +20,8 @@ from pipelines.outputs.trend_chart import Role, TrendSeries, has_trend
 
 _RANK_COLUMNS = ("rank", "rank_lower_bound", "rank_upper_bound", "similar_places", "places", "noise", "no_interval")
 """Columns of `ranks` with the rank of a place and its uncertainty."""
+YES_OR_NO = "yes or no"
+"""Unit of a measure that is 1 or 0, as its title states: a page shows the figure alone."""
 MAX_NUMBERS = 4
 """Most figures in the first lines of a page."""
 _DERIVATIONS = {
@@ -78,7 +80,8 @@ def figure_row(row: dict[str, Any], catalogue: Catalogue, context: PlaceContext)
     if row["proxy_measure"]:
         caveats.append(f"proxy measure: {catalogue.measures[row['proxy_measure']].title}")
     return {
-        "measure": row["measure"], "title": measure.title, "unit": measure.unit, "problem": row["problem"],
+        "measure": row["measure"], "title": measure.title, "problem": row["problem"],
+        "unit": "" if measure.unit == YES_OR_NO else measure.unit,
         "kind": measure.kind, "value": row["value"], 
         "is_doubted": bool(row["proxy_measure"] or DOUBTS.intersection(codes)),
         "text": format_figure(row["value"], measure), "starts": row["reference_start"], "ends": row["reference_end"],

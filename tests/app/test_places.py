@@ -48,7 +48,7 @@ def test_place_outside_the_register_is_described_by_small_areas(project: Project
 
 def test_trust_shows_the_distribution_of_its_patients(project: Project) -> None:
     lines = list_lines(project, "RVR")
-    assert lines[0].startswith("place: RVR Epsom And St Helier University Hospitals NHS Trust (trust)")
+    assert lines[0].startswith("place: RVR Epsom and St Helier University Hospitals NHS Trust (trust)")
     (line,) = [line for line in lines if line.startswith("shares")]
     assert (
         line.startswith("shares: in lad_2019: E09000029 Sutton 37.6%") and "where those admitted in 2019 went" in line

@@ -70,5 +70,6 @@ def test_parquet_files_have_the_types_and_keys_that_power_bi_relies_on(outputs: 
             described = duckdb.sql(f"describe select * from read_parquet('{path}')").fetchall()
             types = {column[1] for column in described}
             assert types <= {"VARCHAR", "BIGINT", "INTEGER", "UINTEGER", "DOUBLE", "BOOLEAN", "DATE"}, types
-            rows = duckdb.sql(f"select count(*), count(distinct ({key})) from read_parquet('{path}')").fetchone()
-            assert rows and rows[0] == rows[1] > 0
+            question = f"select count(*), count(distinct ({key})) from read_parquet('{path}')"
+            ((rows, keys_found),) = duckdb.sql(question).fetchall()
+            assert rows == keys_found > 0
