@@ -63,7 +63,7 @@ def test_crosswalk_of_border_boards_lists_practices_and_the_unknown(
     assert [line.partition(":")[0] for line in lines if line != UNKNOWN_CROSSINGS] == districts
     assert (UNKNOWN_CROSSINGS in lines) == bool(districts)
     assert (
-        not districts or f"{WYE_VALLEY} WYE VALLEY PRACTICE (Aneurin Bevan University Health Board, Wales)" in lines[1]
+        not districts or f"{WYE_VALLEY} Wye Valley Practice (Aneurin Bevan University Health Board, Wales)" in lines[1]
     )
 
 
