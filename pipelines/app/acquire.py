@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from pipelines.declarations.project import Project
 from pipelines.declarations.source_parts import BundledRelease
 from pipelines.fetch import Outcome, add_file, refresh_all, safe_file_name, validate_file
 from pipelines.geography import validate_geography_release
-from pipelines.observations import inspect_file, refusal_message
+from pipelines.observations import copied_file_inspector, inspect_file, refusal_message
 
 
 class Addition(NamedTuple):
@@ -162,11 +163,13 @@ def refresh_sources(project: Project, sources: Sequence[str], console: Console) 
             bar.update(task, description=f"{source}: {size / 1e6:.1f}{proportion} MB")
 
         with lock_store(project.home):
+            prepare_store(project)  # bundled releases are among those with which a file is compared
             outcomes = refresh_all(
                 project.home,
                 sources_to_fetch,
                 today=now.date(),
                 now=now.isoformat(timespec="seconds"),
+                inspector=partial(copied_file_inspector, project),
                 on_done=advance_bar,
                 on_bytes=show_progress,
             )

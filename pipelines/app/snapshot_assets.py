@@ -11,11 +11,13 @@ from typing import Any
 import dagster as dg
 
 from pipelines.app.project_resource import ProjectParam
+from pipelines.app.steps import prepare_store
 from pipelines.core.clock import current_time
 from pipelines.core.store import lock_store
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
 from pipelines.fetch import Outcome, refresh_source
+from pipelines.observations import copied_file_inspector
 
 RETRIES = dg.RetryPolicy(max_retries=3, delay=60, backoff=dg.Backoff.EXPONENTIAL)
 """Retries of a fetch after one, three and seven minutes, for faults that may pass."""
@@ -58,11 +60,19 @@ def snapshot_asset(catalogue: Catalogue, name: str, source: Source) -> dg.Assets
     def fetched_snapshot(context: dg.AssetExecutionContext, place: ProjectParam) -> Iterator[dg.MaterializeResult[Any]]:
         project = place.open_project(catalogue)
         with lock_store(project.home):
+            prepare_store(project)  # bundled releases are among those with which a file is compared
             now = current_time()
             outcome = refresh_source(
-                project.home, name, source, today=now.date(), now=now.isoformat(timespec="seconds")
+                project.home,
+                name,
+                source,
+                today=now.date(),
+                now=now.isoformat(timespec="seconds"),
+                inspect=copied_file_inspector(project, name),
             )
         if not outcome.is_success:
+            if outcome.snapshot:  # other files of the same list were stored
+                context.log_event(dg.AssetMaterialization(snapshot_key(name), metadata=_outcome_metadata(outcome)))
             raise dg.Failure(outcome.detail, {"outcome": outcome.result}, allow_retries=outcome.is_temporary)
         if outcome.result == "unchanged":
             context.log_event(

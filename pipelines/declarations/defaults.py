@@ -97,7 +97,9 @@ def apply_defaults(data: Any, lines: LineNumbers, path: Path, shared_defaults: S
     )
     shared_releases = family.pop("releases", None)
     whole = {**publisher, **_default_licence(data), **_default_road(data), **family, **data}
-    whole = {**_default_coverage(whole), **_default_period_kind(whole), **_default_provides(whole), **whole}
+    whole |= {key: _merge_road(family[key], data[key]) for key in MERGED_KEYS if key in family and key in data}
+    for infer in (_default_coverage, _default_period_kind, _default_provides, _default_format):
+        whole = {**infer(whole), **whole}
     if isinstance(data.get("elsewhere"), dict):
         publishers = _parse_entries(shared_defaults.publishers, shared_defaults.folder / PUBLISHERS)
         whole["elsewhere"] = {
@@ -198,14 +200,35 @@ def _family_defaults(data: dict[str, Any], lines: LineNumbers, path: Path, famil
             f"{where}: family: {name!r} is not in {SHARED_FOLDER}/{FAMILIES}; {suggest_names(name, families)}"
         )
     entry = families[name]
-    needs_dataset = any(DATASET_PLACEHOLDER in str(entry.get(key, "")) for key in ("page", "url"))
+    needs_dataset = any(DATASET_PLACEHOLDER in str(entry.get(key, "")) for key in ("page", "url", "fetch"))
     if needs_dataset != bool(dataset):
         expected = f"{{{name}: its name there}}" if needs_dataset else name
         raise DeclarationError(f"{where}: family: found {reference!r}, expected {expected}")
-    return {
-        key: value.replace(DATASET_PLACEHOLDER, dataset) if isinstance(value, str) else value
-        for key, value in entry.items()
-    }
+    return {key: _insert_dataset(value, dataset) for key, value in entry.items()}
+
+
+def _insert_dataset(value: Any, dataset: str) -> Any:
+    """Replace the placeholder by the dataset's name, in a text or in the texts of a mapping."""
+    if isinstance(value, dict):
+        return {key: _insert_dataset(item, dataset) for key, item in value.items()}
+    return value.replace(DATASET_PLACEHOLDER, dataset) if isinstance(value, str) else value
+
+
+def _merge_road(shared: Any, own: Any) -> Any:
+    """Add the keys of a source's `fetch` or `road` to those of its family; a road with its own evidence stands alone.
+
+    Citations are added to the family's. Every other key of the source takes precedence.
+    """
+    if not isinstance(shared, dict) or not isinstance(own, dict) or own.keys() & {"evidence", "unknown"}:
+        return own
+    both = {key: _merge_road(shared[key], own[key]) for key in shared.keys() & own.keys()}
+    if "citation" in both:
+        both["citation"] = [*_list_texts(shared["citation"]), *_list_texts(own["citation"])]
+    return {**shared, **own, **both}
+
+
+def _list_texts(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _default_licence(data: dict[str, Any]) -> dict[str, Any]:
@@ -242,7 +265,24 @@ def _expand_equivalent(nation: str, value: Any, where: str, publishers: SharedEn
 
 def _default_provides(data: dict[str, Any]) -> dict[str, Any]:
     """Return the table that a source provides, inferred from a key that only such a source has."""
+    if _fetches_boundaries(data):
+        return {"provides": "boundary"}
     return {"provides": "areas"} if "nested_in" in data else {"provides": "shares"} if "shares" in data else {}
+
+
+def _default_format(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the format that another key shows: a workbook has sheets, and services send JSON."""
+    if "sheet" in data:
+        return {"format": "excel"}
+    if "/JSON-stat/" in str(data.get("url")):
+        return {"format": "jsonstat"}
+    return {"format": "json"} if _fetches_boundaries(data) else {}
+
+
+def _fetches_boundaries(data: dict[str, Any]) -> bool:
+    fetch = data.get("fetch")
+    layer = fetch.get("arcgis") if isinstance(fetch, dict) else None
+    return isinstance(layer, dict) and layer.get("geometry") is True
 
 
 def _default_period_kind(data: dict[str, Any]) -> dict[str, Any]:
@@ -278,6 +318,8 @@ def _find_release_file(
 
 DATASET_PLACEHOLDER = "{set}"
 """Placeholder for the dataset's name in a family's addresses."""
+MERGED_KEYS = ("fetch", "road")
+"""Keys of which a source may declare a part, and its family the rest."""
 
 
 class MeasureDefaults(Declaration):
@@ -306,6 +348,10 @@ class SharedDeclaration(Declaration):
         None, description="Address of a web page about the data; in a family, `{set}` is the dataset's name"
     )
     url: str | None = Field(None, description="Address of the file; in a family, `{set}` is the dataset's name")
+    fetch: dict[str, Any] = Field(
+        default_factory=dict,
+        description="In a family: keys of `fetch` that its sources share; `{set}` is the dataset's name",
+    )
     road: Road | None = Field(None, description="Evidence for the addresses of the files")
     coverage: Annotated[tuple[Nation, ...], ListAsTuple] = Field((), description="Nations covered")
     schedule: ScheduleOrText | None = Field(

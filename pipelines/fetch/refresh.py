@@ -23,7 +23,7 @@ from pipelines.fetch.filesystems import is_file_address, read_file_address
 from pipelines.fetch.resolve import FetchedFile, KeyMissing, build_plan, fetch_result, first_address, run_plan
 from pipelines.fetch.response import Limits, ProgressCallback, Refusal, Request, validate_content, validate_size
 from pipelines.fetch.retry import download_with_retries
-from pipelines.fetch.snapshot_log import Job, LastFetch, Outcome
+from pipelines.fetch.snapshot_log import FileInspector, Job, LastFetch, Outcome
 from pipelines.fetch.urls import publisher_file_name, redact_address, safe_file_name
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Outcome", "add_file", "refresh_all", "refresh_source", "validate_file"]
@@ -41,13 +41,17 @@ def refresh_source(
     today: date,
     now: str,
     limits: Limits = DEFAULT_LIMITS,
+    inspect: FileInspector | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> Outcome:
-    """Fetch a source's file where it has changed and store it; report every failure in the outcome."""
+    """Fetch a source's file where it has changed and store it; report every failure in the outcome.
+
+    A file in which `inspect` finds a fault is not stored, so the stored release stays current.
+    """
     if not source.is_refreshable:
         return Outcome(name, "not_fetchable", keeping.describe_manual_route(name, source), None)
     _quieten_loggers()
-    job = Job(home, name, source, today, now)
+    job = Job(home, name, source, today, now, inspect)
     try:
         return _fetch_release(job, limits, on_progress)
     except KeyMissing as error:
@@ -69,13 +73,14 @@ def refresh_all(
     today: date,
     now: str,
     limits: Limits = DEFAULT_LIMITS,
+    inspector: Callable[[str], FileInspector] | None = None,
     on_done: Callable[[Outcome], None],
     on_bytes: Callable[[str, int, int], None] | None = None,
 ) -> list[Outcome]:
     """Refresh many sources and return their outcomes, sorted by source.
 
     Sources on one host are refreshed in turn, and hosts in parallel. `on_done` is called once for each source, never
-    concurrently, from the thread that fetched it. `on_bytes` is called with a source, the bytes received and the total
+    concurrently, from the thread that fetched it. `inspector` returns the test of a source's files. `on_bytes` is called with a source, the bytes received and the total
     bytes whenever data arrive.
     """
     stop, outcome_lock = Event(), Lock()
@@ -86,7 +91,8 @@ def refresh_all(
         for name in names:
             if not stop.is_set():
                 on_progress = partial(on_bytes, name) if on_bytes else None
-                done.append(one(name, sources[name], on_progress=on_progress))
+                inspect = inspector(name) if inspector else None
+                done.append(one(name, sources[name], inspect=inspect, on_progress=on_progress))
                 with outcome_lock:
                     on_done(done[-1])
         return done
@@ -183,6 +189,7 @@ def _fetch_release(job: Job, limits: Limits, on_progress: ProgressCallback | Non
 def _fetch_every(job: Job, listed: FileList, start: str, request: Request) -> Outcome:
     """Fetch the files of a list that are not stored or may have changed, oldest first, and store each at once.
 
+    A file with a fault fails the source; the others are stored.
     A run that ends early is continued by the next. The newest file is always requested, in case it was replaced.
     """
     fetched = keeping.find_fetched_files(job)
@@ -194,13 +201,16 @@ def _fetch_every(job: Job, listed: FileList, start: str, request: Request) -> Ou
             time.sleep(request.limits.pause)
         outcomes.append(_fetch_one(job, file, start, request, fetched.get(redact_address(file.url))))
     stored = [outcome for outcome in outcomes if outcome.result == "new"]
+    failed = [outcome for outcome in outcomes if outcome.result == "failed"]
     left = len(wanted) - len(outcomes)
     rest = f"; {left:,} more at the next refresh" if left else ""
-    same = len(listed.files) - len(stored) - left
+    same = len(listed.files) - len(stored) - len(failed) - left
     detail = f"{job.name}: {len(stored):,} new files, {same:,} unchanged{rest}"
     if len(stored) == 1:
         detail = f"{stored[0].detail}{rest}"
     last = (stored or outcomes)[-1].snapshot if outcomes else None
+    if failed:
+        return failed[-1]._replace(snapshot=stored[-1].snapshot if stored else None)
     return Outcome(job.name, "new" if stored else "unchanged", detail, last)
 
 

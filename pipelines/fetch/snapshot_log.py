@@ -1,6 +1,7 @@
 """The stored state of a source's file before a fetch, and the storage and logging of its result."""
 
 import json
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from threading import Lock
@@ -37,6 +38,10 @@ class Outcome(NamedTuple):
         return self.result in ("new", "unchanged")
 
 
+FileInspector = Callable[[bytes, Snapshot], str]
+"""Test of a fetched file before it is stored: takes its bytes and log entry, and returns its fault or an empty text."""
+
+
 class Job(NamedTuple):
     """The refresh of one source into a store on a given day."""
 
@@ -45,6 +50,7 @@ class Job(NamedTuple):
     source: Source
     today: date
     now: str
+    inspect: FileInspector | None = None
 
 
 class LastFetch(NamedTuple):
@@ -196,8 +202,11 @@ def confirm_unchanged(job: Job, last: LastFetch, answer: Answer) -> Outcome:
 
 
 def store_file(job: Job, content: bytes, entry: Snapshot) -> Outcome:
-    """Store a file and return the outcome."""
+    """Store a file and return the outcome; a file with a fault is not stored, and its fault is logged."""
     entry = entry._replace(sha256=store.hash_bytes(content), size=len(content))
+    fault = job.inspect(content, entry) if job.inspect else ""
+    if fault:
+        return Outcome(job.name, "failed", log_failure(job, fault, entry.origin, entry.status), None)
     with _LOG_LOCK:
         line = store.store_snapshot(job.home, content, entry, not job.source.is_public)
     text = f"{job.name}: {line.file}, {len(content):,} bytes, released {line.released}"

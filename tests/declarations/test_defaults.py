@@ -1,7 +1,5 @@
 """Defaults of declarations: keys from publishers, families and conventions, and refusals."""
 
-import re
-import statistics
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,10 @@ listed:
   measure_defaults: {column: figure, rounding: 5}
 plain: {compiled_by: A laboratory, cadence: "quarterly, 3 months later"}
 taken: {releases: [2026-06-26], cadence: monthly}
+tables:
+  fetch: {nomis: {query: {geography: "{set}", measures: 20100}, select: [CODE]}}
+  road: {evidence: documented, citation: an/example a.R}
+layers: {fetch: {arcgis: {layer: "https://example.org/{set}/FeatureServer/0", geometry: true}}}
 """
 HEAD = "title: t\npage: https://example.org\ngeography: lad_2023\n"
 BODY = HEAD + "columns: {place: code, period: year}\nmeasures: {beds: {title: b, unit: beds, kind: stock, column: b}}\n"
@@ -269,17 +271,41 @@ def test_draft_infers_keys_from_its_name_and_address(root: Path) -> None:
     assert infer_keys("council_beds", None, said, ["CODE", "name"]) == {}
 
 
+ROAD = "road: {citation: an/example b.R}\n"
+PART = "fetch: {nomis: {dataset: NM_1, query: {geography: TYPE480, date: latest}}}\n"
+
+
+def test_source_adds_keys_of_its_request_and_citations_to_its_family(root: Path) -> None:
+    source = declared(root, BODY + "family: {tables: TYPE424}\n" + PART.replace("geography: TYPE480, ", "") + ROAD)
+    assert source.fetch and source.fetch.nomis and source.road
+    assert source.fetch.nomis.query == {"geography": ("TYPE424",), "measures": ("20100",), "date": ("latest",)}
+    assert (source.fetch.nomis.dataset, source.fetch.nomis.select) == ("NM_1", ("CODE",))
+    assert source.road.citation == ("an/example a.R", "an/example b.R")
+
+
+def test_key_of_a_request_and_evidence_of_a_source_take_precedence(root: Path) -> None:
+    other = "road: {evidence: inferred, inferred: all}\n"
+    source = declared(root, BODY + "family: {tables: TYPE424}\n" + PART + other)
+    assert source.fetch and source.fetch.nomis and source.road
+    assert source.fetch.nomis.query["geography"] == ("TYPE480",)
+    assert (source.road.evidence, source.road.citation) == ("inferred", ())
+
+
+def test_layer_with_geometry_provides_boundaries_in_json(root: Path) -> None:
+    source = declared(root, HEAD + "family: {layers: lads}\nfetch: {arcgis: {fields: [CODE]}}\n")
+    assert (source.provides, source.format) == ("boundary", "json")
+    assert source.fetch and source.fetch.arcgis and source.fetch.arcgis.layer.endswith("/lads/FeatureServer/0")
+
+
+def test_sheet_and_service_show_the_format(root: Path) -> None:
+    assert declared(root, BODY + "sheet: Table 1\n").format == "excel"
+    assert declared(root, BODY + "sheet: Table 1\nformat: ods\n").format == "ods"
+    assert declared(root, BODY + "url: https://example.org/X/JSON-stat/2.0/en\n").format == "jsonstat"
+
+
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
     return load_catalogue(ROOT)
-
-
-def test_median_source_declaration_has_at_most_thirteen_lines(catalogue: Catalogue) -> None:
-    texts = [(ROOT / "sources" / f"{name}.yaml").read_text(encoding="utf-8") for name in catalogue.sources]
-    # Comments and the evidence for an address are not counted: they record facts and doubts.
-    texts = [re.sub(r"(?m)^road:.*\n( .*\n)*", "", text) for text in texts]
-    lines = [sum(not line.lstrip().startswith("#") for line in text.splitlines()) for text in texts]
-    assert statistics.median(lines) <= 13
 
 
 def test_every_shared_declaration_is_used(catalogue: Catalogue) -> None:

@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 
 from pipelines.app import steps
-from pipelines.core.store import Snapshot, hash_bytes
+from pipelines.core.store import Snapshot, hash_bytes, read_snapshot, stored_releases
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.fetch.bundled import import_bundled_releases
+from pipelines.geography.access import list_source_geographies, load_places
+from pipelines.observations.ingest import read_release, reading_context
 from pipelines.observations.intake import find_copied_periods, inspect_file
 from tests.starter.test_published import PUBLISHED
 from tests.workbooks import xlsx
@@ -45,6 +47,7 @@ OTHER = [float((n * 7 + 3) % 41) for n in range(60)]
         ({2021: OLD}, False),
         ({2025: OLD[:40]}, False),
         ({2025: [1.0] * 60}, False),
+        ({2025: [*OLD[:40], *[0.0] * 20]}, False),
     ],
 )
 def test_only_a_period_equal_to_another_stored_one_is_named(given: dict[int, list[float]], refused: bool) -> None:
@@ -73,3 +76,15 @@ def test_a_copy_with_the_years_shifted_is_refused_with_both_years(tmp_path: Path
     messages = inspect_file(project, content, snapshot)
     copied = [message for message in messages if "are those stored for" in message]
     assert [(m.split("from ")[1][:4], m.split("from ")[2][:4]) for m in copied] == [("2024", "2020"), ("2025", "2021")]
+
+
+def test_no_month_of_the_compiled_beds_is_a_copy_of_another(edition: Project) -> None:
+    name = "nhse_emergency_beds"
+    context = reading_context(edition.catalogue, name, load_places(edition), list_source_geographies(edition, name))
+    [[stored]] = stored_releases(edition.home, name, edition.as_of)
+    read = read_release(context, stored, read_snapshot(edition.home, stored.sha256)).cells
+    assert find_copied_periods(read, read.filter(pl.col("fault").is_null())) == []
+    # The compiled table has July's figures under August 2022: that month is not read.
+    assert {date(2022, 7, 1), date(2022, 9, 1)} <= set(read["period_start"]) and date(2022, 8, 1) not in set(
+        read["period_start"]
+    )
