@@ -9,7 +9,9 @@ from typing import NamedTuple
 from rich.console import Console
 
 from pipelines.app.build_events import describe_fetches, queue_events
+from pipelines.app.scaffold import read_source_file
 from pipelines.app.steps import prepare_store
+from pipelines.app.undeclared_columns import UNDECLARED_ACCESS, describe_missing_columns
 from pipelines.core.clock import current_date, current_time
 from pipelines.core.errors import CommongroundError, FetchError
 from pipelines.core.export import progress_bar
@@ -115,6 +117,9 @@ def _find_fault(project: Project, addition: Addition, accept: bool) -> str:
         )
     source = project.catalogue.find_source(addition.source)
     try:
+        if source.access == UNDECLARED_ACCESS:
+            content, file = read_source_file(str(addition.path))
+            return describe_missing_columns(project, addition.source, content, file)
         content = validate_file(addition.source, source, addition.path)
         snapshot = Snapshot(
             addition.source, hash_bytes(content), addition.released, "", "", "", addition.path.name, len(content), ""

@@ -67,7 +67,7 @@ def draft_source(project: Project, where: str, name: str | None) -> tuple[Path, 
     The source is not read while the declaration has a TODO. Raises FetchError or UnreadableError if the file has no
     table.
     """
-    content, file = _read_bytes(where)
+    content, file = read_source_file(where)
     name = name or measure_name(Path(file).name.partition(".")[0])
     if not NAME_PATTERN.fullmatch(name):
         raise DeclarationError(f"{name!r}: expected lower case letters, digits and _, with a letter first; give --name")
@@ -86,7 +86,7 @@ def _is_web_address(where: str) -> bool:
     return where.startswith(("http://", "https://"))
 
 
-def _read_bytes(where: str) -> tuple[bytes, str]:
+def read_source_file(where: str) -> tuple[bytes, str]:
     """Fetch a file from the web, or read a local file, with the checks of every fetch. Return content and name."""
     limits = Limits()
     request = Request("new source", where, "csv", where, limits, time.monotonic() + limits.seconds)

@@ -79,9 +79,9 @@ def refresh_all(
 ) -> list[Outcome]:
     """Refresh many sources and return their outcomes, sorted by source.
 
-    Sources on one host are refreshed in turn, and hosts in parallel. `on_done` is called once for each source, never
-    concurrently, from the thread that fetched it. `inspector` returns the test of a source's files. `on_bytes` is called with a source, the bytes received and the total
-    bytes whenever data arrive.
+    Sources on one host are refreshed in turn, and hosts in parallel. `inspector` returns the test of a source's files.
+    `on_done` is called once for each source, never concurrently, from the thread that fetched it. `on_bytes` is called
+    with a source, the bytes received and the total bytes whenever data arrive.
     """
     stop, outcome_lock = Event(), Lock()
     one = partial(refresh_source, home, today=today, now=now, limits=limits)

@@ -60,5 +60,5 @@ def describe_loading(name: str, source: Source) -> str:
         return f"{key} `commonground refresh {name}`."
     if not source.is_available:
         what = source.request or "Download the file."
-        return f"{what} Then declare the columns of the file in sources/{name}.yaml, with access: open."
+        return f"{what} Then run `commonground add {name} FILE --released DAY`, which names the lines to declare."
     return f"Download a file from {source.page}, then run `commonground add {name} FILE --released DAY`."

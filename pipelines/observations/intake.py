@@ -114,8 +114,8 @@ def _read_usable_cells(project: Project, context: ReadingContext, snapshot: Snap
 def find_copied_periods(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
     """Return a message for each period of a file with the same figures as another stored period.
 
-    In one faulty copy, people sleeping rough in "2025" were the figures of 2021, in 290 of 290 councils. Two figures of 0
-    show nothing, because most trusts have no beds of a rare kind in any month.
+    In one faulty copy, people sleeping rough in "2025" were the figures of 2021, in 290 of 290 councils. Two figures
+    of 0 show nothing, because most trusts have no beds of a rare kind in any month.
     """
     usable = cells.filter(pl.col("fault").is_null(), pl.col("value").is_not_null()).select(*COPIED_KEY, "value")
     if stored.is_empty() or usable.is_empty():

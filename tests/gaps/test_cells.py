@@ -289,7 +289,7 @@ def test_measure_without_a_file_has_a_reason(access: str, reason: str, tmp_path:
     owner, remedy = ("The holder", "Ask.")
     if access == "not_held":
         # The file is published: loading it is a task of whoever runs this store.
-        columns = "Then declare the columns of the file in sources/no_source.yaml, with access: open."
+        columns = "Then run `commonground add no_source FILE --released DAY`, which names the lines to declare."
         owner, remedy = "your Commonground administrator", f"Ask. {columns}"
     assert cells.select("need", "reason", "data_owner", "remedy").unique().rows() == [
         ("needed" if access == "not_held" else "wanted", reason, owner, remedy)

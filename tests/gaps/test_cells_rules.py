@@ -440,7 +440,7 @@ ADMIN = "your Commonground administrator"
         ("not_open", "England", {"access": "not_open", **ASKED}, "The holder", "Send it."),
         ("not_open", "England", {"access": "not_open"}, "A publisher", "Ask for it."),
         ("not_loaded", "England", {"access": "not_held", **ASKED}, ADMIN,
-         "Send it. Then declare the columns of the file in sources/a_source.yaml, with access: open."),
+         "Send it. Then run `commonground add a_source FILE --released DAY`, which names the lines to declare."),
         ("not_returned", "England", ASKED, "The holder", "Send it."),
         ("not_returned", "England", {"request": "Send it."}, "A publisher", "Send it."),
         ("not_returned", "England", {"data_owner": "The holder"}, "The holder, or the provider that makes the return",
