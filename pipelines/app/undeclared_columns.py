@@ -11,7 +11,7 @@ from pipelines.readers import ROW, sniff_file
 DECLARED_KEYS = ("title", "publisher", "licence", "page", "cadence", "url")
 """Keys of a draft that the declaration of a published source has."""
 UNDECLARED_ACCESS = "not_held"
-"""Access of a source that is published, and whose columns are not declared."""
+"""Access of a published source without declared columns."""
 
 
 def describe_missing_columns(project: Project, name: str, content: bytes, file: str) -> str:

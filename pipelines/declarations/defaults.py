@@ -215,7 +215,7 @@ def _insert_dataset(value: Any, dataset: str) -> Any:
 
 
 def _merge_road(shared: Any, own: Any) -> Any:
-    """Add the keys of a source's `fetch` or `road` to those of its family; a road with its own evidence stands alone.
+    """Add the keys of a source's `fetch` or `road` to those of its family, unless the road has its own evidence.
 
     Citations are added to the family's. Every other key of the source takes precedence.
     """

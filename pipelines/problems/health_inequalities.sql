@@ -18,7 +18,10 @@ needs:
   small_areas:
     one_of: [small_areas_2025, small_areas_wales, small_areas_scotland, small_areas_northern_ireland]
     max_age: 10 years
-  healthy_life_expectancy_at_birth:
+  healthy_life_expectancy_at_birth_women:
+    max_age: 5 years
+    essential: false
+  healthy_life_expectancy_at_birth_men:
     max_age: 5 years
     essential: false
 answer:
@@ -39,12 +42,14 @@ select
     round(100 * deprived_tenth_areas.value / small_areas.value, 1) as share_in_most_deprived_tenth_of_nation,
     round(100 * health_deprived_tenth_areas.value / small_areas.value, 1)
         as share_in_tenth_of_nation_most_deprived_in_health,
-    healthy_life_expectancy_at_birth.value as healthy_life_expectancy_at_birth,
+    healthy_life_expectancy_at_birth_women.value as healthy_life_expectancy_at_birth_women,
+    healthy_life_expectancy_at_birth_men.value as healthy_life_expectancy_at_birth_men,
     people_waiting_over_a_year.value as people_waiting_over_a_year
 from lad_2023.place
 join lad_2023.deprived_tenth_areas using (place_code)
 join lad_2023.health_deprived_tenth_areas using (place_code)
 join lad_2023.small_areas using (place_code)
-join lad_2023.healthy_life_expectancy_at_birth using (place_code)
+join lad_2023.healthy_life_expectancy_at_birth_women using (place_code)
+join lad_2023.healthy_life_expectancy_at_birth_men using (place_code)
 join lad_2023.people_waiting_over_a_year using (place_code)
 order by place.place_code
