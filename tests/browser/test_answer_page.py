@@ -9,6 +9,7 @@ from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.report import render_html
 from tests.browser.test_report_page import CHROMIUM
 from tests.outputs.test_answer_trend import over_time
+from tests.outputs.test_drawn_values import without_boundaries
 from tests.report_sample import sample
 
 pytestmark = [
@@ -65,21 +66,47 @@ def test_table_shows_only_places_with_the_letters_typed(browser: Browser, page_f
     page.context.close()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
-def test_no_label_of_a_chart_or_map_covers_another(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
-    path = tmp_path / "over_time.html"
-    path.write_text(render_html(over_time()), encoding="utf-8")
-    page = open_page(browser, path, width, height)
+def list_covered_labels(page: Page) -> list[tuple[list[float], list[float]]]:
+    """Return the pairs of labels of one drawing that cover each other, as boxes."""
+    covered = []
     for drawing in page.locator("svg.tc, figure.values svg[role]").all():
         boxes = drawing.evaluate(
             "svg => [...svg.querySelectorAll('text')].map(e => e.getBoundingClientRect())"
             ".map(b => [b.left, b.top, b.right, b.bottom])"
         )
         pairs = [(one, other) for n, one in enumerate(boxes) for other in boxes[n + 1 :]]
-        covered = [
-            (a, b) for a, b in pairs if a[0] < b[2] and b[0] < a[2] and a[1] + 3 < b[3] and b[1] + 3 < a[3]
-        ]  # fmt: skip
-        assert covered == []
+        covered += [(a, b) for a, b in pairs if a[0] < b[2] and b[0] < a[2] and a[1] + 3 < b[3] and b[1] + 3 < a[3]]
+    return covered
+
+
+@pytest.mark.parametrize("places", [5, 50])
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_places_in_order_have_readable_labels_and_colours_of_the_legend(
+    browser: Browser, tmp_path: Path, width: int, height: int, places: int
+) -> None:
+    path = tmp_path / "in_order.html"
+    path.write_text(render_html(without_boundaries(places)), encoding="utf-8")
+    page = open_page(browser, path, width, height)
+    assert page.locator("figure.ranked svg[role] rect").count() == places and list_covered_labels(page) == []
+    drawing = page.locator("figure.ranked svg[role]").bounding_box()
+    assert drawing and drawing["x"] >= 0 and drawing["x"] + drawing["width"] <= width
+    fills = [
+        {tuple(pair) for pair in page.evaluate(
+            f"() => [...document.querySelectorAll('figure.ranked {part} rect')].map(e => "
+            "[e.getAttribute('class'), getComputedStyle(e).fill])"
+        )}
+        for part in ("svg[role]", ".key")
+    ]  # fmt: skip
+    assert fills[0] <= fills[1]
+    page.context.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_no_label_of_a_chart_or_map_covers_another(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
+    path = tmp_path / "over_time.html"
+    path.write_text(render_html(over_time()), encoding="utf-8")
+    page = open_page(browser, path, width, height)
+    assert list_covered_labels(page) == []
     assert page.locator("svg.tc:not(.panel)").count() == 1 and page.locator("svg.panel").count() == 5
     page.context.close()
 
