@@ -25,6 +25,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
@@ -38,25 +39,45 @@ from pipelines.fetch import open_engine
 from tests.engines import sail_address
 from tests.placed_by_engine import find_differences
 
-AREAS, PLACES, RELEASES = 35_000, 361, 2
 SOURCE, KEY = "synthetic", ["measure", "period_start", "to_code"]
 _CODE = "'A' || lpad(cast(area as varchar), 6, '0')"
 _START_SECONDS = 120
 
 
-def write_figures(folder: Path, months: int, measures: int) -> int:
+class Size(NamedTuple):
+    """Size of a synthetic source: months and measures of small areas, larger places, and releases of all of them."""
+
+    months: int
+    measures: int
+    areas: int = 35_000
+    places: int = 361
+    releases: int = 2
+
+    @property
+    def rows_in_use(self) -> int:
+        """Return the rows of one release."""
+        return self.areas * self.months * self.measures
+
+    @property
+    def slices(self) -> int:
+        """Return the slices of one release."""
+        return self.months * self.measures
+
+
+def write_figures(folder: Path, size: Size) -> int:
     """Write plain figures by release and measure, the slices in use and a crosswalk; return the number of rows."""
     with duckdb.connect() as con:
         con.execute("set preserve_insertion_order = true; set memory_limit = '2GB'; set threads = 2")
         known = "hash(area, month, {item}) % 100 >= 3"
-        for release in range(RELEASES):
+        for release in range(size.releases):
             (folder / str(release)).mkdir()
-            for item in range(measures):
+            for item in range(size.measures):
                 value = f"case when {known} then cast(hash(area, month, {{item}}, {release}) % 1000 as double) end"
                 low = f"case when {known} then {value} else 1.0 end"
                 high = f"case when {known} then {value} else 4.0 end"
                 columns = (
-                    f"cast({(release * measures + item) << 20} + month as bigint) as slice, {_CODE} as place_code, "
+                    f"cast({(release * size.measures + item) << 20} + month as bigint) as slice, "
+                    f"{_CODE} as place_code, "
                     f"{value} as value, {low} as lower_bound, {high} as upper_bound, cast(null as double) as "
                     f"interval_lower, cast(null as double) as interval_upper, cast(case when {known} then 0 else 8 end "
                     f"as bigint) as status, not ({known}) as is_hidden, case when not ({known}) then 'c' end as "
@@ -64,21 +85,21 @@ def write_figures(folder: Path, months: int, measures: int) -> int:
                     "cast(area as bigint) as file_row"
                 ).format(item=item)
                 con.execute(
-                    f"copy (select {columns} from range({months}) m(month), range({AREAS}) a(area) order by 1, 2)"
-                    f" to '{folder}/{release}/{item}.parquet' (compression zstd)"
+                    f"copy (select {columns} from range({size.months}) m(month), range({size.areas}) a(area) "
+                    f"order by 1, 2) to '{folder}/{release}/{item}.parquet' (compression zstd)"
                 )
-    _list_slices(months, measures).write_parquet(folder / "slices.parquet")
-    _make_crosswalk().write_parquet(folder / "crosswalk.parquet")
-    return AREAS * months * measures * RELEASES
+    _list_slices(size).write_parquet(folder / "slices.parquet")
+    _make_crosswalk(size).write_parquet(folder / "crosswalk.parquet")
+    return size.rows_in_use * size.releases
 
 
-def _list_slices(months: int, measures: int) -> pl.DataFrame:
-    starts = pl.date_range(date(2010, 1, 1), date(2010 + months // 12 + 1, 1, 1), "1mo", eager=True)[:months]
-    month = pl.DataFrame({"period_start": starts}).with_row_index("month").with_columns(
+def _list_slices(size: Size) -> pl.DataFrame:
+    starts = pl.date_range(date(2010, 1, 1), date(2300, 1, 1), "1mo", eager=True)
+    month = pl.DataFrame({"period_start": starts.head(size.months)}).with_row_index("month").with_columns(
         pl.col("period_start").dt.month_end().alias("period_end")
     )  # fmt: skip
-    first = ((RELEASES - 1) * measures + pl.col("item")) * (1 << 20)
-    return pl.DataFrame({"item": range(measures)}).join(month, how="cross").with_columns(
+    first = ((size.releases - 1) * size.measures + pl.col("item")) * (1 << 20)
+    return pl.DataFrame({"item": range(size.measures)}).join(month, how="cross").with_columns(
         (first + pl.col("month")).cast(pl.Int64).alias("slice"),
         pl.format("measure_{}", "item").alias("measure"),
         *(pl.lit(text).alias(name) for name, text in (("source", SOURCE), ("release", "1"), ("geography", "lsoa_2021"),
@@ -87,19 +108,21 @@ def _list_slices(months: int, measures: int) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _make_crosswalk() -> pl.DataFrame:
-    area = pl.int_range(AREAS, eager=True).alias("area")
+def _make_crosswalk(size: Size) -> pl.DataFrame:
+    area = pl.int_range(size.areas, eager=True).alias("area")
     code = pl.format("A{}", area.cast(pl.String).str.zfill(6))
     people = (1000 + area % 700).cast(pl.Float64)
-    whole = pl.DataFrame({"from_code": pl.select(code).to_series(), "at": area % PLACES, "weight": 1.0, "n": people})
+    whole = pl.DataFrame(
+        {"from_code": pl.select(code).to_series(), "at": area % size.places, "weight": 1.0, "n": people}
+    )
     split = area % 20 == 0
     parts = [
         whole.filter(~split),
-        *(whole.filter(split).with_columns((pl.col("at") + move) % PLACES, weight=pl.lit(share))
+        *(whole.filter(split).with_columns((pl.col("at") + move) % size.places, weight=pl.lit(share))
           for move, share in ((0, 0.6), (1, 0.4))),
     ]  # fmt: skip
     return pl.concat(parts).select(
-        "from_code", pl.format("P{}", pl.col("at").cast(pl.String).str.zfill(3)).alias("to_code"), "weight",
+        "from_code", pl.format("P{}", pl.col("at").cast(pl.String).str.zfill(5)).alias("to_code"), "weight",
         (pl.col("n") * pl.col("weight")).alias("weight_population"), pl.lit("lsoa_2021").alias("from_geography"),
         pl.lit("lad_2024").alias("to_geography"),
     )  # fmt: skip
@@ -110,7 +133,8 @@ def place_figures(folder: Path, engine: SqlEngine) -> pl.DataFrame:
     slices = pl.read_parquet(folder / "slices.parquet")
     names = slices["measure"].unique()
     measures = {name: Measure(title=name, unit="people", kind="count") for name in names}
-    files = sorted((folder / str(RELEASES - 1)).glob("*.parquet"))
+    newest = max(folder.glob("[0-9]*"), key=lambda path: int(path.name))
+    files = sorted(newest.glob("*.parquet"))
     crosswalk = Crosswalk(pl.read_parquet(folder / "crosswalk.parquet"), "all_ages")
     return place_on_engine(EngineSlices(engine, slices, files, []), crosswalk, measures)[0]
 
@@ -225,8 +249,9 @@ def main(words: Sequence[str] | None = None) -> None:
     more = ["--spark", asked.spark, *(["--kill"] if asked.kill else [])]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        rows = write_figures(folder, asked.months, asked.measures)
-        sys.stdout.write(f"{rows:,} rows in {RELEASES} releases, {rows // RELEASES:,} in use\n")
+        size = Size(asked.months, asked.measures)
+        rows = write_figures(folder, size)
+        sys.stdout.write(f"{rows:,} rows in {size.releases} releases, {size.rows_in_use:,} in use\n")
         for engine in ["duckdb", *([] if asked.kill else ["sail"]), *(["spark"] if asked.spark else [])]:
             command = [sys.executable, "-m", "benchmarks.engines", "--run", engine, str(folder)]
             done = run_command([*command, *(more if engine == "spark" else [])], {}, ROOT)
