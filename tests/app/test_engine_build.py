@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pipelines.app.project_resource import ProjectResource
 from pipelines.core.errors import EngineError
 from pipelines.core.sql_engine import ENGINE_ROWS_VARIABLE, ENGINE_VARIABLE, LARGE_MEASURE_ROWS
 from pipelines.core.store import hash_file, output_path, state_path, table_version
@@ -123,6 +124,11 @@ def test_setting_comes_from_the_command_or_the_environment(monkeypatch: pytest.M
     monkeypatch.setenv(ENGINE_ROWS_VARIABLE, "many")
     with pytest.raises(EngineError, match="ENGINE_ROWS: found 'many'"):
         engine_setting()
+
+
+def test_dagster_takes_the_engine_from_the_environment(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENGINE_VARIABLE, "duckdb")
+    assert ProjectResource(small.home).open_project(small.catalogue).engine == ("duckdb", LARGE_MEASURE_ROWS)
 
 
 def test_missing_client_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
