@@ -82,10 +82,10 @@ def fit_slopes(measured: dict[str, float]) -> Slopes:
 
 def read_reading_slope() -> float:
     """Return the CPU seconds of a build for each million rows that it reads anew."""
-    found = _READING.search((ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8"))
-    if not found:
+    slope = _READING.search((ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8"))
+    if not slope:
         raise SystemExit("benchmarks/README.md has no row of a million rows of Parquet")
-    return float(found[1])
+    return float(slope[1])
 
 
 def format_stores(slopes: Slopes, reading: float) -> str:
