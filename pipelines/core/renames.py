@@ -105,6 +105,7 @@ RESTATED_REASONS: Mapping[str, tuple[str, ...]] = {
     "late": ("not_loaded",),
     "no_figure_for_period": ("coarser_period",),
     "not_returned": ("coarser_period", "outside_source"),
+    "before_series": ("not_loaded",),
 }
 """Gap reasons of stored ledgers that the same state of a gap no longer has, and those that it may have instead."""
 

@@ -96,6 +96,9 @@ class Source(FileLayout):
         description="Publication frequency and usual lag, such as `monthly, 2 months later`; a mapping also has the "
         "publisher's calendar; if not said, `annual`",
     )
+    begins: date | None = Field(
+        None, description="First day of the publisher's series, where no stored file goes back as far"
+    )
     geography: GeographyName | None = Field(None, description="Geography of the codes or names")
     place: str | None = Field(None, description="Code of the only place of all figures, where no column has it")
     coverage: Annotated[tuple[Nation, ...], ListAsTuple] = Field(

@@ -245,6 +245,10 @@ def _choice_without_figure(
 
 def _choice_before_series(series: MeasureSeries, period: ReferencePeriod) -> PeriodChoice:
     text = f"the first stored figure is for {format_period(*min(series.stored_periods))}"
+    begins = series.source.begins
+    if begins and period.end >= begins:
+        text = f"the publisher's series begins on {format_period(begins, begins)}; {text}"
+        return PeriodChoice(series.measure, *period, reason="not_loaded", evidence=text)
     return PeriodChoice(series.measure, *period, reason="before_series", evidence=text)
 
 

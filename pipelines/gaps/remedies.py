@@ -38,7 +38,7 @@ def find_remedy(reason: str, nation: str, name: str, source: Source) -> tuple[st
     if reason in LOADING_REASONS:
         return definition.data_owner, describe_loading(name, source)
     # A source declares what to ask for where it is not open, or covers some places only.
-    is_partial = reason == "not_returned" and source.request
+    is_partial = reason in ("not_returned", "outside_source") and source.request
     if is_partial or (not source.is_available and reason != "nation_not_covered"):
         return source.data_owner or source.publisher, source.request or definition.remedy
     if reason == "not_open":

@@ -202,6 +202,15 @@ def test_period_before_the_first_figure_names_the_first_period() -> None:
     assert chosen([ReferencePeriod(MARCH.end, date(2024, 4, 29))]).reason == "no_figure_for_period"
 
 
+@pytest.mark.parametrize(("begins", "reason"), [(date(2024, 3, 31), "not_loaded"), (date(2024, 4, 1), "before_series")])
+def test_period_since_the_series_began_is_published_but_not_loaded(begins: date, reason: str) -> None:
+    cell = chosen([whole_months(2024, 4, 1)], begins=begins)
+    assert cell.reason == reason
+    first = "the first stored figure is for April 2024"
+    assert cell.evidence == (f"the publisher's series begins on 31 March 2024; {first}" if begins < DAY and
+                             reason == "not_loaded" else first)  # fmt: skip
+
+
 def test_after_what_was_published_once_the_series_has_ended() -> None:
     available = [whole_months(2023, 12, 1), whole_months(2024, 2, 1)]
     for order in (available, available[::-1]):
