@@ -8,7 +8,9 @@ from pipelines.core.schema import TEXT, Column, table_from_records
 from pipelines.core.store import load_or_build_table
 from pipelines.declarations.fingerprints import compute_table_keys, hash_texts
 from pipelines.declarations.project import Project
+from pipelines.geography.access import load_geography, load_places
 from pipelines.geography.contiguity_load import list_boundary_sources, map_nested_districts, read_boundaries
+from pipelines.geography.register import list_ancestors
 from pipelines.geography.systems import geography_kind
 
 GROUPING: dict[str, Column] = {
@@ -38,11 +40,25 @@ def _load_grouping(project: Project, system: str) -> pl.DataFrame:
     key = hash_texts(current.boundaries, current.places, *current.apportioning.values(), system)
 
     def build_table() -> pl.DataFrame:
-        areas = map_nested_districts(project, system)
+        areas = _add_merged_districts(project, system, map_nested_districts(project, system))
         rows = [{"place_code": code, "area_code": area} for code, area in sorted(areas.items())]
         return table_from_records(rows, GROUPING)
 
     return load_or_build_table(project.home, "grouping", system, key, build_table)
+
+
+def _add_merged_districts(project: Project, system: str, areas: dict[str, str]) -> dict[str, str]:
+    """Add the districts that were made only of whole districts of one area, such as those of a former county."""
+    places = load_places(project)
+    target = set(load_geography(project, system).places["place_code"]) if areas else set()
+    parts = places.changes.filter(~pl.col("to_code").is_in(list(areas))).group_by("to_code").agg("from_code", "kind")
+    added = {}
+    for code, before, kinds in parts.iter_rows():
+        larger = {next((up for up in list_ancestors(old, places.parents) if up in target), None) for old in before}
+        area = larger.pop()
+        if area and not larger and set(kinds) == {"merged"}:
+            added[code] = area
+    return areas | added
 
 
 _LAST: list[tuple[dict[str, Any], tuple[tuple[str, str], ...], dict[str, Any]]] = [({}, (), {})]

@@ -39,6 +39,21 @@ def test_areas_that_districts_are_nested_in_have_outlines(edition: Project, syst
     assert len(set(features) - whole) <= areas <= len(features)
 
 
+def test_former_county_has_the_outlines_of_the_districts_that_replaced_its_own(edition: Project) -> None:
+    made, districts = load_outlines(edition, "utla_2019"), read_boundaries(edition)
+    assert made and districts
+    polygons = {}
+    for collection in (made, districts):
+        for feature in collection["features"]:
+            drawn = feature["geometry"]
+            polygons[feature["properties"]["code"]] = (
+                drawn["coordinates"] if drawn["type"] == "MultiPolygon" else [drawn["coordinates"]]
+            )
+    cumbria, *parts = (polygons[code] for code in ("E10000006", "E06000063", "E06000064"))
+    assert len(cumbria) == sum(map(len, parts)) and all(ring in cumbria for part in parts for ring in part)
+    assert "E06000063" not in {feature["properties"]["code"] for feature in made["features"]}
+
+
 @pytest.mark.parametrize("system", ["pcon_2024", "trust_2020"])
 def test_areas_across_districts_have_no_outlines_of_their_own(edition: Project, system: str) -> None:
     assert load_outlines(edition, system) is read_boundaries(edition)
