@@ -29,7 +29,7 @@ from pipelines.observations.reconciliation import DIFFERENCE_PARTS, RECONCILIATI
 from pipelines.observations.totals import TOTAL
 from pipelines.outputs.charts import build_waterfall_bars as bars
 from pipelines.outputs.charts import describe_waterfall, draw_waterfall, render_waterfall_table
-from tests.gaps.test_cells import EVERYONE, MERTON, Case, project_of
+from tests.gaps.test_cells import EVERYONE, MERTON, Case, cell_of, project_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = "period_kind: year\ngeography: lad_2023\ncoverage: [England]\n"
@@ -69,6 +69,18 @@ def test_row_without_a_place_counts_in_the_total_of_full_coverage(tmp_path: Path
     actual = apart(lines, tmp_path, "totals: {'-': unallocated}\n")
     assert actual[ENGLAND]["unallocated"] == 7
     assert parts(actual[LONDON]) == {}
+
+
+def test_place_given_twice_in_one_period_is_in_no_sum(tmp_path: Path) -> None:
+    """A trust was in a daily file twice, so that the trusts added to 4,073 and the total said 4,006."""
+    earlier = [f"{code},x,2022,5" for code in EVERYONE]  # more than one cell in twenty is not used at all
+    lines = [*london(f"{MERTON},Merton,2023,72", f"{MERTON},Merton,2023,5", total="165"), *earlier]
+    row = apart(lines, tmp_path / "total")[LONDON]
+    assert (row["total"], row["sum_of_places"], parts(row)) == (165, 160, {"missing_places": 5})
+    assert (row["places_due"], row["places_given"]) == (33, 32)
+    cell = cell_of(Case("duplicate", MERTON, lines, source=SOURCE), tmp_path / "cell")
+    assert (cell["value"], cell["reason"]) == (None, "duplicate")
+    assert cell["evidence"] == "2 rows of the file, 2 different figures"
 
 
 def test_old_code_counts_only_where_its_successor_has_no_figure(tmp_path: Path) -> None:
