@@ -48,7 +48,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "observations/published_limits", "observations/reconciliation", "observations/reference_period",
         "observations/returns", "observations/revisions", "observations/totals", "observations/values",
         "geography/contiguity", "geography/hierarchy", "geography/overlay", "geography/register",
-        "gaps/cells", "gaps/discontinuities", "gaps/grid", "gaps/history", "gaps/need_scope", "gaps/optimise",
+        "gaps/carried_places", "gaps/cells", "gaps/discontinuities", "gaps/former_codes", "gaps/grid", "gaps/history", "gaps/need_scope", "gaps/optimise",
         "gaps/over_time", "gaps/proxies", "gaps/ranks", "gaps/reference_periods", "gaps/refine", "gaps/requests",
         "gaps/sightings", "gaps/validity", "gaps/verdicts",
     )},
