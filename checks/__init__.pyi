@@ -6,7 +6,6 @@ from .confirmation import LargerAreas as LargerAreas
 from .contract import CONTRACT as CONTRACT
 from .contract import judge_releases as judge_releases
 from .figures import JUDGED_COLUMNS as JUDGED_COLUMNS
-from .figures import flag_figures as flag_figures
 from .figures import flag_measures as flag_measures
 from .finding import CheckInput as CheckInput
 from .finding import build_source_fault as build_source_fault
@@ -26,7 +25,6 @@ from .registry import check_source as check_source
 from .rules import CELL_TOLERANCE as CELL_TOLERANCE
 from .runners import POLARS as POLARS
 from .runners import Runner as Runner
-from .runners import RunnerName as RunnerName
 from .runners import load_runner as load_runner
 from .shares import TOTALS_TOLERANCE as TOTALS_TOLERANCE
 from .shares import problem_shares as problem_shares

@@ -21,7 +21,7 @@ from pipelines.declarations.project import Project
 from pipelines.declarations.source_parts import BundledRelease
 from pipelines.fetch import Outcome, add_file, refresh_all, safe_file_name, validate_file
 from pipelines.geography import validate_geography_release
-from pipelines.observations import copied_file_inspector, inspect_file, refusal_message
+from pipelines.observations import copied_file_inspector, describe_refusal
 
 
 class Addition(NamedTuple):
@@ -126,7 +126,7 @@ def _find_fault(project: Project, addition: Addition, accept: bool) -> str:
         )
         validate_geography_release(project, content, snapshot)
         if source.provides == "observation" and not accept:
-            return refusal_message(snapshot, inspect_file(project, content, snapshot))
+            return describe_refusal(project, content, snapshot)
     except CommongroundError as error:
         return str(error)
     return ""

@@ -28,12 +28,12 @@ def plan_(
 ) -> None:
     """Rank requests to data owners by benefit. With a budget, choose the best set."""
     from pipelines.core.output_files import report_user_files
-    from pipelines.gaps import describe_plan, flatten_plan, plan_requests, summarise_plan
+    from pipelines.gaps import describe_plan, plan_requests, tabulate_plan
     from pipelines.outputs import write_letters
 
     project = open_command_project(store, None, publishes=bool(letters))
     request_plan = plan_requests(project, problem, budget, costs, choose or [])
-    print_table(summarise_plan(request_plan) if form is OutputFormat.table else flatten_plan(request_plan), form)
+    print_table(tabulate_plan(request_plan, form is not OutputFormat.table), form)
     if form is OutputFormat.table:
         for line in describe_plan(request_plan):
             console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -37,9 +37,8 @@ from .need_scope import open_reason as open_reason
 from .partnerships import list_partnership_places as list_partnership_places
 from .plan import Plan as Plan
 from .plan import describe_plan as describe_plan
-from .plan import flatten_plan as flatten_plan
 from .plan import plan_requests as plan_requests
-from .plan import summarise_plan as summarise_plan
+from .plan import tabulate_plan as tabulate_plan
 from .ranks import NO_INTERVAL as NO_INTERVAL
 from .ranks import NOISE as NOISE
 from .ranks import RANK as RANK

@@ -114,13 +114,10 @@ def describe_plan(plan: Plan) -> Iterator[str]:
         )
 
 
-def summarise_plan(plan: Plan) -> pl.DataFrame:
-    """Select the main columns of a plan."""
+def tabulate_plan(plan: Plan, in_full: bool) -> pl.DataFrame:
+    """Return the main columns of a plan, or in full all columns as plain text and numbers, for CSV and JSON."""
+    if in_full:
+        return plan.requests.drop("names").with_columns(pl.col("problems").list.join(" "))
     columns = ["request", "data_owner", "measure", "reason", "cells", "people", "answers_alone",
                "answers_waiting", "cost"]  # fmt: skip
     return plan.requests.select(*columns, *(["chosen"] if plan.chosen else []))
-
-
-def flatten_plan(plan: Plan) -> pl.DataFrame:
-    """Flatten all columns of a plan to plain text and numbers, for CSV and JSON."""
-    return plan.requests.drop("names").with_columns(pl.col("problems").list.join(" "))

@@ -16,9 +16,8 @@ from .current import has_current_tables as has_current_tables
 from .draft import draft_declaration as draft_declaration
 from .draft_measures import measure_name as measure_name
 from .intake import copied_file_inspector as copied_file_inspector
+from .intake import describe_refusal as describe_refusal
 from .intake import find_newest_period as find_newest_period
-from .intake import inspect_file as inspect_file
-from .intake import refusal_message as refusal_message
 from .local_contract import contract_yaml as contract_yaml
 from .local_contract import describe_columns as describe_columns
 from .local_contract import example_rows as example_rows

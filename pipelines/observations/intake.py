@@ -34,8 +34,9 @@ NEIGHBOURING = timedelta(days=7)
 _PLACE_FAULTS = ("unmatched_place", "newer_than_register", "retired_code", "label_contradicts_code")
 
 
-def refusal_message(snapshot: Snapshot, messages: list[str]) -> str:
+def describe_refusal(project: Project, content: bytes, snapshot: Snapshot) -> str:
     """Return the message that rejects a file, with every fault to correct; blank where there is none."""
+    messages = inspect_file(project, content, snapshot)
     if not messages:
         return ""
     more = [f"... and {len(messages) - MAX_MESSAGES:,} more"] if len(messages) > MAX_MESSAGES else []
