@@ -89,10 +89,11 @@ def _find_other_alternatives(cells: pl.DataFrame, problem: Problem) -> pl.DataFr
         order = pl.col("measure").replace_strict({m: n for n, m in enumerate(measures)}, return_dtype=pl.Int64)
         is_elsewhere = pl.col("reason").is_in(["nation_not_covered", "not_applicable"]).fill_null(False)
         own = cells.filter(pl.col("measure").is_in(list(measures)), is_needed()).with_columns(order.alias("order"))
-        ranked = own.sort(*_ROW, pl.col("value").is_null(), is_elsewhere, "order")
-        answering = pl.col("measure").first().over(_ROW)
-        said = pl.format("{} answers {} here", answering, pl.lit(name)).alias("why")
-        tables.append(ranked.filter(pl.col("measure") != answering).select("cell_id", said))
+        ranked = own.sort(*_ROW, pl.col("value").is_null(), is_elsewhere, "order").with_columns(
+            pl.col("measure").first().over(_ROW).alias("answering")
+        )
+        said = pl.format("{} answers {} here", "answering", pl.lit(name)).alias("why")
+        tables.append(ranked.filter(pl.col("measure") != pl.col("answering")).select("cell_id", said))
     return pl.concat(tables)
 
 
