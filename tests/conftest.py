@@ -28,15 +28,21 @@ settings.load_profile("quick")
 
 COSTS = {"built_small": 5, "edition": 5, "own_store": 5, "small": 5, "starter": 5, "store": 5}
 """Cost of a test with a fixture of a project or a store, relative to a test that writes files; others cost nothing."""
+DEAR_FILES = {
+    "test_year.py": 100, "test_ui.py": 100, "test_inputs_that_kill.py": 150, "test_fingerprints.py": 50,
+    "test_els_gaps.py": 80, "test_published.py": 80, "test_warehouse_update.py": 50, "test_figures_in_full.py": 50,
+    "test_weighted.py": 50, "test_rules.py": 40, "test_earlier_store.py": 30, "test_withdrawal.py": 60,
+}  # fmt: skip
+"""Cost of other files with tests that compute or start processes for long, on the same scale."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that cost most first, so that workers end together: each file has one worker."""
-    costs: dict[Path, int] = {}
+    costs = {item.path: DEAR_FILES.get(item.path.name, 0) for item in items}
     for item in items:
         names = set(getattr(item, "fixturenames", ()))
         cost = max((COSTS.get(name, 0) for name in names), default=0) or int("tmp_path_factory" in names)
-        costs[item.path] = costs.get(item.path, 0) + cost
+        costs[item.path] += cost
     items.sort(key=lambda item: -costs[item.path])
 
 

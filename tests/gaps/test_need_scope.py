@@ -129,8 +129,8 @@ def test_cell_that_is_not_needed_keeps_its_key_unit_and_source_alone() -> None:
     marked = mark_unneeded_cells(cells, problem)
     assert marked["cell_id"].to_list() == ["0", "1", "2", "3"]
     assert marked.slice(1).equals(cells.slice(1))
-    found = {name: value for name, value in marked.row(0, named=True).items() if value is not None}
-    assert found == {
+    first = {name: value for name, value in marked.row(0, named=True).items() if value is not None}
+    assert first == {
         "cell_id": "0", "problem": "p", "need": "not_needed", "measure": "a", "place_code": "E1", "place_name": "E1",
         "nation": "England", "period_start": date(2021, 1, 1), "period_end": date(2021, 1, 31), "unit": "homes",
         "source": "s", "reason": "not_applicable", "severity": "info",
