@@ -31,6 +31,11 @@ FEWEST_COPIED, FEWEST_COPIED_VALUES, COPIED_SHARE = 50, 10, 0.95
 """Places, different figures, and share of equal figures from which a period is a copy of another."""
 NEIGHBOURING = timedelta(days=7)
 """Periods that start nearer than this are not compared: a count so far may stay the same from day to day."""
+SUPPRESSED = ("confidential", "low")
+"""Statuses of figures that the publisher withholds because they are small."""
+FEWEST_ZEROED = 5
+"""Suppressed figures of one period, all 0 in a file, from which the file has lost the publisher's marker."""
+_TEXT_KEYS = {"measure": pl.String, "place_code": pl.String}
 _PLACE_FAULTS = ("unmatched_place", "newer_than_register", "retired_code", "label_contradicts_code")
 
 
@@ -57,13 +62,14 @@ def inspect_file(project: Project, content: bytes, snapshot: Snapshot) -> list[s
         read = read_release(context, snapshot, content)
     except UnreadableError as error:
         return [str(error)]
-    return [*cell_messages(read, context), *find_copied_periods(read.cells, _read_stored_cells(project, context, {}))]
+    return [*cell_messages(read, context), *_find_faults_of_copy(read.cells, _read_stored_cells(project, context, {}))]
 
 
 def copied_file_inspector(project: Project, name: str) -> Callable[[bytes, Snapshot], str]:
-    """Return the test of a source's fetched files: the fault of a file with periods copied from others, or "".
+    """Return the test of a source's fetched files: the fault of a file with faults of a copy, or "".
 
-    A file that cannot be read has no fault here: a build names it. Each stored release is read once for all files.
+    These are periods with the figures of others, and suppressed cells read as 0. A file that cannot be read has no
+    fault here: a build names it. Each stored release is read once for all files.
     """
     read: dict[str, pl.DataFrame] = {}
 
@@ -73,23 +79,25 @@ def copied_file_inspector(project: Project, name: str) -> Callable[[bytes, Snaps
         ):
             return ""
         try:
-            copied = _find_copied_periods_of_file(project, content, snapshot, read)
+            copied = _inspect_copy(project, content, snapshot, read)
         except CommongroundError:
             return ""
-        more = f" (and {len(copied) - 1:,} more such periods)" if len(copied) > 1 else ""
+        more = f" (and {len(copied) - 1:,} more such faults)" if len(copied) > 1 else ""
         accept = f"if they are right, run `commonground add {name} FILE --accept`"
         return f"{name}: {snapshot.file} was not stored: {copied[0]}{more}; {accept}" if copied else ""
 
     return find_fault
 
 
-def _find_copied_periods_of_file(
-    project: Project, content: bytes, snapshot: Snapshot, read: dict[str, pl.DataFrame]
-) -> list[str]:
+def _inspect_copy(project: Project, content: bytes, snapshot: Snapshot, read: dict[str, pl.DataFrame]) -> list[str]:
     geographies = list_source_geographies(project, snapshot.source)
     context = reading_context(project.catalogue, snapshot.source, load_places(project), geographies)
     cells = read_release(context, snapshot, content).cells
-    return find_copied_periods(cells, _read_stored_cells(project, context, read))
+    return _find_faults_of_copy(cells, _read_stored_cells(project, context, read))
+
+
+def _find_faults_of_copy(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
+    return [*find_copied_periods(cells, stored), *find_zeroed_cells(cells, stored)] if stored.height else []
 
 
 def _read_stored_cells(project: Project, context: ReadingContext, read: dict[str, pl.DataFrame]) -> pl.DataFrame:
@@ -108,8 +116,8 @@ def _read_usable_cells(project: Project, context: ReadingContext, snapshot: Snap
         cells = read_release(context, snapshot, read_snapshot(project.home, snapshot.sha256)).cells
     except UnreadableError:
         cells = pl.DataFrame(schema={"measure": pl.String, "place_code": pl.String, "period_start": pl.Date,
-                                     "value": pl.Float64, "fault": pl.String})  # fmt: skip
-    return cells.filter(pl.col("fault").is_null()).select(*COPIED_KEY, "value")
+                                     "value": pl.Float64, "fault": pl.String, "obs_status": pl.String})  # fmt: skip
+    return cells.filter(pl.col("fault").is_null()).select(*COPIED_KEY, "value", pl.col("obs_status").cast(pl.String))
 
 
 def find_copied_periods(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
@@ -145,6 +153,26 @@ def find_copied_periods(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
         f"{row['equal']} of {row['places']} figures of {row['measure']} for the period from {row['period_start']} are "
         f"those stored for the period from {row['period_start_stored']}; the periods may have been mixed up in a copy"
         for row in wrong.iter_rows(named=True)
+    ]
+
+
+def find_zeroed_cells(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
+    """Return a message for each period in which all cells that are stored as suppressed are 0 in a file.
+
+    Takes COPIED_KEY, value and obs_status (stored), and fault (cells). In one copy by a third party, suppressed figures
+    of councils were 0. A publisher that no longer suppresses a figure shows more than zeros.
+    """
+    usable = cells.filter(pl.col("fault").is_null(), pl.col("value").is_not_null()).select(*COPIED_KEY, "value")
+    hidden = stored.filter(pl.col("obs_status").is_in(SUPPRESSED)).select(*COPIED_KEY).unique()
+    both = usable.cast(_TEXT_KEYS).join(hidden.cast(_TEXT_KEYS), on=list(COPIED_KEY))
+    by_period = both.group_by("measure", "period_start").agg(
+        pl.len().alias("hidden"), (pl.col("value") == 0).all().alias("are_zero")
+    )
+    zeroed = by_period.filter("are_zero", pl.col("hidden") >= FEWEST_ZEROED).sort("measure", "period_start")
+    return [
+        f"{row['hidden']} figures of {row['measure']} for the period from {row['period_start']} are 0, and are stored "
+        "as suppressed; the copy may have 0 in the place of the publisher's marker"
+        for row in zeroed.iter_rows(named=True)
     ]
 
 

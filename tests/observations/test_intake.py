@@ -1,6 +1,7 @@
 """A file with the figures of another period is refused: a real faulty copy, and the rule."""
 
 import csv
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pipelines.declarations.project import Project
 from pipelines.fetch.bundled import import_bundled_releases
 from pipelines.geography.access import list_source_geographies, load_places
 from pipelines.observations.ingest import read_release, reading_context
-from pipelines.observations.intake import find_copied_periods, inspect_file
+from pipelines.observations.intake import find_copied_periods, find_zeroed_cells, inspect_file
 from tests.starter.test_published import PUBLISHED
 from tests.workbooks import xlsx
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FAULTY = PUBLISHED / "indicators" / "corrupt_examples" / "rough_sleeping_snapshot_2025_YEARS_SHIFTED.csv"
 
 
-def cells(figures: dict[int, list[float]]) -> pl.DataFrame:
+def cells(figures: Mapping[int, Sequence[float | None]]) -> pl.DataFrame:
     """Return cells of one measure: a list of figures, one for each place, by year."""
     rows = [
         ("people", f"P{n}", date(year, 1, 1), value, None)
@@ -30,7 +31,8 @@ def cells(figures: dict[int, list[float]]) -> pl.DataFrame:
         for n, value in enumerate(values)
     ]
     names = ["measure", "place_code", "period_start", "value", "fault"]
-    return pl.DataFrame(rows, schema=names, orient="row", schema_overrides={"fault": pl.String})
+    types = {"fault": pl.String, "value": pl.Float64}
+    return pl.DataFrame(rows, schema=names, orient="row", schema_overrides=types)
 
 
 OLD = [float(n % 37) for n in range(60)]
@@ -55,6 +57,23 @@ def test_only_a_period_equal_to_another_stored_one_is_named(given: dict[int, lis
     messages = find_copied_periods(cells(given), stored)
     assert bool(messages) == refused
     assert all("2025-01-01 are those stored for the period from 2021-01-01" in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("now", "status", "refused"),
+    [
+        ([0.0] * 5, "confidential", True),
+        ([0.0] * 5, "low", True),
+        ([0.0] * 4 + [3.0], "confidential", False),
+        ([0.0] * 4, "confidential", False),
+        ([0.0] * 5, "not_available", False),
+    ],
+)
+def test_suppressed_cells_read_as_zero_are_named(now: list[float], status: str, refused: bool) -> None:
+    stored = cells({2021: [None] * len(now)}).drop("fault").with_columns(pl.lit(status).alias("obs_status"))
+    messages = find_zeroed_cells(cells({2021: now}), stored)
+    assert bool(messages) == refused
+    assert all(f"{len(now)} figures of people for the period from 2021-01-01 are 0" in text for text in messages)
 
 
 def test_nothing_stored_and_nothing_read_give_no_message() -> None:

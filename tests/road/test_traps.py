@@ -293,3 +293,12 @@ def test_trap_29_alternative_headings_of_one_column_are_read() -> None:
         assert values(declared, f"code,year,{heading}\nE09000024,2023,7\nE09000029,2023,0\n".encode()) == SAME
     with pytest.raises(UnreadableError, match=r"expected also stock or Rateable Value or RV"):
         values(declared, b"code,year,rv2017\nE09000024,2023,7\n")
+
+
+SHIFTED = ["2023,7,,,,", ",,,,E09000024,Merton,London,England,2023,7", "7,,,,E09000024,Merton"]
+
+
+@pytest.mark.parametrize("row", SHIFTED, ids=["four to the left", "four to the right", "turned by four"])
+def test_trap_36_columns_four_out_give_no_figure(row: str) -> None:
+    read = cells(source(""), f"code,name,region,nation,year,stock\n{row}\n".encode())
+    assert read.filter(pl.col("fault").is_null(), pl.col("value").is_not_null()).is_empty()
