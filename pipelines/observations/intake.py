@@ -35,7 +35,7 @@ SUPPRESSED = ("confidential", "low")
 """Statuses of figures that the publisher withholds because they are small."""
 FEWEST_ZEROED = 5
 """Suppressed figures of one period, all 0 in a file, from which the file has lost the publisher's marker."""
-_TEXT_KEYS = {"measure": pl.String, "place_code": pl.String}
+_TEXT_KEYS = pl.col("measure", "place_code").cast(pl.String)
 _PLACE_FAULTS = ("unmatched_place", "newer_than_register", "retired_code", "label_contradicts_code")
 
 
@@ -164,7 +164,7 @@ def find_zeroed_cells(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
     """
     usable = cells.filter(pl.col("fault").is_null(), pl.col("value").is_not_null()).select(*COPIED_KEY, "value")
     hidden = stored.filter(pl.col("obs_status").is_in(SUPPRESSED)).select(*COPIED_KEY).unique()
-    both = usable.cast(_TEXT_KEYS).join(hidden.cast(_TEXT_KEYS), on=list(COPIED_KEY))
+    both = usable.with_columns(_TEXT_KEYS).join(hidden.with_columns(_TEXT_KEYS), on=list(COPIED_KEY))
     by_period = both.group_by("measure", "period_start").agg(
         pl.len().alias("hidden"), (pl.col("value") == 0).all().alias("are_zero")
     )
