@@ -12,6 +12,7 @@ from benchmarks.cost import Cost, run_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEM, SOURCE = "jobs_recovery", "ons_claimant_rate"
+PARTNERSHIPS = Path("pipelines/partnerships.yaml")
 TWO = (PROBLEM, "jobs_south_london")
 """The problem that is changed, its source that gets a release, and two problems that are built alone."""
 QUERY = "select measure, count(value) from cells group by measure"
@@ -31,7 +32,8 @@ def time_edition(most: int, checkout: Path) -> Iterator[Row]:
         root = Path(folder) / "project"
         for part in ("sources", "pipelines/problems", "pipelines/scenarios"):
             shutil.copytree(checkout / part, root / part)
-        complete = _remove_newest_release(root)
+        shutil.copy(checkout / PARTNERSHIPS, root / PARTNERSHIPS)
+        newest = _remove_newest_release(root)
         command = Command(checkout, root, Path(folder) / "store")
         yield Row("edition, two problems from nothing", repeat(lambda: _from_nothing(command, *TWO), most))
         yield Row("edition, from nothing", repeat(lambda: _from_nothing(command), most), "35")
@@ -43,7 +45,7 @@ def time_edition(most: int, checkout: Path) -> Iterator[Row]:
         yield Row("edition, one ORDER BY changed", repeat(lambda: _change_order(command, next(columns)), most), "4")
         kept = Path(folder) / "kept"
         shutil.copytree(command.store, kept)
-        (root / "sources" / f"{SOURCE}.yaml").write_text(complete, encoding="utf-8")
+        shutil.copy(checkout / newest, root / newest)
         yield Row("edition, one new release", repeat(lambda: _build_from(kept, command), most), "5")
         for name, words in QUERIES.items():
             costs = repeat(lambda words=words: {"commonground": command.run(*words)} | _bare(command, *words), most)
@@ -73,14 +75,11 @@ def _change_order(command: Command, column: int) -> dict[str, Cost]:
     return {"commonground": command.run("build")}
 
 
-def _remove_newest_release(root: Path) -> str:
-    """Remove the newest declared release of the source; return the complete declaration."""
-    path = root / "sources" / f"{SOURCE}.yaml"
-    complete = path.read_text(encoding="utf-8")
-    earlier, _, newest = complete.rpartition(", ")
-    assert newest.rstrip().endswith("]") and earlier.splitlines()[-1].startswith("releases: [")
-    path.write_text(f"{earlier}]\n", encoding="utf-8")
-    return complete
+def _remove_newest_release(root: Path) -> Path:
+    """Remove the file of the newest release of the source; return its path in a project."""
+    newest = max((root / "sources" / "starter").glob(f"{SOURCE}_*"))
+    newest.unlink()
+    return newest.relative_to(root)
 
 
 def _bare(command: Command, *words: str) -> dict[str, Cost]:

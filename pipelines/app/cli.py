@@ -1,10 +1,11 @@
 """Command line `commonground`. An error is one message; the README lists the exit codes."""
 
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,6 +20,7 @@ from pipelines.app.console import (
     console,
     error_console,
     escape_markup,
+    find_built_problems,
     open_checked_store,
     open_command_project,
     print_publication,
@@ -27,10 +29,8 @@ from pipelines.app.console import (
 )
 from pipelines.app.store_access import closing_stores, refuse_bucket
 from pipelines.core.errors import CommongroundError, UnknownNameError
+from pipelines.core.garbage import collect_seldom
 from pipelines.core.object_store import TABLE_FILES
-
-if TYPE_CHECKING:
-    from pipelines.declarations.project import Project
 
 app = typer.Typer(
     help="Combine national and local datasets into answers by place. Report missing data and who could supply them.",
@@ -73,6 +73,7 @@ def global_options(
 
 def main() -> None:
     """Run the command line. A known error prints one message and sets an exit code, without a traceback."""
+    collect_seldom()
     if sys.stdout.encoding.lower() not in ("utf-8", "utf8"):
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     try:
@@ -86,12 +87,10 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _print_unfinished(project: "Project") -> None:
+def _print_unread(refusals: Iterable[str]) -> None:
     """Print the declarations that are not read, with the reason."""
-    for source in project.catalogue.unread_sources.values():
-        error_console.print(
-            f"[yellow]not read:[/] {escape_markup(source.describe_refusal())}", soft_wrap=True, highlight=False
-        )
+    for refusal in refusals:
+        error_console.print(f"[yellow]not read:[/] {escape_markup(refusal)}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -121,7 +120,7 @@ def build(
 
     setting = engine_setting(engine, engine_rows)
     project = open_command_project(store, as_of, publishes=True, engine=setting)
-    _print_unfinished(project)
+    _print_unread(project.catalogue.list_refusals())
     left_out = [] if problem else list(project.catalogue.excluded_problems.values())
     faults = [*left_out, *build_problems(project, problem or [], console)]
     write_tables(project, tables, console)
@@ -194,7 +193,8 @@ def gaps(
     """List gaps with reason, evidence, data owner and remedy."""
     from pipelines.app.gap_list import list_gaps, select_gap_columns
 
-    table = list_gaps(open_command_project(store, None, TABLE_FILES), problem, place)
+    home = open_checked_store(store, TABLE_FILES)
+    table = list_gaps(home, find_built_problems(home, problem), place)
     print_table(select_gap_columns(table) if form is OutputFormat.table else table, form)
 
 
@@ -313,11 +313,16 @@ def list_(
     store: StoreOption = None,
 ) -> None:
     """List sources, measures, problems or places."""
-    from pipelines.app.lists import list_items
+    from pipelines.app.stored_lists import read_stored_list
 
-    project = open_command_project(store, None, TABLE_FILES)
-    _print_unfinished(project)
-    print_table(list_items(project, what.value), form)
+    home = open_checked_store(store, TABLE_FILES)
+    listed = read_stored_list(home, what.value)
+    if listed is None:
+        from pipelines.app.lists import list_declared
+
+        listed = list_declared(home, what.value)
+    _print_unread(listed.unread)
+    print_table(listed.table, form)
 
 
 @app.command()

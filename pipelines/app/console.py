@@ -84,11 +84,11 @@ def renew_command_store(project: "Project") -> None:
         error_console.print(notice, soft_wrap=True, highlight=False, markup=False)
     for line in withdraw_outputs(project.catalogue, project.home):
         error_console.print(f"[yellow]withdrawn:[/] {escape_markup(line)}", soft_wrap=True, highlight=False)
-    record_check(project.home, project.catalogue.contents)
+    record_check(project.home, project.catalogue.contents, project.catalogue.problems)
 
 
-def open_checked_store(store: str | None) -> Path:
-    """Return the store of a command that reads only outputs, without outputs that are no longer public.
+def open_checked_store(store: str | None, needs: Sequence[str] = QUERY_FILES) -> Path:
+    """Return the store of a command that reads only outputs or tables, without outputs that are no longer public.
 
     The declarations are read only where they or the store have changed since the last check.
     """
@@ -96,13 +96,29 @@ def open_checked_store(store: str | None) -> Path:
     from pipelines.core.paths import project_directory
     from pipelines.declarations.contents import hash_declarations
 
-    home = open_home(store, QUERY_FILES)
+    home = open_home(store, needs)
     if not is_checked(home, hash_declarations(project_directory())):
         from pipelines.declarations.catalogue import load_catalogue
         from pipelines.declarations.project import Project, build_date
 
         renew_command_store(Project(load_catalogue(project_directory(), home), home, build_date()))
     return home
+
+
+def find_built_problems(home: Path, problem: str | None) -> list[str]:
+    """Return the name of a declared problem, or of all, for a store that `open_checked_store` returned.
+
+    Raise UnknownNameError for another name. The declarations are read only for all problems, or for another name.
+    """
+    from pipelines.core.checked_store import list_checked_problems
+    from pipelines.core.paths import project_directory
+
+    if problem in list_checked_problems(home):
+        return [problem]
+    from pipelines.declarations.catalogue import load_catalogue
+
+    catalogue = load_catalogue(project_directory(), home)
+    return [catalogue.find_problem(problem).name] if problem else sorted(catalogue.problems)
 
 
 def send_notices(project: "Project") -> None:

@@ -1,23 +1,23 @@
 """List of the gaps of built problems."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import polars as pl
 
 from pipelines.core.errors import UnknownNameError, suggest_names
-from pipelines.declarations.partnership import partnership_code
-from pipelines.declarations.project import Project
-from pipelines.gaps import is_open, open_reason, read_built_cells, read_built_partnerships
+from pipelines.gaps import is_open, open_reason, read_stored_cells, read_stored_partnerships
 from pipelines.geography import fold_name
 
 GAP_COLUMNS = ["problem", "measure", "place_code", "place_name", "period_start", "period_end", "reason", "severity",
                "lower_bound", "upper_bound", "evidence", "data_owner", "remedy", "source"]  # fmt: skip
 
 
-def list_gaps(project: Project, problem: str | None, place: str | None) -> pl.DataFrame:
-    """Return the gaps of one problem or all, and of one place, one partnership or all places (GAP_COLUMNS)."""
-    names = [problem] if problem else sorted(project.catalogue.problems)
-    cells = pl.concat([read_built_cells(project, name) for name in names])
+def list_gaps(home: Path, problems: Sequence[str], place: str | None) -> pl.DataFrame:
+    """Return the gaps of some declared problems, and of one place, one partnership or all places (GAP_COLUMNS)."""
+    cells = pl.concat([read_stored_cells(home, name) for name in problems])
     if place is not None:
-        cells = pl.concat([cells, *(read_built_partnerships(project, name) for name in names)])
+        cells = pl.concat([cells, *(read_stored_partnerships(home, name) for name in problems)])
         cells = cells.filter(pl.col("place_code") == find_place_code(cells, place))
     return cells.filter(is_open()).with_columns(open_reason().alias("reason")).select(GAP_COLUMNS)
 
@@ -33,6 +33,9 @@ def find_place_code(cells: pl.DataFrame, place: str) -> str:
 
     Raises UnknownNameError with the most similar names.
     """
+    # Imported late: a list without a place needs no declarations.
+    from pipelines.declarations.partnership import partnership_code
+
     names = dict(cells.select("place_code", "place_name").unique().iter_rows())
     for code in (place, partnership_code(place)):
         if code in names:

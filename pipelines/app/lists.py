@@ -1,9 +1,23 @@
 """Lists of sources, measures, problems and places."""
 
+from pathlib import Path
+
 import polars as pl
 
-from pipelines.declarations.project import Project
+from pipelines.app.stored_lists import StoredList, store_list
+from pipelines.core.paths import project_directory
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.project import Project, build_date
 from pipelines.outputs import declared_sources, measures_table
+
+
+def list_declared(home: Path, target: str) -> StoredList:
+    """Read the declarations and return a list of their items; store it, unless it is of places."""
+    project = Project(load_catalogue(project_directory(), home), home, build_date())
+    listed = StoredList(list_items(project, target), project.catalogue.list_refusals())
+    if target != "places":
+        store_list(home, target, listed)
+    return listed
 
 
 def list_items(project: Project, target: str) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 from pipelines.core.errors import EngineError
+from pipelines.core.garbage import collect_seldom
 
 _QUEUE_DEPTH = 2
 """Number of names queued for each worker, so that workers are not idle."""
@@ -58,6 +59,7 @@ _SHARED: list[Any] = []
 def _start_worker(shared: Any) -> None:
     """Keep the shared input, ignore interrupts, which the main process handles, and exit if the main process ends."""
     _SHARED[:] = [shared]
+    collect_seldom()
     signal(SIGINT, SIG_IGN)
     Thread(target=_exit_with_parent, daemon=True).start()
 

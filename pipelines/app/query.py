@@ -12,7 +12,7 @@ from pipelines.core.periods import format_period, parse_period
 from pipelines.core.store import lock_store
 from pipelines.declarations.partnership import is_partnership_code, partnership_code
 from pipelines.declarations.project import Project
-from pipelines.gaps import read_built_cells, read_built_partnerships
+from pipelines.gaps import read_built_cells, read_stored_partnerships
 from pipelines.geography import load_places
 from pipelines.observations import all_findings, load_source_tables
 from pipelines.observations import summarise_revisions as stack_summaries
@@ -28,7 +28,7 @@ def explain_cell(
             f"{problem} has no measure {measure!r}; {suggest_names(measure, declared_problem.measures)}"
         )
     own = read_built_cells(project, problem).filter(pl.col("measure") == measure)
-    cells = pl.concat([own, read_built_partnerships(project, problem).filter(pl.col("measure") == measure)])
+    cells = pl.concat([own, read_stored_partnerships(project.home, problem).filter(pl.col("measure") == measure)])
     cell = _find_cell(
         cells.filter(pl.col("place_code") == find_place_code(cells, place)), declared_problem.header.grain, period
     )

@@ -3,14 +3,17 @@
 import json
 from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import polars as pl
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from pipelines.core.visible import escape_invisible
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 MAX_TABLE_ROWS = 60
@@ -98,7 +101,10 @@ def _format_value(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escape_invisible(str(value))
 
 
-def progress_bar(console: Console) -> Progress:
+def progress_bar(console: Console) -> "Progress":
     """Return a progress bar that disappears when the work is complete."""
+    # Imported late: only commands that work for long show progress.
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, transient=True, refresh_per_second=4)

@@ -16,6 +16,7 @@ The store is a directory:
     build_events.jsonl        What the command line built, for Dagster's own pages (app.build_events).
     notices/                  Notices, and what each channel has delivered (app.notices).
     checked.txt               The last check of the outputs against the declarations (checked_store).
+    listed.json               Lists of declared items (stored_lists).
     withdrawn/                Files in out/ that a user changed and that use a source which is no longer public.
 """
 

@@ -104,6 +104,10 @@ class Catalogue(NamedTuple):
             raise UnknownNameError(f"unknown source {name!r}; {suggest_names(name, self.sources)}")
         return self.sources[name]
 
+    def list_refusals(self) -> list[str]:
+        """Return one sentence for each source with an excluded declaration."""
+        return [source.describe_refusal() for source in self.unread_sources.values()]
+
     def problem_sources(self, problem: Problem) -> tuple[str, ...]:
         """Return the names of the sources of a problem's measures, in order."""
         return tuple(sorted({self.measure_source[measure] for measure in problem.measures}))

@@ -2,7 +2,8 @@
 from .access import collect_gaps as collect_gaps
 from .answer import answer_problem as answer_problem
 from .built_cells import read_built_cells as read_built_cells
-from .built_cells import read_built_partnerships as read_built_partnerships
+from .built_cells import read_stored_cells as read_stored_cells
+from .built_cells import read_stored_partnerships as read_stored_partnerships
 from .costs import Cost as Cost
 from .costs import Costs as Costs
 from .current import is_answer_current as is_answer_current

@@ -3,14 +3,18 @@
 A need does not apply in another nation, place or time, or where another measure answers it.
 """
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from pipelines.core.errors import DeclarationError
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.core.schema import CELL_COLUMNS, NOT_NEEDED, conform_table
-from pipelines.declarations.catalogue import Problem
-from pipelines.declarations.problem import Need
+
+if TYPE_CHECKING:  # a command that lists gaps needs no declarations
+    from pipelines.declarations.catalogue import Problem
+    from pipelines.declarations.problem import Need
 
 _KEPT = ("cell_id", "problem", "measure", "place_code", "place_name", "nation", "period_start", "period_end", "unit",
          "source")  # fmt: skip
@@ -35,7 +39,7 @@ def open_reason() -> pl.Expr:
     ).otherwise("reason")  # fmt: skip
 
 
-def mark_unneeded_cells(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
+def mark_unneeded_cells(cells: pl.DataFrame, problem: "Problem") -> pl.DataFrame:
     """Mark the cells outside the scope of their need: `need` not_needed, reason not_applicable, and no figure.
 
     Takes and returns schema.CELL_COLUMNS. Raises DeclarationError where no need applies to a place and period.
@@ -50,7 +54,7 @@ def mark_unneeded_cells(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     return cells
 
 
-def _find_cells_outside(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
+def _find_cells_outside(cells: pl.DataFrame, problem: "Problem") -> pl.DataFrame:
     """Find the cells in another nation, place or time than their need: cell_id and evidence."""
     tables = [pl.DataFrame(schema={"cell_id": pl.String, "why": pl.String})]
     for measure, need in problem.header.measure_needs.items():
@@ -68,7 +72,7 @@ def _find_cells_outside(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     return pl.concat(tables).unique("cell_id", keep="first", maintain_order=True)
 
 
-def _describe_time(need: Need) -> str:
+def _describe_time(need: "Need") -> str:
     first, last = need.span
     texts = [f"from {format_period(first, first)}"] if need.from_ else []
     return " ".join([*texts, *([f"until {format_period(last, last)}"] if need.until else [])])
@@ -78,7 +82,7 @@ def _name_cells(cells: pl.DataFrame, why: str) -> pl.DataFrame:
     return cells.select("cell_id", pl.lit(why).alias("why"))
 
 
-def _find_other_alternatives(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
+def _find_other_alternatives(cells: pl.DataFrame, problem: "Problem") -> pl.DataFrame:
     """Find the cells of alternatives that do not answer their need: cell_id and evidence.
 
     The first alternative with a figure answers. Where none has one, the first that covers the nation keeps its
@@ -114,7 +118,7 @@ def _empty_cells(cells: pl.DataFrame, unneeded: pl.DataFrame) -> pl.DataFrame:
     return conform_table(emptied, CELL_COLUMNS)
 
 
-def _refuse_rows_without_need(cells: pl.DataFrame, problem: Problem) -> None:
+def _refuse_rows_without_need(cells: pl.DataFrame, problem: "Problem") -> None:
     """Raise DeclarationError where no need applies to a place and period: it would have no verdict.
 
     A problem of unknowns alone is judged by these.

@@ -77,8 +77,7 @@ def rank_places(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFra
             "has_limits"
         ),
     )
-    frames = [_rank_slice(frame) for frame in ends.partition_by(RANK_KEY, maintain_order=True)]
-    ranks = pl.concat([_rank_slice(ends.clear()), *frames])
+    ranks = _rank_slices(ends)
     sure = (
         (pl.col("rank_lower_bound") == pl.col("rank_upper_bound")) & pl.col("value").is_not_null() & ~pl.col("is_noisy")
     )
@@ -97,29 +96,43 @@ def _is_never_negative(measure: Measure) -> bool:
     return measure.kind in ("count", "stock") and (measure.range or (0.0,))[0] >= 0 and not measure.perturbed
 
 
-def _rank_slice(frame: pl.DataFrame) -> pl.DataFrame:
-    """Rank one measure in one period: count the places certainly above, and those possibly above."""
-    least, most = frame["least"].to_numpy(), frame["most"].to_numpy()
+def _rank_slices(ends: pl.DataFrame) -> pl.DataFrame:
+    """Rank the rows of each measure and period, with the measures and periods in order of their first row."""
+    spans = ends.group_by(RANK_KEY, maintain_order=True).agg(pl.len().alias("places"))
+    number = pl.int_range(spans.height).alias("slice_number")
+    numbered = ends.join(spans.with_columns(number), on=RANK_KEY, how="left", nulls_equal=True, maintain_order="left")
+    rows = numbered.sort("slice_number", maintain_order=True)
+    columns = [rows[name].to_numpy() for name in ("least", "most", "limited", "has_limits")]
+    cuts = np.cumsum(spans["places"].to_numpy())[:-1]
+    slices = zip(*(np.split(column, cuts) for column in columns), strict=True)
+    ranked = [_rank_slice(*one) for one in slices if len(one[0])]
+    surely, worst, meeting = (np.concatenate([np.empty(0, int), *(one[n] for one in ranked)]) for n in range(3))
+    return rows.with_columns(
+        pl.Series("rank_lower_bound", 1 + surely, pl.Int64),
+        pl.Series("rank_upper_bound", worst, pl.Int64),
+        pl.when("has_limits").then(pl.Series(meeting - 1, dtype=pl.Int64)).alias("similar_places"),
+        pl.col("places").cast(pl.Int64),
+        pl.Series("rank_share", worst - 1 - surely, pl.Float64) / pl.col("places"),
+    )
+
+
+def _rank_slice(
+    least: np.ndarray, most: np.ndarray, is_limited: np.ndarray, has_limits: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count for one measure and period the places certainly above, the worst rank, and the places that may be equal."""
     surely = len(least) - np.searchsorted(np.sort(least), most, side="right")
-    has_published_limits, sorted_most = frame["limited"].to_numpy(), np.sort(most)
+    sorted_most = np.sort(most)
     maybe = len(most) - np.where(
-        has_published_limits,
+        is_limited,
         np.searchsorted(sorted_most, least, side="left"),
         np.searchsorted(sorted_most, least, side="right"),
     )
     # A place is not above itself, though its upper end exceeds its lower end. Published limits that touch are similar.
-    worst = 1 + maybe - (has_published_limits | (most > least))
-    has_limits = frame["has_limits"].to_numpy()
+    worst = 1 + maybe - (is_limited | (most > least))
     meeting = np.searchsorted(np.sort(least[has_limits]), most, side="right") - np.searchsorted(
         np.sort(most[has_limits]), least, side="left"
     )
-    return frame.with_columns(
-        pl.Series("rank_lower_bound", 1 + surely, pl.Int64),
-        pl.Series("rank_upper_bound", worst, pl.Int64),
-        pl.when("has_limits").then(pl.Series(meeting - 1, dtype=pl.Int64)).alias("similar_places"),
-        pl.lit(frame.height, pl.Int64).alias("places"),
-        pl.Series("rank_share", (worst - 1 - surely) / frame.height),
-    )
+    return surely, worst, meeting
 
 
 def format_rank(row: dict[str, Any]) -> str:

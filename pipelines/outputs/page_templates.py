@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -28,6 +28,7 @@ def page_environment() -> Environment:
     return made
 
 
+@lru_cache(maxsize=20_000)
 def format_prose(text: str) -> Markup:
     """Return a text for a page: words between backticks as code, and days in words (1 July 2025)."""
     parts = _CODE.split(text)

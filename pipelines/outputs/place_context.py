@@ -1,6 +1,6 @@
 """What a place is compared with: its region and nation, its neighbours, the districts most like it, and its past."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from hashlib import sha256
 from types import MappingProxyType
@@ -63,12 +63,47 @@ class Line(NamedTuple):
     key: str
 
 
+class Lines(Mapping[tuple[str, str], Line]):
+    """Lines by measure and place. A line is made when it is first asked for: pages show a third of them."""
+
+    def __init__(self, history: pl.DataFrame) -> None:
+        """Take HISTORY."""
+        marked = history.sort(*_KEY, "period_end", "period_start").with_columns(mark_of_point(_KEY).alias("mark"))
+        text = pl.concat_str(
+            "period_start", "period_end", pl.col("value").cast(pl.String).fill_null("-"), "mark", separator=" "
+        )
+        grouped = marked.group_by(_KEY, maintain_order=True).agg(pl.len(), text.str.join(",").alias("text"))
+        self._columns = [marked[name].to_list() for name in ("period_start", "period_end", "value", "mark")]
+        self._spans: dict[tuple[str, str], tuple[int, int, str]] = {}
+        end = 0
+        for measure, code, number, content in grouped.iter_rows():
+            first, end = end, end + number
+            self._spans[measure, code] = first, end, content
+        self._made: dict[tuple[str, str], Line] = {}
+
+    def __getitem__(self, key: tuple[str, str]) -> Line:
+        if key not in self._made:
+            first, end, content = self._spans[key]
+            points = tuple(map(TrendPoint, *(values[first:end] for values in self._columns)))
+            self._made[key] = Line(points, sha256(content.encode()).hexdigest()[:16])
+        return self._made[key]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._spans)
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+
+_KEY = ["measure", "place_code"]
+
+
 class PlaceContext(NamedTuple):
     """Facts by code of place, names by code, lines by measure and code, and figures by measure and period."""
 
     facts: dict[str, PlaceFacts]
     names: dict[str, str]
-    lines: dict[tuple[str, str], Line]
+    lines: Mapping[tuple[str, str], Line]
     figures: dict[tuple[str, date, date], dict[str, float]]
     derivations: dict[tuple[str, date, date, str], str]
 
@@ -135,7 +170,7 @@ def build_place_context(
         for code, welsh, region, name, nation in register.select(columns).iter_rows() if code in codes
     }  # fmt: skip
     names = {**places.names, **dict(register.select("place_code", "place_name").iter_rows())}
-    return PlaceContext(facts, names, _collect_lines(history), *_collect_figures(history))
+    return PlaceContext(facts, names, Lines(history), *_collect_figures(history))
 
 
 def _similar_districts(places: Places, codes: set[str]) -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:
@@ -151,38 +186,18 @@ def _similar_districts(places: Places, codes: set[str]) -> dict[str, tuple[tuple
     return {code: tuple((model, models[model]) for model in MODELS) for code, models in lists.items()}
 
 
-_KEY = ["measure", "place_code"]
-
-
-def _collect_lines(history: pl.DataFrame) -> dict[tuple[str, str], Line]:
-    """Return the points of each measure and place in order of period, with their marks."""
-    marked = history.sort(*_KEY, "period_end", "period_start").with_columns(mark_of_point(_KEY).alias("mark"))
-    text = pl.concat_str(
-        "period_start", "period_end", pl.col("value").cast(pl.String).fill_null("-"), "mark", separator=" "
-    )
-    grouped = marked.group_by(_KEY, maintain_order=True).agg(
-        "period_start", "period_end", "value", "mark", text.str.join(",").alias("text")
-    )
-    return {
-        (measure, code): Line(
-            tuple(map(TrendPoint, starts, ends, values, marks)), sha256(key.encode()).hexdigest()[:16]
-        )
-        for measure, code, starts, ends, values, marks, key in grouped.iter_rows()
-    }
-
-
 def _collect_figures(
     history: pl.DataFrame,
 ) -> tuple[dict[tuple[str, date, date], dict[str, float]], dict[tuple[str, date, date, str], str]]:
     """Return by measure and period the figures that may be compared, and how those of larger places were derived."""
     doubted = pl.col("caveats").fill_null("").str.split(",").list.set_intersection(list(DOUBTS)).list.len() > 0
     known = history.filter(pl.col("value").is_not_null(), ~doubted)
-    figures: dict[tuple[str, date, date], dict[str, float]] = {}
-    keys = ("measure", "period_start", "period_end", "place_code")
-    for measure, start, end, code, value in known.select(*keys, "value").iter_rows():
-        figures.setdefault((measure, start, end), {})[code] = value
+    keys = ("measure", "period_start", "period_end")
+    grouped = known.group_by(*keys, maintain_order=True).agg("place_code", "value")
+    figures = {(measure, start, end): dict(zip(codes, values, strict=True))
+               for measure, start, end, codes, values in grouped.iter_rows()}  # fmt: skip
     larger = known.filter(pl.col("level") != "place")
-    return figures, {tuple(row[:4]): row[4] for row in larger.select(*keys, "derivation").iter_rows()}
+    return figures, {tuple(row[:4]): row[4] for row in larger.select(*keys, "place_code", "derivation").iter_rows()}
 
 
 def name_places(codes: Iterable[str], names: Mapping[str, str]) -> list[tuple[str, str]]:

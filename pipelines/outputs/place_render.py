@@ -1,7 +1,8 @@
 """Rendering of a place page: its content in the template, with its trends drawn."""
 
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -30,10 +31,28 @@ def render_place_page(
         drawn = draw_trend_chart(lines, f"{row['title']}, {row['unit']}", lambda value: format_figure(value, measure))
         return Markup(drawn)
 
-    words = partial(write_words, find=find_words(catalogue.sources, catalogue.measures, context.names))
     return render_page(
-        "place.html", words=words, page=page, brief=brief, brief_title=page.name, people_title=people_title,
-        version=project_version(), sparkline=sparkline, chart=chart,
+        "place.html", page=page, brief=brief, brief_title=page.name, people_title=people_title,
+        words=_words_of_pages(catalogue, context), version=project_version(), sparkline=sparkline, chart=chart,
         trends=[row for row in page.rows if row["lines"]],
         questions={name: problem.header.question for name, problem in catalogue.problems.items()},
     )  # fmt: skip
+
+
+class _Words(NamedTuple):
+    """A function that replaces the identifiers in a text, and what the words are from."""
+
+    catalogue: Catalogue | None
+    context: PlaceContext | None
+    write: Callable[[str], str]
+
+
+_LAST = [_Words(None, None, str)]
+"""The words of the last page: all pages of a build use the same ones, and share most of their texts."""
+
+
+def _words_of_pages(catalogue: Catalogue, context: PlaceContext) -> Callable[[str], str]:
+    if _LAST[0].catalogue is not catalogue or _LAST[0].context is not context:
+        find = find_words(catalogue.sources, catalogue.measures, context.names)
+        _LAST[0] = _Words(catalogue, context, cache(partial(write_words, find=find)))
+    return _LAST[0].write

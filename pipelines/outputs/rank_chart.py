@@ -9,8 +9,9 @@ from textwrap import shorten
 from typing import Any
 
 from pipelines.outputs.answer import COMPARABLE, MISSING, PageAnswer
-from pipelines.outputs.trend_chart import TEXT_WIDTH, choose_scale, format_ticks
+from pipelines.outputs.trend_chart import TEXT_WIDTH
 from pipelines.outputs.value_map import MapShape
+from pipelines.outputs.value_scale import choose_scale, format_ticks
 
 WIDTH, HEIGHT = 400, 270
 """Size of a chart of columns, in SVG units."""

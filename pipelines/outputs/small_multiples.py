@@ -13,13 +13,12 @@ from pipelines.outputs.trend_chart import (
     TrendPoint,
     TrendSeries,
     band_area,
-    choose_scale,
     day_range,
     describe_trend,
     draw_line,
-    format_ticks,
     has_trend,
 )
+from pipelines.outputs.value_scale import choose_scale, format_ticks
 
 MAX_PANELS = 12
 """Most small charts of a page: the regions of England and the other nations."""

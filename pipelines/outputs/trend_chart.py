@@ -6,14 +6,15 @@ ends the line. The attributes `data-periods` and `data-values` of a line of a ch
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from itertools import pairwise
-from math import ceil, floor, log10
+from math import ceil, floor
 from statistics import median
 from typing import Literal, NamedTuple
 
 from pipelines.core.periods import format_period, whole_months
+from pipelines.outputs.value_scale import choose_scale, format_ticks
 
 Mark = Literal["", "break", "revised", "provisional"]
 Role = Literal["own", "second", "region", "nation", "other", "panel", "partnership"]
@@ -83,12 +84,46 @@ class PlotFrame(NamedTuple):
     values: tuple[float, float]
 
     def x(self, point: TrendPoint) -> float:
+        return self.x_of_day(_middle(point))
+
+    def x_of_day(self, day: int) -> float:
         first, last = self.days
-        return self.left + (_middle(point) - first) / max(last - first, 1) * (self.right - self.left)
+        return self.left + (day - first) / max(last - first, 1) * (self.right - self.left)
 
     def y(self, value: float) -> float:
         low, high = self.values
         return self.bottom - (value - low) / ((high - low) or 1.0) * (self.bottom - self.top)
+
+
+class _LineShape(NamedTuple):
+    """What a line has in every drawing: it is computed once for a place's small and large chart, and for all places.
+
+    `runs` has the first position of each run and the position after its last. `marked` and `alone` have positions of
+    marked points and of runs of one point: in a chart, then in a small line. `marks` has the marks of all points, and
+    `periods` their periods as text. Equal lines share a shape, so it cannot tell 0.0 from -0.0.
+    """
+
+    middles: tuple[int, ...]
+    values: tuple[float | None, ...]
+    runs: tuple[tuple[int, int], ...]
+    marked: tuple[tuple[int, ...], tuple[int, ...]]
+    alone: tuple[tuple[int, ...], tuple[int, ...]]
+    marks: frozenset[Mark]
+    periods: str
+
+
+@lru_cache(maxsize=4096)
+def _shape_line(points: tuple[TrendPoint, ...]) -> _LineShape:
+    runs = tuple(_find_runs(points))
+    known = [(at, point.mark) for at, point in enumerate(points) if point.value is not None]
+    marked = tuple(at for at, mark in known if mark), tuple(at for at, mark in known if mark == "break")
+    single = [first for first, end in runs if end == first + 1]
+    periods = " ".join(_period_text(point.start, point.end) for point in points)
+    return _LineShape(
+        tuple(_middle(point) for point in points), tuple(point.value for point in points), runs, marked,
+        (tuple(at for at in single if at not in marked[0]), tuple(at for at in single if at not in marked[1])),
+        frozenset(point.mark for point in points), periods,
+    )  # fmt: skip
 
 
 def has_trend(series: TrendSeries) -> bool:
@@ -107,7 +142,8 @@ def draw_trend_chart(
     drawn = [line for line in lines if any(point.value is not None for point in line.points)]
     if not drawn:
         return ""
-    marks = [mark for mark in _MARK_TITLES if any(point.mark == mark for line in drawn for point in line.points)]
+    shown = frozenset[Mark]().union(*(_shape_line(tuple(line.points)).marks for line in drawn))
+    marks = [mark for mark in _MARK_TITLES if mark in shown]
     top = LEGEND_ROW * (len(drawn) + len(marks) + bool(band.name)) + 10.0
     height = top + HEIGHT
     ends = [value for point in band.points for value in (point.low, point.high) if value is not None]
@@ -167,12 +203,18 @@ def draw_sparkline(lines: Sequence[TrendSeries]) -> str:
     if not has_trend(lines[0]):
         return ""
     days = day_range(lines[:1])
-    within = [line._replace(points=[point for point in line.points if days[0] <= _middle(point) <= days[1]])
-              for line in lines]  # fmt: skip
+    within = [_cut_line(line, days) for line in lines]
     values = [point.value for line in within for point in line.points if point.value is not None]
     frame = PlotFrame(3, SPARK_WIDTH - 3.0, 3, SPARK_HEIGHT - 3.0, days, (min(values), max(values)))
     body = "".join(draw_line(line, frame, has_data=False) for line in reversed(within))
     return f'<svg class="tc spark" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}" aria-hidden="true">{body}</svg>'
+
+
+def _cut_line(line: TrendSeries, days: tuple[int, int]) -> TrendSeries:
+    """Leave out the points of a line outside some days."""
+    if all(days[0] <= day <= days[1] for day in _shape_line(tuple(line.points)).middles):
+        return line
+    return line._replace(points=[point for point in line.points if days[0] <= _middle(point) <= days[1]])
 
 
 def describe_trend(series: TrendSeries, format_value: FormatValue) -> str:
@@ -202,19 +244,22 @@ def split_line(points: Sequence[TrendPoint]) -> list[list[TrendPoint]]:
 
     Two points alone do not show the usual step, so a line joins them only where one period follows the other.
     """
+    return [list(points[first:end]) for first, end in _find_runs(points)]
+
+
+def _find_runs(points: Sequence[TrendPoint]) -> list[tuple[int, int]]:
+    """Return the first position of each run of `split_line`, and the position after its last."""
     middles = [_middle(point) for point in points]
     steps = [after - before for before, after in pairwise(middles)]
     most = median(steps) * _GAP_FACTOR if steps else 0
     if len(points) == 2 and (points[1].start - points[0].end).days > 1:
         most = 0
-    runs: list[list[TrendPoint]] = []
+    runs: list[tuple[int, int]] = []
     is_joined = False
-    for point, step in zip(points, [0, *steps], strict=True) if points else ():
+    for at, (point, step) in enumerate(zip(points, [0, *steps], strict=True) if points else ()):
         if point.value is not None:
-            if is_joined and step <= most and point.mark != "break":
-                runs[-1].append(point)
-            else:
-                runs.append([point])
+            begins = not (is_joined and step <= most and point.mark != "break")
+            runs.append((at, at + 1) if begins else (runs.pop()[0], at + 1))
         is_joined = point.value is not None
     return runs
 
@@ -230,27 +275,44 @@ def _middle_day(start: date, end: date) -> int:
 
 
 def day_range(lines: Sequence[TrendSeries]) -> tuple[int, int]:
-    days = [_middle(point) for line in lines for point in line.points]
-    return min(days), max(days)
+    middles = [_shape_line(tuple(line.points)).middles for line in lines if line.points]
+    return min(map(min, middles)), max(map(max, middles))
 
 
 def draw_line(line: TrendSeries, frame: PlotFrame, *, has_data: bool = True) -> str:
     """Draw a line with its marks and its data; a small line has breaks as its only marks, and no data."""
-    runs = split_line(line.points)
-    path = "".join("M" + "L".join(f"{frame.x(p):.1f} {frame.y(p.value or 0.0):.1f}" for p in run) for run in runs)
-    marked = [point for point in line.points
-              if point.value is not None and (point.mark if has_data else point.mark == "break")]  # fmt: skip
-    alone = [run[0] for run in runs if len(run) == 1 and run[0] not in marked]
-    dots = "".join(_draw_dot(point, frame, 2.0) for point in alone)
-    dots += "".join(_draw_mark(point, frame) for point in marked)
-    return f'<g class="{line.role}"{_data_attributes(line) if has_data else ""}><path d="{path}"/>{dots}</g>'
+    points, kind = line.points, 0 if has_data else 1
+    shape = _shape_line(tuple(points))
+    texts = _locate_points(shape, frame)
+    path = "".join(["M" + "L".join(texts[first:end]) for first, end in shape.runs])
+    dots = "".join([_draw_dot(points[at], frame, 2.0) for at in shape.alone[kind]])
+    dots += "".join([_draw_mark(points[at], frame) for at in shape.marked[kind]])
+    data = _data_attributes(line, shape.periods) if has_data else ""
+    return f'<g class="{line.role}"{data}><path d="{path}"/>{dots}</g>'
 
 
-def _data_attributes(line: TrendSeries) -> str:
+def _data_attributes(line: TrendSeries, periods: str) -> str:
     """Return the name, the periods (2023, 2023-04, or first and last day) and the values of a line as attributes."""
-    periods = " ".join(_period_text(point.start, point.end) for point in line.points)
-    values = " ".join("-" if point.value is None else repr(point.value) for point in line.points)
+    values = " ".join(["-" if point.value is None else repr(point.value) for point in line.points])
     return f' data-name="{escape(line.name, quote=True)}" data-periods="{periods}" data-values="{values}"'
+
+
+def _locate_points(shape: _LineShape, frame: PlotFrame) -> list[str]:
+    """Return the position of each point as text; blank at a gap."""
+    across = _locate_days(shape.middles, frame.left, frame.right, frame.days)
+    (low, high), bottom, height = frame.values, frame.bottom, frame.bottom - frame.top
+    spread = (high - low) or 1.0
+    return [
+        "" if value is None else f"{x} {bottom - (value - low) / spread * height:.1f}"
+        for x, value in zip(across, shape.values, strict=True)
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _locate_days(middles: tuple[int, ...], left: float, right: float, days: tuple[int, int]) -> list[str]:
+    """Return the positions of days as text; many lines of many places share few periods."""
+    frame = PlotFrame(left, right, 0.0, 0.0, days, (0.0, 0.0))
+    return [f"{frame.x_of_day(day):.1f}" for day in middles]
 
 
 @cache
@@ -295,23 +357,6 @@ def _draw_row(number: int, sample: str, text: str) -> str:
     return f'<g transform="translate(0 {number * LEGEND_ROW})">{sample}<text x="30" y="12">{escape(cut)}</text></g>'
 
 
-def choose_scale(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the ends and the step of the value axis: round numbers, from 0 unless all figures are far above it."""
-    low, high = min(values), max(values)
-    low = 0.0 if 0 <= low < 0.6 * high or low == high == 0 else low
-    spread = (high - low) or abs(high) or 1.0
-    size = 10.0 ** floor(log10(spread / 3))
-    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor * 3.5 >= spread)
-    return floor(low / step) * step, max(ceil(high / step), floor(low / step) + 1) * step, step
-
-
-def format_ticks(ticks: Sequence[float]) -> list[str]:
-    """Format the labels of a value axis with the decimals that their steps need, all the same number."""
-    steps = [abs(after - before) for before, after in pairwise(ticks)]
-    decimals = max(-floor(log10(min(steps)) + 1e-9), 0) if steps else 0
-    return [f"{tick:z,.{decimals}f}" for tick in ticks]
-
-
 def _draw_value_axis(ticks: Sequence[float], texts: Sequence[str], frame: PlotFrame) -> str:
     grid = "".join(f"M{frame.left:.1f} {frame.y(tick):.1f}H{frame.right:g}" for tick in ticks)
     labels = "".join(
@@ -339,8 +384,7 @@ def _draw_time_axis(frame: PlotFrame) -> str:
 
 
 def _draw_year(year: int, frame: PlotFrame) -> str:
-    day = date(year, 1, 1)
-    x = frame.x(TrendPoint(day, day, None))
+    x = frame.x_of_day(date(year, 1, 1).toordinal())
     half = TEXT_WIDTH * 2
     at = min(max(x, frame.left + half), frame.right - half)
     return (

@@ -161,9 +161,22 @@ def _write_sheet(
         for heading, side in zip(headings, sides, strict=True)
     ]
     size = head + content.table.height, content.table.width - 1
-    table_name = f"{content.name.lower()}_table"
-    sheet.add_table(head, 0, *size, {"autofilter": False, "style": None, "name": table_name, "columns": marked})
+    options = {"autofilter": False, "style": None, "name": f"{content.name.lower()}_table", "columns": marked}
+    _mark_table(sheet, head, size, options)
     return head + 1
+
+
+def _mark_table(sheet: Any, head: int, size: tuple[int, int], options: dict[str, Any]) -> None:
+    """Mark the table of a sheet: only its first rows, and then its whole range.
+
+    XlsxWriter records every cell of a table, to find tables that overlap. A sheet here has one table.
+    """
+    from xlsxwriter.utility import xl_range
+
+    last_row, last_column = size
+    sheet.add_table(head, 0, min(head + 1, last_row), last_column, options)
+    sheet._check_dimensions(last_row, last_column)
+    sheet.tables[-1]["range"] = sheet.tables[-1]["a_range"] = xl_range(head, 0, last_row, last_column)
 
 
 def _choose_side(number: int, values: pl.Series) -> str:

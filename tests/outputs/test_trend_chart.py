@@ -15,13 +15,12 @@ from pipelines.outputs.trend_chart import (
     TrendBand,
     TrendPoint,
     TrendSeries,
-    choose_scale,
     describe_trend,
     draw_sparkline,
     draw_trend_chart,
-    format_ticks,
     split_line,
 )
+from pipelines.outputs.value_scale import choose_scale, format_ticks
 
 
 def monthly(*values: float | None, marks: dict[int, Mark] | None = None) -> TrendSeries:

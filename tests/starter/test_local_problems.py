@@ -134,7 +134,7 @@ def test_proxy_is_in_no_column_of_another_measure_and_its_gap_is_open(starter: P
     assert view["police_recorded_crimes_status"].unique().to_list() == ["not_loaded"]
     proxied = cells(starter, "crime", "police_recorded_crimes").drop_nulls("value")
     assert proxied.height == 41 and proxied["proxy_measure"].unique().to_list() == ["recorded_crimes"]
-    open_gaps = list_gaps(starter, "crime", None).filter(pl.col("measure") == "police_recorded_crimes")
+    open_gaps = list_gaps(starter.home, ["crime"], None).filter(pl.col("measure") == "police_recorded_crimes")
     assert open_gaps.height == 43 and open_gaps["reason"].unique().to_list() == ["not_loaded"]
 
 
