@@ -39,7 +39,7 @@ from checks.units import (
     select_moved_figures,
     select_rescaled,
 )
-from checks.unrecovered import flag_unrecovered, list_unrecovered
+from checks.unrecovered import drop_recovered, flag_unrecovered, list_recovered, list_unrecovered
 from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
@@ -65,7 +65,7 @@ class Suspects(NamedTuple):
     the other counts of the place and period are as usual. `returned` has those counts of this measure
     (upheld.RETURNED), in the periods asked for. `compared` has the totals that contain low figures
     (upheld.COMPARED_TOTAL). `after_low` has the counts after low figures that are far below those before
-    (unrecovered.AFTER_LOW).
+    (unrecovered.AFTER_LOW), and `recovered` those near them (unrecovered.RECOVERED).
     """
 
     flags: dict[str, pl.DataFrame]
@@ -73,6 +73,7 @@ class Suspects(NamedTuple):
     returned: pl.DataFrame
     compared: pl.DataFrame
     after_low: pl.DataFrame
+    recovered: pl.DataFrame
 
 
 def flag_figures(
@@ -140,7 +141,7 @@ def find_suspects(
     figures = _describe_suspects(fit, rows, chosen)
     low = _run_checks(_low_checks(additive), figures)
     flags = low | _find_level_flags(slices, is_used, fit, chosen)
-    after_low = list_unrecovered(fit, rows, chosen[_find_low(figures, low)] if is_additive else chosen[:0])
+    low_numbers = chosen[_find_low(figures, low)] if is_additive else chosen[:0]
     flags |= _run_checks({"repeated_values": find_repeated_values}, describe_repeats(fit, rows))
     if not measure.rounding:
         flags |= _run_checks({"undeclared_rounding": find_undeclared_rounding}, describe_multiples(fit, rows))
@@ -149,7 +150,8 @@ def find_suspects(
         _list_waiting(figures),
         list_returned_figures(fit, slices, return_periods if is_additive else return_periods.clear()),
         compare_totals(pl.concat([no_flags(), *low.values()]), slices, is_used, larger, measure),
-        after_low,
+        list_unrecovered(fit, rows, low_numbers),
+        list_recovered(fit, rows, low_numbers),
     )
 
 
@@ -232,7 +234,8 @@ def settle_flags(suspects: Sequence[Suspects], larger: LargerAreas | None = None
     repeats, rounding = _stack_checks(suspects, ("repeated_values", "undeclared_rounding"))
     before, after = _stack_checks(suspects, LEVEL_CHECKS[:4]), _stack_checks(suspects, LEVEL_CHECKS[4:])
     after_low = flag_unrecovered(pl.concat([item.after_low for item in suspects]), low)
-    level = keep_first_flags([*before, low, after_low, *after])
+    recovered = pl.concat([item.recovered for item in suspects])
+    level = keep_first_flags([*before, low, after_low, *(drop_recovered(flags, recovered, low) for flags in after)])
     level = level.join(repeats, on=FIGURE_KEY, how="anti", maintain_order="left")
     return pl.concat([level, repeats, rounding.join(level, on=FIGURE_KEY, how="anti", maintain_order="left")])
 

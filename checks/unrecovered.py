@@ -1,7 +1,8 @@
-"""Counts after a short return that are still far below the figures before it.
+"""Counts after a short return: still far below the figures before it, or back at their level.
 
 A provider that sends a fraction of two years may send half of the third. The periods around such a figure are short
 themselves, and say little about the level. The flag keeps the figure, with a caveat, because a new level is possible.
+A count that is back at the level before is not implausible because the short ones beside it are low.
 """
 
 from math import log
@@ -18,6 +19,8 @@ Numbers = np.ndarray[Any, np.dtype[Any]]
 AFTER_LOW = {**{name: column.dtype for name, column in PLAUSIBILITY_FLAG.items()}, "low_start": pl.Date,
              "low_end": pl.Date}  # fmt: skip
 """A flag that holds if the figure of the period before, `low_start` to `low_end`, keeps its own flag."""
+RECOVERED = {name: AFTER_LOW[name] for name in (*FIGURE_KEY, "low_start", "low_end")}
+"""A count near the level before a low figure."""
 
 
 def list_unrecovered(fit: Fit, rows: pl.DataFrame, low: Numbers) -> pl.DataFrame:
@@ -26,9 +29,7 @@ def list_unrecovered(fit: Fit, rows: pl.DataFrame, low: Numbers) -> pl.DataFrame
     Takes the rows of a measure and the numbers of its low figures. A count is far below where it is less than
     1 / LEAST_FACTOR of the expected one, and more than ODD_SPREADS from it by its own history and by its peers.
     """
-    low = low[low + 1 < len(fit.rest)]
-    low = low[fit.place[low] == fit.place[low + 1]]
-    after, apart = low + 1, fit.rest[low + 1] - fit.before[low]
+    low, after, apart = _compare_after(fit, low)
     spreads = [np.sqrt(spread**2 + fit.noise[after])
                for spread in (fit.own_spread[fit.place[after]], fit.peer_spread[fit.period[after]])]  # fmt: skip
     is_far = apart < -log(LEAST_FACTOR)
@@ -36,15 +37,41 @@ def list_unrecovered(fit: Fit, rows: pl.DataFrame, low: Numbers) -> pl.DataFrame
         is_far &= apart < -ODD_SPREADS * spread
     if not is_far.any():
         return pl.DataFrame(schema=AFTER_LOW)
-    figures = rows.select(FIGURE_COLUMNS)[fit.row[after[is_far]]].with_columns(
+    figures = _select_after(fit, rows, low[is_far]).with_columns(
         pl.Series("expected", np.exp(fit.base[after] + fit.before[low])[is_far]),
         pl.Series("own_history", (apart / spreads[0])[is_far]).round(1),
         pl.Series("peers", (apart / spreads[1])[is_far]).round(1),
         pl.Series("others", fit.by_period.sizes[fit.period[after]][is_far].astype(np.int64) - 1),
-        *(rows[name][fit.row[low[is_far]]].alias(f"low_{name.removeprefix('period_')}")
-          for name in ("period_start", "period_end")),
     )  # fmt: skip
     return _describe(figures)
+
+
+def list_recovered(fit: Fit, rows: pl.DataFrame, low: Numbers) -> pl.DataFrame:
+    """List the counts after low figures that are near what the periods before those predict (RECOVERED)."""
+    low, _, apart = _compare_after(fit, low)
+    figures = _select_after(fit, rows, low[np.abs(apart) <= log(LEAST_FACTOR)])
+    return figures.select(pl.col(name).cast(dtype) for name, dtype in RECOVERED.items())
+
+
+def drop_recovered(flags: pl.DataFrame, recovered: pl.DataFrame, low: pl.DataFrame) -> pl.DataFrame:
+    """Drop the flags (PLAUSIBILITY_FLAG) of counts back at the level before a figure with a flag for being low."""
+    if recovered.is_empty() or flags.is_empty():
+        return flags
+    return flags.join(_select_confirmed(recovered, low), on=FIGURE_KEY, how="anti", maintain_order="left")
+
+
+def _compare_after(fit: Fit, low: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Return low figures with a next one, the numbers of those, and their distance from what came before both."""
+    low = low[low + 1 < len(fit.rest)]
+    low = low[fit.place[low] == fit.place[low + 1]]
+    return low, low + 1, fit.rest[low + 1] - fit.before[low]
+
+
+def _select_after(fit: Fit, rows: pl.DataFrame, low: Numbers) -> pl.DataFrame:
+    """Select the rows of the figures after low ones, with the first and last day of the low one."""
+    return rows.select(FIGURE_COLUMNS)[fit.row[low + 1]].with_columns(
+        rows[f"period_{end}"][fit.row[low]].alias(f"low_{end}") for end in ("start", "end")
+    )
 
 
 def flag_unrecovered(after_low: pl.DataFrame, low: pl.DataFrame) -> pl.DataFrame:
@@ -54,9 +81,12 @@ def flag_unrecovered(after_low: pl.DataFrame, low: pl.DataFrame) -> pl.DataFrame
     """
     if after_low.is_empty():
         return no_flags()
+    return _select_confirmed(after_low, low).select(list(PLAUSIBILITY_FLAG)).sort(FIGURE_KEY)
+
+
+def _select_confirmed(after_low: pl.DataFrame, low: pl.DataFrame) -> pl.DataFrame:
     before = low.select("measure", "place_code", low_start="period_start", low_end="period_end").unique()
-    confirmed = after_low.join(before, on=["measure", "place_code", "low_start", "low_end"], how="semi")
-    return confirmed.select(list(PLAUSIBILITY_FLAG)).sort(FIGURE_KEY)
+    return after_low.join(before, on=["measure", "place_code", "low_start", "low_end"], how="semi")
 
 
 def _describe(figures: pl.DataFrame) -> pl.DataFrame:

@@ -151,12 +151,15 @@ def drop_confirmed_in_full(
     return low.join(pl.concat(confirmed), on=FIGURE_KEY, how="anti")
 
 
-def flag_after_low(fitted: pl.DataFrame, low: pl.DataFrame, counts: list[str]) -> pl.DataFrame:
-    """Flag counts after a low figure that are far below what the figures before it predict (checks.unrecovered)."""
+def flag_after_low(fitted: pl.DataFrame, low: pl.DataFrame, counts: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Flag counts after a low figure that are far below those before it, and list those near them (unrecovered)."""
     is_low = pl.struct(FIGURE_KEY).is_in(low.select(pl.struct(FIGURE_KEY).alias("key"))["key"].implode())
     marked = fitted.with_columns(is_low.shift(1).over(SERIES).alias("after"), pl.col("old").shift(1).over(SERIES))
-    compared = marked.with_columns((pl.col("rest") - pl.col("old")).alias("gap")).filter(
-        "after", pl.col("measure").is_in(counts), pl.col("gap") < -log(LEAST_FACTOR),
+    after = marked.with_columns((pl.col("rest") - pl.col("old")).alias("gap")).filter(
+        "after", pl.col("measure").is_in(counts)
+    )
+    compared = after.filter(
+        pl.col("gap") < -log(LEAST_FACTOR),
         *(spreads_away(spread, "gap") < -3.0 for spread in ("own_spread", "peer_spread")),
     )  # fmt: skip
     expected = (pl.col("level") + pl.col("movement") + pl.col("old")).exp()
@@ -170,7 +173,8 @@ def flag_after_low(fitted: pl.DataFrame, low: pl.DataFrame, counts: list[str]) -
         format_figure_column("value"), (100 * pl.col("value") / pl.col("expected")).round(1),
         format_figure_column("expected"), "others",
     )  # fmt: skip
-    return build_flags("implausible", named.with_columns(evidence.alias("evidence")))
+    recovered = after.filter(pl.col("gap").abs() <= log(LEAST_FACTOR)).select(FIGURE_KEY)
+    return build_flags("implausible", named.with_columns(evidence.alias("evidence"))), recovered
 
 
 def flag_in_full(
@@ -188,13 +192,14 @@ def flag_in_full(
     ])  # fmt: skip
     if larger:
         low = drop_confirmed_in_full(low, observation, larger, measures)
-    after_low = flag_after_low(fitted, low, counts)
+    after_low, recovered = flag_after_low(fitted, low, counts)
+    implausible = find_implausible_figures(fitted).join(recovered, on=FIGURE_KEY, how="anti")
     repeats = find_repeated_values(add_repeats(fitted))
     level = keep_first_flags([
         flag_shared_labels(add_telling(fitted)), flag_identical_series(fitted),
         find_unit_changes(fitted, list_periods(fitted)),
         find_changes_between_releases(newest_slices(older), current), low, after_low,
-        find_implausible_figures(fitted),
+        implausible,
     ]).join(repeats, on=FIGURE_KEY, how="anti")  # fmt: skip
     rounding = find_undeclared_rounding(fitted).join(level, on=FIGURE_KEY, how="anti")
     plain = [name for name, measure in measures.items() if not measure.rounding]
