@@ -69,9 +69,8 @@ def _compare_after(fit: Fit, low: Numbers) -> tuple[Numbers, Numbers, Numbers]:
 
 def _select_after(fit: Fit, rows: pl.DataFrame, low: Numbers) -> pl.DataFrame:
     """Select the rows of the figures after low ones, with the first and last day of the low one."""
-    return rows.select(FIGURE_COLUMNS)[fit.row[low + 1]].with_columns(
-        rows[f"period_{end}"][fit.row[low]].alias(f"low_{end}") for end in ("start", "end")
-    )
+    after: pl.DataFrame = rows.select(FIGURE_COLUMNS)[fit.row[low + 1]]
+    return after.with_columns(rows[f"period_{end}"][fit.row[low]].alias(f"low_{end}") for end in ("start", "end"))
 
 
 def flag_unrecovered(after_low: pl.DataFrame, low: pl.DataFrame) -> pl.DataFrame:
