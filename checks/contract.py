@@ -7,9 +7,11 @@ wrong shape: the release is rejected and the previous release stays in use.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from checks.rules import EXPECTATION_FAULTS, MOST_EXAMPLES, Rule, Verdict, is_tolerated, judge_height, source_rules
+from pipelines.core.distinct import number_entries
 from pipelines.declarations.source import Source
 
 CONTRACT: dict[str, Any] = {
@@ -28,19 +30,52 @@ ContractRunner = Callable[[pl.DataFrame, Sequence[Rule]], list[Verdict]]
 
 
 def judge_cells(cells: pl.DataFrame, rules: Sequence[Rule]) -> list[Verdict]:
-    """Judge the cells of a release (conform.CELLS) in Polars, in one pass; return one verdict for each rule."""
-    fails = {number: _fails_rule(rule) for number, rule in enumerate(rules) if rule.kind != "has_rows"}
+    """Judge the cells of a release (conform.CELLS) in Polars; return one verdict for each rule.
+
+    A rule of texts is judged by the number of cells with each text of its column.
+    """
+    texts = {name: _count_texts(cells[name]) for name in {rule.column for rule in rules if _is_of_texts(rule)}}
+    fails = {number: _fails_rule(rule) for number, rule in enumerate(rules) if _is_of_figures(rule)}
     counts = cells.select(
         expression.alias(f"{name}{number}")
         for number, failed in fails.items()
         for name, expression in (("judged", failed.count()), ("failing", failed.sum()))
-    ).row(0, named=True)
-    return [
-        _state_verdict(cells, rule, fails[number], counts[f"judged{number}"], counts[f"failing{number}"])
-        if number in fails
-        else judge_height(cells.height)
-        for number, rule in enumerate(rules)
-    ]
+    )
+    verdicts = []
+    for number, rule in enumerate(rules):
+        if rule.kind == "has_rows":
+            verdicts.append(judge_height(cells.height))
+            continue
+        judged, failing = (
+            _judge_texts(texts[rule.column], rule)
+            if _is_of_texts(rule)
+            else (counts[f"judged{number}"][0], counts[f"failing{number}"][0])
+        )
+        verdicts.append(_state_verdict(cells, rule, _fails_rule(rule), judged, failing))
+    return verdicts
+
+
+def _is_of_texts(rule: Rule) -> bool:
+    return rule.kind in ("in_set", "not_in_set") and not rule.measure
+
+
+def _is_of_figures(rule: Rule) -> bool:
+    return rule.kind != "has_rows" and not _is_of_texts(rule)
+
+
+def _count_texts(column: pl.Series) -> dict[str | None, int]:
+    """Count the cells with each text of a column; null where they have none."""
+    numbers, entries = number_entries(column)
+    counts = np.bincount(numbers, minlength=entries.len()).tolist()
+    return dict(zip(entries.cast(pl.String).to_list(), counts, strict=False))
+
+
+def _judge_texts(counts: dict[str | None, int], rule: Rule) -> tuple[int, int]:
+    """Return the number of cells that a rule of texts judges, and of those that fail it."""
+    known = {text: number for text, number in counts.items() if text is not None}
+    without = counts.get(None, 0) if rule.kind == "not_in_set" else 0
+    wrong = [number for text, number in known.items() if (text in rule.texts) == (rule.kind == "not_in_set")]
+    return sum(known.values()) + without, sum(wrong)
 
 
 def _fails_rule(rule: Rule) -> pl.Expr:

@@ -8,6 +8,7 @@ import polars as pl
 
 from checks.finding import CheckInput, build_findings
 from checks.series import Slices, number_slices, split_measures
+from pipelines.core.distinct import number_entries
 from pipelines.core.periods import format_period
 from pipelines.core.schema import FINDING_COLUMNS, empty_table
 from pipelines.declarations.source import Source
@@ -49,12 +50,15 @@ def _list_absences(slices: Slices, covered: pl.DataFrame) -> pl.DataFrame:
     Marks rows in a matrix of places and periods, because nearly every pair has one.
     """
     codes = covered["place_code"]
-    cells = slices.rows.select(pl.col("place_code").cast(pl.String), pl.Series("slice", slices.slice))
-    combined = cells.filter(pl.col("place_code").str.contains("+", literal=True))
-    parts = combined.with_columns(pl.col("place_code").str.split("+")).explode("place_code")
-    # One column of all codes, because categories have the same numbers in one column only.
-    every = pl.concat([codes, cells["place_code"], parts["place_code"]]).cast(pl.Categorical).to_physical().to_numpy()
-    given, column = every[len(codes) :], np.concatenate([cells["slice"].to_numpy(), parts["slice"].to_numpy()])
+    # Both are categories of one pool, so equal codes have equal numbers.
+    own, places = codes.cast(pl.Categorical), slices.rows["place_code"].cast(pl.Categorical)
+    by_code, every_code = number_entries(places)
+    joint = every_code.cast(pl.String).str.contains("+", literal=True).fill_null(False).to_numpy()
+    in_joint = np.flatnonzero(joint[by_code]) if joint.any() else np.empty(0, np.int64)
+    parts = pl.DataFrame({"place_code": places.gather(in_joint).cast(pl.String), "slice": slices.slice[in_joint]})
+    parts = parts.with_columns(pl.col("place_code").str.split("+")).explode("place_code")
+    every = pl.concat([own, places, parts["place_code"].cast(pl.Categorical)]).to_physical().to_numpy()
+    given, column = every[len(codes) :], np.concatenate([slices.slice, parts["slice"].to_numpy()])
     row_of = np.full(every.max(initial=0) + 1, -1)
     row_of[every[: len(codes)]] = np.arange(len(codes))
     is_covered = row_of[given] >= 0

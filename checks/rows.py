@@ -9,7 +9,7 @@ _FINDING_KEY = ["measure", "place_code", "place_label", "fault_evidence"]
 
 def _gather_faults(release: CheckInput, fault: str, check: str, reason: str, *, set_aside: bool = True) -> pl.DataFrame:
     """Group the cells with one fault: a finding for each measure, place and evidence."""
-    rows = release.cells.filter(pl.col("fault") == fault)
+    rows = _faulted_cells(release).filter(pl.col("fault") == fault)
     by_place = rows.group_by(_FINDING_KEY, maintain_order=True).agg(
         pl.col("period_start").min(),
         pl.col("period_end").max(),
@@ -20,6 +20,16 @@ def _gather_faults(release: CheckInput, fault: str, check: str, reason: str, *, 
                   pl.col("file_column").first()).alias("file"),
     )  # fmt: skip
     return build_findings(release, check, reason, by_place.rename({"fault_evidence": "evidence"}), set_aside=set_aside)
+
+
+def _faulted_cells(release: CheckInput) -> pl.DataFrame:
+    """Return the cells with a fault; in most releases there are few, and a copy of the others would take long."""
+    return release.cells[release.cells["fault"].is_not_null().arg_true()]
+
+
+def _cells_with_caveat(release: CheckInput, caveat: str) -> pl.DataFrame:
+    some = release.cells[release.cells["caveats"].is_not_null().arg_true()]
+    return some.filter(pl.col("caveats").cast(pl.String).str.split(",").list.contains(caveat))
 
 
 def find_unknown_places(release: CheckInput) -> pl.DataFrame:
@@ -89,13 +99,13 @@ def find_corrected_cells(release: CheckInput) -> pl.DataFrame:
 
 def find_contradicted_limits(release: CheckInput) -> pl.DataFrame:
     """Find figures outside the limits published beside them, and unreadable limits."""
-    rows = release.cells.filter(pl.col("caveats").str.split(",").list.contains("limits_contradict"))
+    rows = _cells_with_caveat(release, "limits_contradict")
     evidence = rows.with_columns(pl.col("caveat_evidence").alias("evidence"), pl.lit(1).alias("rows"))
     return build_findings(release, "contradicted_limits", "limits_contradict", evidence)
 
 
 def _gather_corrections(release: CheckInput, caveat: str) -> pl.DataFrame:
-    rows = release.cells.filter(pl.col("caveats").str.split(",").list.contains(caveat))
+    rows = _cells_with_caveat(release, caveat)
     evidence = rows.with_columns(pl.col("caveat_evidence").alias("evidence"), pl.lit(1).alias("rows"))
     return build_findings(release, "corrected_cells", caveat, evidence)
 

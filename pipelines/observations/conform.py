@@ -13,6 +13,7 @@ import polars as pl
 
 from checks import find_impossible_figures
 from pipelines.core.digits import drop_float_error
+from pipelines.core.distinct import find_repeated, number_entries, number_rows, sort_rows
 from pipelines.core.geocodes import gss_code_kind, is_code_of_kind, is_pseudo_code
 from pipelines.core.schema import (
     CATEGORY,
@@ -309,22 +310,27 @@ def _add_rounding_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 def add_marker_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Add to suppressed cells the bounds that the rule of their marker gives."""
-    low = {text: marker.lower_bound for text, marker in source.markers.items()}
-    high = {text: marker.upper_bound for text, marker in source.markers.items()}
-    hidden = pl.col("obs_status").is_in(sorted(STATUSES_WITHOUT_VALUE))
+    is_hidden = pl.col("obs_status").is_in(sorted(STATUSES_WITHOUT_VALUE))
+    rows = cells.select(is_hidden.fill_null(False).arg_true()).to_series()
+    if rows.is_empty():
+        return cells
+    hidden = cells.select("measure", "published_marker")[rows]
     scale = _by_measure({name: measure.scale for name, measure in source.measures.items()}, pl.Float64)
-    return cells.with_columns(
-        pl.when(hidden)
-        .then(
-            pl.coalesce(
-                pl.col("published_marker").replace_strict(bounds, default=None, return_dtype=pl.Float64),
-                parse_band(pl.col("published_marker").cast(pl.String), end) * scale,
-            )
-        )
-        .otherwise(name)
-        .alias(name)
-        for end, (name, bounds) in enumerate((("lower_bound", low), ("upper_bound", high)), start=1)
+    declared = (
+        {text: marker.lower_bound for text, marker in source.markers.items()},
+        {text: marker.upper_bound for text, marker in source.markers.items()},
     )
+    bounds = hidden.select(
+        pl.coalesce(
+            pl.col("published_marker").cast(pl.String).replace_strict(by_text, default=None, return_dtype=pl.Float64),
+            parse_band(pl.col("published_marker").cast(pl.String), end) * scale,
+        ).alias(name)
+        for end, (name, by_text) in enumerate(zip(_BOUNDS, declared, strict=True), start=1)
+    )
+    return cells.with_columns(cells[name].scatter(rows, bounds[name]) for name in _BOUNDS)
+
+
+_BOUNDS = ("lower_bound", "upper_bound")
 
 
 def _combine_codes(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -339,10 +345,13 @@ _CELL_KEY = ["measure", "place_code", "period_start", "period_end"]
 
 def _fault_duplicates(cells: pl.DataFrame) -> pl.DataFrame:
     """Keep one of several identical rows for a place and period; fault rows that differ."""
-    sound = cells.with_row_index("_cell").filter(pl.col("fault").is_null())
-    again = sound.filter(_packed_key(sound).is_duplicated())
-    if again.is_empty():
+    keys = cells.select("fault", *_CELL_KEY)
+    sound = None if not keys["fault"].null_count() < cells.height else keys["fault"].is_null().arg_true()
+    repeated = find_repeated(number_rows(keys if sound is None else keys[sound], _CELL_KEY))
+    if not len(repeated):
         return cells
+    rows = repeated if sound is None else sound.gather(repeated)
+    again = cells.with_row_index("_cell")[rows]
     figure = pl.struct("value", "obs_status", "interval_lower", "interval_upper")
     counted = again.select(
         "_cell",
@@ -363,37 +372,10 @@ def _fault_duplicates(cells: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-_MIX = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5)
-"""Odd numbers that spread the parts of a key over 64 bits."""
-
-
-def _packed_key(cells: pl.DataFrame) -> pl.Series:
-    """Return one number for the measure, place and period of each cell; equal keys have equal numbers.
-
-    Two keys may share a number by chance, so rows with equal numbers are compared in full.
-    """
-    parts = (pl.col(name).to_physical().cast(pl.UInt64, wrap_numerical=True) * pl.lit(factor, pl.UInt64)
-             for name, factor in zip(_CELL_KEY, _MIX, strict=True))  # fmt: skip
-    return cells.select(pl.sum_horizontal(parts)).to_series()
-
-
 def _sort_cells(cells: pl.DataFrame) -> pl.DataFrame:
     """Sort cells by measure and position in the file; most files are in this order already."""
-    order = [_text_rank(cells["measure"]), cells["file_row"], cells["period_start"], _text_rank(cells["file_column"])]
-    keys = pl.DataFrame([series.alias(str(number)) for number, series in enumerate(order)])
-    if keys["0"].n_unique() <= 1 and _is_increasing(keys["1"]):
+    rows = cells["file_row"].to_numpy()
+    if number_entries(cells["measure"]).entries.len() <= 1 and bool((rows[1:] > rows[:-1]).all()):
         return cells
-    return cells[
-        keys.select(pl.arg_sort_by("0", "1", "2", "3", nulls_last=[False] * 4, maintain_order=True)).to_series()
-    ]
-
-
-def _is_increasing(numbers: pl.Series) -> bool:
-    return bool((numbers.diff() > 0).all())
-
-
-def _text_rank(texts: pl.Series) -> pl.Series:
-    """Return for each text its position among the distinct texts."""
-    distinct = texts.unique().to_frame("text")
-    ranked = distinct.with_columns(pl.col("text").cast(pl.String).rank("dense").alias("rank"))
-    return texts.to_frame("text").join(ranked, on="text", how="left", nulls_equal=True, maintain_order="left")["rank"]
+    order = sort_rows(number_rows(cells, ["measure", "file_row", "period_start", "file_column"], ordered=True))
+    return cells if order is None else cells[order]

@@ -5,12 +5,15 @@ build chooses slices from these rows and reads only the figures that it needs.
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from struct import Struct
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from pipelines.core.distinct import number_entries, number_rows, sort_rows
 from pipelines.core.periods import ReferencePeriod, is_of_kind
 from pipelines.core.schema import OBSERVATION_STATUSES, SLICE_COLUMNS, TEXT, VALUE_COLUMNS, WHOLE, conform_table
 from pipelines.core.slices import SLICE_KEY, slice_starts
@@ -54,23 +57,8 @@ def _classify_periods(slices: pl.DataFrame, kinds: Sequence[PeriodKind]) -> pl.S
 
 def _sort_by_slice(cells: pl.DataFrame) -> pl.DataFrame:
     """Sort cells by measure, period and place; one number a row is sorted, and only where rows are out of order."""
-    days = pl.col("period_start", "period_end").to_physical().cast(pl.Int64)
-    packed = cells.select(days).select(pl.col("period_start") * (1 << 32) + pl.col("period_end")).to_series()
-    key = pl.Series("key", [0], pl.Int64).new_from_index(0, cells.height)
-    for column in (cells["measure"], packed, cells["place_code"]):
-        number, size = rank_distinct(column)
-        key = key * size + number
-    return cells if key.is_sorted() else cells[key.arg_sort()]
-
-
-def rank_distinct(column: pl.Series) -> tuple[pl.Series, int]:
-    """Return the position of each entry among the sorted distinct entries, and their number."""
-    is_text = column.dtype == pl.Categorical
-    distinct = column.unique().to_frame("entry")
-    order = pl.col("entry").cast(TEXT) if is_text else pl.col("entry")
-    ranked = distinct.with_columns((order.rank("dense").cast(pl.Int64) - 1).alias("rank"))
-    joined = column.to_frame("entry").join(ranked, on="entry", how="left", nulls_equal=True, maintain_order="left")
-    return joined["rank"], distinct.height
+    order = sort_rows(number_rows(cells, [*SLICE_KEY, "place_code"], ordered=True))
+    return cells if order is None else cells[order]
 
 
 def _summarise_slice(source: Source) -> list[pl.Expr]:
@@ -93,23 +81,62 @@ def _summarise_slice(source: Source) -> list[pl.Expr]:
 
 
 def _hash_slices(ordered: pl.DataFrame, starts: Vector) -> list[str]:
-    """Return the sha256 of each slice: its places, figures, statuses, markers, labels and caveats, row by row."""
-    columns = [ordered[name].fill_null(float("nan")).to_numpy().view(np.uint64) for name in _FIGURES]
-    columns += [_digest_texts(ordered[name]) for name in _TEXTS]
-    rows = np.column_stack(columns) if ordered.height else np.empty((0, len(columns)), np.uint64)
-    ends = [*starts[1:], ordered.height] if len(starts) else []
-    return [hashlib.sha256(rows[start:end].data).hexdigest() for start, end in zip(starts, ends, strict=True)]
+    """Return the sha256 of each slice: its places, figures, statuses, markers, labels and caveats, column by column.
+
+    A column with one entry in a slice is that entry, so that columns without content cost nothing.
+    """
+    if not len(starts):
+        return []
+    columns = [_hashed_figures(ordered[name], starts) for name in _FIGURES]
+    columns += [_hashed_texts(ordered[name], starts) for name in _TEXTS]
+    hashes = []
+    for number, (start, end) in enumerate(pairwise([*starts.tolist(), ordered.height])):
+        content = hashlib.sha256(_WORD.pack(end - start))
+        for column in columns:
+            if column.is_constant[number]:
+                content.update(b"c" + column.first[number])
+            else:
+                content.update(b"v")
+                content.update(column.words(start, end))
+        hashes.append(content.hexdigest())
+    return hashes
 
 
-def _digest_texts(texts: pl.Series) -> Vector:
-    """Return a 64-bit hash of each text, computed once for each distinct text; zero for null."""
-    distinct = texts.unique().to_frame("text")
-    digests = [_digest_text(text) for text in distinct["text"].cast(TEXT)]
-    if len(digests) == 1:
-        return np.full(texts.len(), digests[0], np.uint64)
-    table = distinct.with_columns(pl.Series("digest", digests, pl.UInt64))
-    joined = texts.to_frame("text").join(table, on="text", how="left", nulls_equal=True, maintain_order="left")
-    return joined["digest"].to_numpy()
+class _HashedColumn(NamedTuple):
+    """A column as words of 64 bits: whether it has one entry in each slice, that entry, and the words of some rows."""
+
+    is_constant: list[bool]
+    first: list[bytes]
+    words: Callable[[int, int], memoryview]
+
+
+def _hashed_figures(figures: pl.Series, starts: Vector) -> _HashedColumn:
+    words = figures.fill_null(float("nan")).to_numpy().view(np.uint64)
+    return _HashedColumn(
+        _find_constant(words, starts),
+        [_WORD.pack(word) for word in words[starts].tolist()],
+        lambda start, end: words[start:end].data,
+    )
+
+
+def _hashed_texts(texts: pl.Series, starts: Vector) -> _HashedColumn:
+    """Return a column of texts, each as 64 bits of its hash, which is computed once; zero for null."""
+    numbers, entries = number_entries(texts)
+    digests = np.array([_digest_text(text) for text in entries.cast(TEXT)], np.uint64)
+    return _HashedColumn(
+        _find_constant(numbers, starts),
+        [_WORD.pack(word) for word in digests[numbers[starts]].tolist()],
+        lambda start, end: digests[numbers[start:end]].data,
+    )
+
+
+def _find_constant(numbers: Vector, starts: Vector) -> list[bool]:
+    """Return whether all rows of each slice have one number."""
+    same: list[bool] = (np.minimum.reduceat(numbers, starts) == np.maximum.reduceat(numbers, starts)).tolist()
+    return same
+
+
+_WORD = Struct("<Q")
 
 
 def _digest_text(text: str | None) -> int:

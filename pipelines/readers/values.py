@@ -4,10 +4,12 @@ import re
 from collections.abc import Mapping
 from itertools import count
 
+import numpy as np
 import polars as pl
 
 from pipelines.core.digits import drop_float_error
-from pipelines.core.schema import OBSERVATION_STATUSES, STATUSES_WITHOUT_VALUE
+from pipelines.core.distinct import Numbers, number_entries
+from pipelines.core.schema import CATEGORY, OBSERVATION_STATUSES, STATUSES_WITHOUT_VALUE
 from pipelines.declarations.source import Source
 
 _POWER = r"(?:[eE][+-]?\d+)?"
@@ -34,26 +36,33 @@ def parse_values(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     neither a figure nor a marker. Each distinct pair of texts is read once. All plain numbers count as one text,
     because status and marker do not depend on the number.
     """
-    plain = _plain_figure(source)
+    plain = cells.with_columns(_plain_figure(source).alias("_plain"))["_plain"]
     number = next(text for text in map(str, count()) if text not in source.markers)
-    text_key = pl.when(pl.col("_plain").is_not_null()).then(pl.lit(number)).otherwise("text")
-    keyed = cells.with_columns(plain.alias("_plain")).with_columns(
-        text_key.cast(pl.Categorical).alias("_text"), pl.col("status_text").cast(pl.Categorical).alias("_status")
+    text_of_row, texts = _number_odd_texts(cells["text"], plain, number)
+    status_of_row, statuses = number_entries(cells["status_text"])
+    pair_of_row, pairs = number_entries(pl.Series(text_of_row * statuses.len() + status_of_row))
+    pair_texts = pl.DataFrame(
+        {
+            "text": texts.gather(pairs // statuses.len()),
+            "status_text": statuses.cast(pl.String).gather(pairs % statuses.len()),
+        }
     )
-    pairs = keyed.select(_PAIR).unique()
-    texts = pairs.select(
-        pl.col("_text").cast(pl.String).alias("text"), pl.col("_status").cast(pl.String).alias("status_text")
-    )
-    parsed = pl.concat([pairs, _parse_texts(texts, source)], how="horizontal")
-    read = keyed.join(parsed, on=_PAIR, how="left", nulls_equal=True, maintain_order="left")
+    parsed = _parse_texts(pair_texts, source).with_columns(pl.col("obs_status", "published_marker").cast(CATEGORY))
+    read = pl.concat([cells, plain.to_frame(), parsed[pair_of_row]], how="horizontal")
     has_value = pl.col("_number") & ~pl.col("_bad") & ~pl.col("obs_status").is_in(sorted(STATUSES_WITHOUT_VALUE))
     read = read.with_columns(pl.coalesce("_plain", "_figure").alias("_figure"))
     read = read.with_columns(pl.when(has_value).then(_convert_to_unit(source)).alias("value"))
     evidence = pl.format("found {} with status {}, expected a figure or a declared marker", "text", "status_text")
-    return set_fault(read, pl.col("_bad"), "unreadable", evidence).drop(*_PAIR, "_plain", "_figure", "_number", "_bad")
+    return set_fault(read, pl.col("_bad"), "unreadable", evidence).drop("_plain", "_figure", "_number", "_bad")
 
 
-_PAIR = ["_text", "_status"]
+def _number_odd_texts(text: pl.Series, plain: pl.Series, number: str) -> tuple[Numbers, pl.Series]:
+    """Number the texts that are no plain number; all plain numbers are the text `number`, the first."""
+    numbers = np.zeros(text.len(), np.int64)
+    odd = plain.is_null().arg_true()
+    of_odd, texts = number_entries(text.gather(odd))
+    numbers[odd.to_numpy()] = of_odd + 1
+    return numbers, pl.concat([pl.Series([number]), texts.cast(pl.String)])
 
 
 def _plain_figure(source: Source) -> pl.Expr:

@@ -1,0 +1,106 @@
+"""Distinct entries of a column by number, so that each text is read once and rows are arrays of whole numbers."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+Numbers = np.ndarray[Any, np.dtype[Any]]
+SPARSE = 4
+"""Size of a table of all numbers, in times of the rows, above which rows are compared by a hash or a sort."""
+_SMALL = 1 << 16
+"""Size of a table of all numbers that is always counted into."""
+
+
+class DistinctEntries(NamedTuple):
+    """Distinct entries of a column in any order, null among them, and for each row the number of its entry."""
+
+    numbers: Numbers
+    entries: pl.Series
+
+
+def number_entries(column: pl.Series) -> DistinctEntries:
+    """Number the distinct entries of a column: a text, a category, a day or a whole number. Null is an entry."""
+    if column.dtype == pl.String:
+        column = column.cast(pl.Categorical)
+    rows = column.len()
+    if not rows:
+        return DistinctEntries(np.empty(0, np.int64), column)
+    physical = column.to_physical()
+    if column.null_count() == rows:
+        return DistinctEntries(np.zeros(rows, np.int64), column.head(1))
+    lowest, highest = int(physical.min()), int(physical.max())  # type: ignore[arg-type]
+    if lowest == highest and not column.null_count():
+        return DistinctEntries(np.zeros(rows, np.int64), column.head(1))
+    if not _is_countable(highest - lowest + 2, rows):
+        return _join_entries(column)
+    at = physical.to_numpy() if lowest == 0 and not column.null_count() else _shift_numbers(physical, lowest, highest)
+    some_row = np.full(highest - lowest + 2, -1, np.int32)
+    some_row[at] = np.arange(rows, dtype=np.int32)
+    present = np.flatnonzero(some_row >= 0)
+    rank = np.empty(len(some_row), np.int64)
+    rank[present] = np.arange(len(present))
+    return DistinctEntries(rank[at], column.gather(some_row[present]))
+
+
+def _shift_numbers(physical: pl.Series, lowest: int, highest: int) -> Numbers:
+    """Return numbers from 0, with a null as the number after the highest."""
+    numbers = physical.cast(pl.Int64) - lowest
+    return (numbers.fill_null(highest - lowest + 1) if numbers.null_count() else numbers).to_numpy()
+
+
+def _join_entries(column: pl.Series) -> DistinctEntries:
+    """Number the entries by a join, where their numbers are far apart."""
+    distinct = column.unique().to_frame("entry").with_row_index("number")
+    joined = column.to_frame("entry").join(distinct, on="entry", how="left", nulls_equal=True, maintain_order="left")
+    return DistinctEntries(joined["number"].cast(pl.Int64).to_numpy(), distinct["entry"])
+
+
+def rank_entries(entries: pl.Series) -> Numbers:
+    """Return the position of each distinct entry in their order, by text where they are texts; null is first."""
+    order = entries.cast(pl.String) if entries.dtype == pl.Categorical else entries
+    return (order.rank("dense").fill_null(0).cast(pl.Int64) - (0 if order.null_count() else 1)).to_numpy()
+
+
+class RowKeys(NamedTuple):
+    """One whole number for each row, equal for rows with equal entries, and the limit below which all of them are."""
+
+    keys: Numbers
+    limit: int
+
+
+def number_rows(frame: pl.DataFrame, columns: list[str], *, ordered: bool = False) -> RowKeys:
+    """Number rows by their entries in some columns; with `ordered`, in the order of the columns, texts by text."""
+    keys, limit = np.zeros(frame.height, np.int64), 1
+    for name in columns:
+        numbers, entries = number_entries(frame[name])
+        if entries.len() > 1:
+            keys = keys * entries.len() + (rank_entries(entries)[numbers] if ordered else numbers)
+            limit *= entries.len()
+    return RowKeys(keys, limit)
+
+
+def find_repeated(rows: RowKeys) -> Numbers:
+    """Return the positions of the rows that share their number with another row."""
+    if not _is_countable(rows.limit, len(rows.keys)):
+        return pl.Series(rows.keys).is_duplicated().arg_true().to_numpy()
+    counts = np.bincount(rows.keys, minlength=1)
+    return np.flatnonzero(counts[rows.keys] > 1) if counts.max(initial=0) > 1 else np.empty(0, np.int64)
+
+
+def sort_rows(rows: RowKeys) -> Numbers | None:
+    """Return the order of the rows by number, equal ones as they are; None where they are in order."""
+    keys = rows.keys
+    if bool((keys[1:] >= keys[:-1]).all()):
+        return None
+    if _is_countable(rows.limit, len(keys)):
+        row_of = np.full(rows.limit, -1, np.int64)
+        row_of[keys] = np.arange(len(keys))
+        order = row_of[row_of >= 0]
+        if len(order) == len(keys):
+            return np.asarray(order)
+    return np.argsort(keys, kind="stable")
+
+
+def _is_countable(limit: int, rows: int) -> bool:
+    return limit <= max(SPARSE * rows, _SMALL)
