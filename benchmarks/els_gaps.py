@@ -27,8 +27,8 @@ from pipelines.app import steps
 from pipelines.core.geocodes import KIND_BY_PREFIX
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.gaps.answer import place_observations
 from pipelines.gaps.cells import build_cells
+from pipelines.gaps.placing import place_observations
 from pipelines.geography.access import load_places
 from pipelines.geography.register import require_places
 

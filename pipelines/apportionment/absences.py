@@ -20,10 +20,18 @@ def mark_withdrawn_figures(placed: pl.DataFrame, observation: pl.DataFrame, part
     absent = empty.join(revised, on=SLICE_KEY, how="semi")
     if absent.is_empty():
         return placed
-    figures = observation.filter(pl.col("value").is_not_null()).join(revised, on=SLICE_KEY, how="semi")
-    codes = figures.select(*SLICE_KEY, pl.col("place_code").str.split(JOINT_SIGN).alias("from_code"), "released_at",
-                           "value").explode("from_code")  # fmt: skip
-    before = codes.join(parts.select("from_code", "to_code"), on="from_code").join(absent, on=TARGET_CELL, how="semi")
+    # Each code is followed once, and only the figures of places that lead to such a place are compared.
+    codes = observation.select(pl.col("place_code").unique())
+    leading = (
+        codes.with_columns(pl.col("place_code").str.split(JOINT_SIGN).alias("from_code")).explode("from_code")
+        .join(parts.select("from_code", "to_code"), on="from_code")
+        .join(absent.select("to_code").unique(), on="to_code", how="semi").select("place_code", "to_code")
+    )  # fmt: skip
+    figures = observation.join(
+        leading.select("place_code").unique(), on="place_code", how="semi", maintain_order="left"
+    )
+    figures = figures.filter(pl.col("value").is_not_null()).join(revised, on=SLICE_KEY, how="semi")
+    before = figures.join(leading, on="place_code").join(absent, on=TARGET_CELL, how="semi")
     last = before.group_by(TARGET_CELL, maintain_order=True).agg(
         pl.col("released_at").max().alias("before"), pl.col("value").last().alias("was")
     )

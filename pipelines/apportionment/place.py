@@ -4,7 +4,10 @@ A succession of codes is a crosswalk with weight 1. Each slice becomes a vector,
 added from columns. Memory does not grow with the number of slices.
 """
 
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -30,25 +33,53 @@ def place_figures(
     measures: dict[str, Measure],
     denominators: pl.DataFrame,
     allowed: frozenset[str] = frozenset(),
+    signed_elsewhere: frozenset[str] = frozenset(),
 ) -> pl.DataFrame:
     """Place slices of observations by a crosswalk; return MAPPED_FIGURE, one row for each slice and target place.
 
     Takes observations of one geography (schema.OBSERVATION_COLUMNS), each slice from one release, and the
     denominators of their rates in the same geography. A figure mostly from places of which the target is the
-    smaller part is withheld (`coarser_only`), except for the measures in `allowed`. A place without any row in a slice
+    smaller part is withheld (`coarser_only`), except for the measures in `allowed`. `signed_elsewhere` lists measures
+    that are negative in slices placed apart from these. A place without any row in a slice
     has the reason `not_returned`. Raises CrosswalkError for a place with two figures in one slice. In a crosswalk with
     a group of people, it also raises CrosswalkError for an unknown code.
     """
     table = index_slices(observation, SLICE_FACTS)
-    crosswalk = drop_targets_without_parts(crosswalk)
-    signed, stored = measures_below_zero(observation, measures), index_denominators(denominators)
+    signed = [*measures_below_zero(observation, measures), *signed_elsewhere]
+    stored, built = index_denominators(denominators), _build_once(crosswalk)
     frames = [empty_table(MAPPED_FIGURE)]
     for together, slices in group_by_joint_codes(table):
-        matrix = build_matrix(crosswalk.table, together)
-        placing = Placing(matrix, crosswalk, measures, stored, signed, allowed)
+        placing = Placing(built.build(together), built.reached, measures, stored, signed, allowed)
         frames += [_place_block(block, placing) for block in _split_by_kind(slices, placing)]
     placed = pl.concat(frames, rechunk=False)
     return placed if len(frames) == 2 else placed.sort(TARGET_CELL)
+
+
+class _BuiltCrosswalk(NamedTuple):
+    """A crosswalk, its part for target places with a source place, and its matrices by the codes of joint figures."""
+
+    table: pl.DataFrame
+    reached: Crosswalk
+    build: Callable[[tuple[str, ...]], CrosswalkMatrix]
+
+
+_MOST_BUILT = 8
+_BUILT: OrderedDict[int, _BuiltCrosswalk] = OrderedDict()
+"""Crosswalks placed with lately: batches of slices share one, and building its matrices takes long."""
+
+
+def _build_once(crosswalk: Crosswalk) -> _BuiltCrosswalk:
+    """Return what a crosswalk gives; the same table is not built again."""
+    table = crosswalk.table
+    built = _BUILT.get(id(table))
+    if built is None or built.table is not table:
+        reached = drop_targets_without_parts(crosswalk)
+        built = _BuiltCrosswalk(table, reached, lru_cache(_MOST_BUILT)(partial(build_matrix, reached.table)))
+    _BUILT[id(table)] = built
+    _BUILT.move_to_end(id(table))
+    if len(_BUILT) > _MOST_BUILT:
+        _BUILT.popitem(last=False)
+    return built
 
 
 def drop_targets_without_parts(crosswalk: Crosswalk) -> Crosswalk:

@@ -30,6 +30,16 @@ def slice_starts(observations: pl.DataFrame) -> RowNumbers:
     return observations.select((is_new | (pl.int_range(pl.len()) == 0)).arg_true()).to_series().to_numpy()
 
 
+def take_slices(observations: pl.DataFrame, starts: RowNumbers, is_chosen: RowNumbers) -> pl.DataFrame:
+    """Take some slices of observations, by the rows at which slices start; adjacent ones are taken without a copy."""
+    if is_chosen.all():
+        return observations
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_chosen, [False]]).astype(np.int8)))
+    rows = np.append(starts, observations.height)[edges].tolist()
+    runs = [observations.slice(first, end - first) for first, end in zip(rows[::2], rows[1::2], strict=True)]
+    return pl.concat([observations.clear(), *runs])
+
+
 def has_contiguous_slices(observations: pl.DataFrame) -> bool:
     """Return whether the rows of each slice are contiguous."""
     return bool(len(slice_starts(observations)) == observations.select(pl.struct(SLICE_KEY).n_unique()).item())

@@ -24,7 +24,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from functools import cache
@@ -181,6 +181,37 @@ def write_table(
         compression="zstd",
     )  # fmt: skip
     temporary.replace(path)
+
+
+def write_table_parts(
+    path: Path, parts: Iterable[pl.DataFrame], key: str, is_complete: Callable[[], bool] = lambda: True
+) -> None:
+    """Write a state table of parts with one schema, one part in memory at a time, with the key of its inputs.
+
+    The table appears by one rename after the last part, and only if `is_complete` then.
+    """
+    from pyarrow import parquet
+
+    temporary = temporary_path(path)
+    writer = None
+    try:
+        for part in parts:
+            table = part.to_arrow()
+            if writer is None:
+                known = {TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: "", VERSION_METADATA: key}
+                schema = table.schema.with_metadata(known)
+                writer = parquet.ParquetWriter(temporary, schema, compression="zstd")
+            writer.write_table(table, row_group_size=ROWS_OF_A_GROUP)
+    finally:
+        if writer is not None:
+            writer.close()
+    if writer is not None and is_complete():
+        temporary.replace(path)
+    temporary.unlink(missing_ok=True)
+
+
+ROWS_OF_A_GROUP = 1 << 18
+"""Rows of a row group of a table in parts: a reader of one slice reads at most the groups with its rows."""
 
 
 def table_version(path: Path) -> str | None:

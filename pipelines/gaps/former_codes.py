@@ -59,6 +59,8 @@ def _find_former_rows(observation: pl.DataFrame, total: pl.DataFrame, codes: set
     """Find rows under retired codes of the slices in use where the only successor has no figure, with `to_code`."""
     nothing = observation.clear().with_columns(pl.lit(None, pl.String).alias("to_code"))
     retired = total.filter(pl.col("role") == "retired_code", pl.col("place_code").is_not_null())
+    if retired.is_empty():
+        return nothing
     retired = retired.join(observation.select(_SLICE).unique(), on=_SLICE, how="semi")
     successors = trace_graph(places.graph, retired["place_code"].unique().sort().to_list(), codes)
     only = {code: successor.codes[0] for code, successor in successors.items() if len(successor.codes) == 1}

@@ -13,9 +13,9 @@ import polars as pl
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
-from pipelines.gaps.answer import place_observations
 from pipelines.gaps.cells import build_cells
 from pipelines.gaps.need_scope import is_needed
+from pipelines.gaps.placing import place_observations
 from pipelines.gaps.view import run_problem_select
 from pipelines.geography import (
     PlaceData,

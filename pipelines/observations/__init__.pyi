@@ -1,10 +1,12 @@
 # Public names of this room; each module is loaded when a name of it is first used.
+from .access import CurrentBatch as CurrentBatch
 from .access import all_reconciliations as all_reconciliations
 from .access import current_tables as current_tables
 from .access import has_observations as has_observations
 from .access import load_revisions as load_revisions
 from .access import load_source_tables as load_source_tables
 from .access import read_current as read_current
+from .access import read_current_batches as read_current_batches
 from .access import reconcile_source as reconcile_source
 from .access import scan_observations as scan_observations
 from .access import summarise_revisions as summarise_revisions

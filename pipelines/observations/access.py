@@ -1,8 +1,9 @@
 """Observations of sources: read from the store where current, otherwise built, and stacked across sources."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -22,7 +23,7 @@ from pipelines.geography import list_source_geographies, load_geography, load_pl
 from pipelines.observations.current import has_current_tables
 from pipelines.observations.reconciliation import RECONCILIATION, reconcile_totals
 from pipelines.observations.revisions import COMPARED_COLUMNS, REVISION_SUMMARY, compare_releases
-from pipelines.observations.scan import OBSERVATION_SCHEMA, newest_of_slices, read_slices, scan_slices
+from pipelines.observations.scan import OBSERVATION_SCHEMA, cut_batches, newest_of_slices, read_slices, scan_slices
 from pipelines.observations.source_tables import SourceTables, build_source_tables
 from pipelines.observations.totals import total_members
 
@@ -121,6 +122,29 @@ def read_current(
         slices = slices.filter(pl.col("geography") == geography)
     wanted = list(OBSERVATION_SCHEMA) if columns is None else list(columns)
     return read_slices(project.home, newest_of_slices(slices), wanted, tables.doubt)
+
+
+class CurrentBatch(NamedTuple):
+    """Some whole slices of one geography that are in use (schema.SLICE_COLUMNS), and their observations."""
+
+    geography: str
+    slices: pl.DataFrame
+    observation: pl.DataFrame
+
+
+def read_current_batches(project: Project, name: str, measures: Collection[str]) -> Iterator[CurrentBatch]:
+    """Read the observations of some measures that are in use, as read_current does, some slices at a time.
+
+    A source without any yields one batch without rows, of no geography.
+    """
+    tables = load_source_tables(project, name)
+    newest = newest_of_slices(tables.slice.filter(pl.col("measure").is_in(list(measures))))
+    parts = newest.partition_by("geography", as_dict=True, maintain_order=True) or {("",): newest}
+    for (geography,), slices in parts.items():
+        for batch in cut_batches(slices) or [slices]:
+            yield CurrentBatch(
+                str(geography), batch, read_slices(project.home, batch, list(OBSERVATION_SCHEMA), tables.doubt)
+            )
 
 
 def current_tables(

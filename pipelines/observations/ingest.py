@@ -15,7 +15,7 @@ from pipelines.declarations.source import Source
 from pipelines.geography import GeographyPlaces, Places, build_name_table, geography_kind, require_places
 from pipelines.observations.caveats import add_declared_caveats
 from pipelines.observations.conform import Codes, conform_release
-from pipelines.readers import count_unread_rows, read_project_table, read_sheet, tidy_sheet
+from pipelines.readers import Sheet, count_unread_rows, match_rows, read_project_table, read_sheet, tidy_sheet
 
 
 class ReadingContext(NamedTuple):
@@ -96,14 +96,74 @@ def _context_in_system(catalogue: Catalogue, name: str, places: Places, system: 
     return ReadingContext(name, source, codes, tidy, system.places, catalogue.corrections.get(name, ()))
 
 
-def read_release(context: ReadingContext, snapshot: Snapshot, content: bytes) -> CheckInput:
-    """Read every cell of one file of a source; raise UnreadableError where the file has another form."""
+class OpenRelease(NamedTuple):
+    """One file of a source as a sheet of text, and what its rows are read with."""
+
+    context: ReadingContext
+    snapshot: Snapshot
+    sheet: Sheet
+
+
+def open_release(context: ReadingContext, snapshot: Snapshot, content: bytes) -> OpenRelease:
+    """Find the table in one file of a source; raise UnreadableError where the file has another form."""
     system = context.source.release_geography(snapshot.file, snapshot.released)
     context = next(variant for variant in (context, *context.earlier) if variant.source.geography == system)
     source = context.source
-    sheet = count_unread_rows(tidy_sheet(read_sheet(content, source, snapshot.file), context.tidy), source)
+    is_plain = source.layout == "long" and not context.tidy.is_file()
+    sheet = tidy_sheet(read_sheet(content, source, snapshot.file, encode=is_plain), context.tidy)
+    return OpenRelease(context, snapshot, count_unread_rows(sheet, source))
+
+
+def read_cells(release: OpenRelease) -> CheckInput:
+    """Read every cell of an open file; raise UnreadableError where a column is missing."""
+    context, snapshot, sheet = release
+    source = context.source
     cells = conform_release(sheet, context.name, source, snapshot, context.codes, context.corrections)
     cells = add_declared_caveats(cells, source, snapshot)
     return CheckInput(
         context.name, source, snapshot, cells, context.own, sheet.skipped_rows, sheet.unmatched_declarations
     )
+
+
+def read_release(context: ReadingContext, snapshot: Snapshot, content: bytes) -> CheckInput:
+    """Read every cell of one file of a source; raise UnreadableError where the file has another form."""
+    return read_cells(open_release(context, snapshot, content))
+
+
+MOST_CELLS = 1 << 21
+"""Cells of one release that are read together, or those of one measure where it has more."""
+
+
+def split_by_measures(release: OpenRelease) -> list[OpenRelease]:
+    """Split an open file of many cells into parts of some measures, in the order of their names.
+
+    A file of few cells is one part. So is one in which a measure depends on another: a published sum, or a rate.
+    """
+    context, _, sheet = release
+    source = context.source
+    depends = any(measure.numerator or measure.denominator for measure in source.measures.values())
+    most = sheet.frame.height * len(source.measures)
+    if most <= MOST_CELLS or source.layout != "long" or source.additivity or depends:
+        return [release]
+    groups: list[list[str]] = [[]]
+    size = 0
+    for name in sorted(source.measures):
+        rows = sheet.frame.filter(match_rows(sheet.frame, source.measures[name].filter)).height
+        if size and rows and size + rows > MOST_CELLS:
+            groups.append([])
+            size = 0
+        groups[-1].append(name)
+        size += rows
+    return [_select_measures(release, names, is_first=number == 0) for number, names in enumerate(groups)]
+
+
+def _select_measures(release: OpenRelease, names: list[str], *, is_first: bool) -> OpenRelease:
+    """Select some measures of an open file. The first part states what belongs to the whole file."""
+    context, snapshot, sheet = release
+    measures = {name: measure for name, measure in context.source.measures.items() if name in names}
+    chosen = context._replace(
+        source=context.source.model_copy(update={"measures": measures}),
+        corrections=tuple(item for item in context.corrections if item.measure in measures),
+    )
+    own = sheet if is_first else sheet._replace(skipped_rows=0, unmatched_declarations=())
+    return OpenRelease(chosen, snapshot, own)

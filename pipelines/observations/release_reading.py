@@ -4,7 +4,7 @@ The figures go to a file of their own (values). Everything else that later steps
 to one table: slices, cells set aside, findings, the verdict of the contract, counts of cells, and totals.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,26 @@ import polars as pl
 from checks import CONTRACT, CheckInput, build_source_fault, build_unmatched_findings, check_source, judge_releases
 from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import FINDING_COLUMNS, SLICE_COLUMNS, conform_table, empty_table, polars_schema
-from pipelines.core.store import Snapshot, read_snapshot, release_name, release_path, table_key, write_table
+from pipelines.core.store import (
+    Snapshot,
+    read_snapshot,
+    release_name,
+    release_path,
+    table_key,
+    write_table,
+    write_table_parts,
+)
 from pipelines.declarations.corrections import CORRECTIONS_SUFFIX, list_unused_corrections
 from pipelines.geography import fold_name, suggest_codes, suggest_places
 from pipelines.observations.disclosure import narrow_hidden_bounds
-from pipelines.observations.ingest import ReadingContext, read_release, read_reviewed_names
+from pipelines.observations.ingest import (
+    OpenRelease,
+    ReadingContext,
+    open_release,
+    read_cells,
+    read_reviewed_names,
+    split_by_measures,
+)
 from pipelines.observations.totals import TOTAL, keep_totals
 from pipelines.observations.values import split_release
 
@@ -78,6 +93,9 @@ _SCHEMAS = {
 }
 
 
+_NOTHING = ReleaseReading(*(pl.DataFrame(schema=schema) for schema in _SCHEMAS.values()))
+
+
 def load_reading(
     home: Path, context: ReadingContext, snapshot: Snapshot, key: str, negative: Collection[str] | None = None
 ) -> ReleaseReading:
@@ -116,33 +134,98 @@ def _unpack_tables(path: Path) -> ReleaseReading:
 def _read_and_judge(
     home: Path, context: ReadingContext, snapshot: Snapshot, key: str, negative: Collection[str] | None
 ) -> ReleaseReading:
-    nothing = ReleaseReading(*(pl.DataFrame(schema=schema) for schema in _SCHEMAS.values()))
+    """Read a release, some measures at a time where it has many cells, and store its figures."""
     try:
-        read = read_release(context, snapshot, read_snapshot(home, snapshot.sha256))
+        release = open_release(context, snapshot, read_snapshot(home, snapshot.sha256))
+        parts = split_by_measures(release)
+        readings = _store_parts(home, parts, key, negative)
+        if len(parts) > 1 and not readings:
+            # The whole of a release decides whether a part of it is tolerated.
+            readings = _store_parts(home, [release], key, negative)
     except UnreadableError as error:
-        return nothing._replace(finding=build_source_fault(context.name, "readable", str(error), snapshot.file))
+        return _NOTHING._replace(finding=build_source_fault(context.name, "readable", str(error), snapshot.file))
+    return combine_parts(readings)
+
+
+def _store_parts(
+    home: Path, parts: Sequence[OpenRelease], key: str, negative: Collection[str] | None
+) -> list[ReleaseReading]:
+    """Judge the parts of a release and write the figures of all, or of none if its contract refuses one of several."""
+    readings: list[ReleaseReading] = []
+
+    def judge_each() -> Iterator[pl.DataFrame]:
+        first_row = 0
+        for part in parts:
+            reading, values = _judge_part(part, negative)
+            if values is None:
+                readings[:] = [reading] if len(parts) == 1 else []
+                return
+            shifted = reading.slices.with_columns(pl.col("first_row") + first_row)
+            readings.append(reading._replace(slices=shifted))
+            first_row += values.height
+            yield values
+
+    def is_usable() -> bool:
+        return bool(readings) and bool(readings[-1].contract["tolerated"].all())
+
+    context, snapshot = parts[0].context, parts[0].snapshot
+    write_table_parts(_values_path(home, context.name, snapshot), judge_each(), key, is_usable)
+    return readings
+
+
+def _judge_part(release: OpenRelease, negative: Collection[str] | None) -> tuple[ReleaseReading, pl.DataFrame | None]:
+    """Read and judge a release, or some measures of one: everything read, and its figures unless it is refused."""
+    context, snapshot, read = release.context, release.snapshot, read_cells(release)
     contract = judge_releases(context.source, [read.cells])
     messages = list_unused_corrections(context.corrections, context.source, read.cells)
     unused = pl.concat([unused_correction_findings(context, messages), _unused_name_findings(context, read.cells)])
     usable = bool(contract["tolerated"].all())
-    reading = nothing._replace(
+    reading = _NOTHING._replace(
         contract=contract, release=pl.DataFrame([_release_row(read, usable)], schema=RELEASE, orient="row")
     )
     if not usable:
-        return reading._replace(finding=pl.concat([_contract_fault(read, contract), unused]))
+        return reading._replace(finding=pl.concat([_contract_fault(read, contract), unused])), None
     findings = [unused, _suggest_names(check_source(read), context.own)]
     total = keep_totals(read.cells)
     sound = read.cells.filter(pl.col("fault").is_null())
     sound, narrowed, excluded = _narrow_bounds(sound, total, context, snapshot, negative)
     values, slices = split_release(sound, read.source, f"{release_name(snapshot)}.parquet")
-    write_table(_values_path(home, context.name, snapshot), values, key)
     return reading._replace(
         slices=slices,
         set_aside=_cells_set_aside(read.cells),
         finding=pl.concat([*findings, narrowed]),
         total=total,
         negative=pl.DataFrame({"measure": excluded}, schema={"measure": pl.String}),
+    ), values
+
+
+def combine_parts(readings: Sequence[ReleaseReading]) -> ReleaseReading:
+    """Combine what was read of the parts of one release, each with measures of its own."""
+    if len(readings) == 1:
+        return readings[0]
+    stacked = ReleaseReading(*map(pl.concat, zip(*readings, strict=True)))
+    counts = [name for name, dtype in RELEASE.items() if name.startswith(("rows_", "cells_"))]
+    release = stacked.release.head(1).with_columns(pl.lit(stacked.release[name].sum()).alias(name) for name in counts)
+    contract = stacked.contract.group_by("source", "release", "expectation", "measure", maintain_order=True).agg(
+        pl.col("met", "tolerated").all(),
+        pl.col("cells", "failing").sum(),
+        pl.coalesce(pl.col("sample").filter(~pl.col("met")).first(), pl.col("sample").first()).alias("sample"),
     )
+    return stacked._replace(
+        release=release, contract=contract.select(CONTRACT), finding=_combine_findings([r.finding for r in readings])
+    )
+
+
+def _combine_findings(findings: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Stack the findings of the parts of a release: a name is unused if no part has it, and one recall is of all."""
+    is_name, is_recall = pl.col("check") == UNUSED_NAME, pl.col("check") == "recalled_release"
+    unused = findings[0].filter(is_name)
+    for other in findings[1:]:
+        unused = unused.join(other.filter(is_name), on="evidence", how="semi", maintain_order="left")
+    every = pl.concat(findings)
+    recalled = every.filter(is_recall)
+    whole = recalled.head(1).with_columns(pl.lit(recalled["rows"].sum(), recalled.schema["rows"]).alias("rows"))
+    return pl.concat([unused, every.filter(~is_name & ~is_recall), whole])
 
 
 def _narrow_bounds(

@@ -12,6 +12,7 @@ from .reshape import INTERVAL_COLUMNS as INTERVAL_COLUMNS
 from .reshape import melt_sheet as melt_sheet
 from .reshape import split_marker as split_marker
 from .rows import count_unread_rows as count_unread_rows
+from .rows import match_rows as match_rows
 from .sniff import AREA_CODE_PATTERN as AREA_CODE_PATTERN
 from .sniff import SniffedFile as SniffedFile
 from .sniff import sniff_file as sniff_file

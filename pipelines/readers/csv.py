@@ -35,14 +35,19 @@ _SENTINEL = "\x00"
 """A line added after the last one; it is not read as a row where an earlier quotation mark was never closed."""
 
 
-def read_delimited_text(content: bytes, shape: FileLayout, required: RequiredHeadings, file: str) -> Sheet:
-    """Read the table in UTF-8 text; raise UnreadableError where its headings are missing or it does not end."""
-    grid, fields = split_text(content, shape, file, find_delimiter(content, shape, required))
+def read_delimited_text(
+    content: bytes, shape: FileLayout, required: RequiredHeadings, file: str, *, encode: bool = False
+) -> Sheet:
+    """Read the table in UTF-8 text; raise UnreadableError where its headings are missing or it does not end.
+
+    With `encode`, the columns of large text with few different texts are categories.
+    """
+    grid, fields = split_text(content, shape, file, find_delimiter(content, shape, required), encode=encode)
     return extract_table(grid, shape, required, file, fields)
 
 
 def split_text(
-    content: bytes, shape: FileLayout, file: str, mark: str = DELIMITERS[0]
+    content: bytes, shape: FileLayout, file: str, mark: str = DELIMITERS[0], *, encode: bool = False
 ) -> tuple[pl.DataFrame, list[int]]:
     """Split UTF-8 text into text columns and `_row`, the record number from 1, blank records included.
 
@@ -58,12 +63,40 @@ def split_text(
     _refuse_long_line(content, HEADER_WITHIN + shape.header_rows, file)
     fields = [len(row) for row in islice(_iterate_records(content, mark, file), HEADER_WITHIN + shape.header_rows)]
     _refuse_many_cells(content, max(fields, default=0), file)
-    grid = _split_even_text(content, mark, fields, quote)
+    grid = _split_pieces(content, mark, fields) if encode and not quote and len(content) > 2 * PIECE else None
     if grid is None:
-        grid = _split_ragged_text(content, mark, max(fields, default=0), quote, file)
-    return _trim_cells(grid, content, mark, quote).with_columns(
-        pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)
-    ), fields
+        grid = _split_even_text(content, mark, fields, quote)
+        if grid is None:
+            grid = _split_ragged_text(content, mark, max(fields, default=0), quote, file)
+        grid = _trim_cells(grid, content, mark, quote)
+    return grid.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)), fields
+
+
+PIECE = 1 << 26
+"""Bytes of large text that are split at a time."""
+_FEW = 8
+"""Rows for each different text of a piece from which a column has few."""
+
+
+def _split_pieces(content: bytes, mark: str, fields: list[int]) -> pl.DataFrame | None:
+    """Split large text without quotation marks in pieces of whole lines, with columns of few texts as categories.
+
+    None where its first row is not the widest.
+    """
+    grids: list[pl.DataFrame] = []
+    start = 0
+    while start < len(content):
+        end = content.find(b"\n", min(start + PIECE, len(content))) + 1 or len(content)
+        piece = content[start:end]
+        grid = _split_even_text(piece, mark, fields, None)
+        if grid is None:
+            return None
+        grid = _trim_cells(grid, piece, mark, None)
+        if not grids:
+            few = [name for name in grid.columns if grid[name].n_unique() * _FEW <= grid.height]
+        grids.append(grid.with_columns(pl.col(few).cast(pl.Categorical)))
+        start = end
+    return pl.concat(grids)
 
 
 def find_delimiter(content: bytes, shape: FileLayout, required: RequiredHeadings) -> str:

@@ -16,13 +16,18 @@ from pipelines.readers.rows import filter_rows
 from pipelines.readers.workbook import read_workbook
 
 
-def read_sheet(content: bytes, source: Source, file: str) -> Sheet:
-    """Read the bytes of one release as text columns; raise UnreadableError where they do not match the declaration."""
+def read_sheet(content: bytes, source: Source, file: str, *, encode: bool = False) -> Sheet:
+    """Read the bytes of one release as text columns; raise UnreadableError where they do not match the declaration.
+
+    With `encode`, columns of a large CSV file with few different texts are categories, to save memory.
+    """
     content, file = unpack_file(content, source.member, file, source.format)
-    return filter_rows(read_shape(content, source, list_required_headings(source), file), source)
+    return filter_rows(read_shape(content, source, list_required_headings(source), file, encode=encode), source)
 
 
-def read_shape(content: bytes, shape: FileLayout, required: RequiredHeadings, file: str) -> Sheet:
+def read_shape(
+    content: bytes, shape: FileLayout, required: RequiredHeadings, file: str, *, encode: bool = False
+) -> Sheet:
     """Read the table of one unpacked file as declared; `required` lists the headings it must have."""
     if shape.format in ("excel", "ods"):
         return read_workbook(content, shape, required, file)
@@ -30,8 +35,9 @@ def read_shape(content: bytes, shape: FileLayout, required: RequiredHeadings, fi
     if shape.format == "parquet" or content.startswith(PARQUET_START):
         return read_parquet(content, required, file)
     text = decode_text(content, file)
-    reader = read_delimited_text if shape.format == "csv" else read_records
-    return reader(text, shape, required, file)
+    if shape.format == "csv":
+        return read_delimited_text(text, shape, required, file, encode=encode)
+    return read_records(text, shape, required, file)
 
 
 def read_project_table(content: bytes, file: str) -> pl.DataFrame:

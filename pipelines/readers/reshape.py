@@ -32,7 +32,8 @@ INTERVAL_COLUMNS = ("first_limit", "second_limit")
 def _select_interval(frame: pl.DataFrame, interval: IntervalColumns | None) -> list[pl.Expr]:
     names = interval.column_headings if interval else ()
     columns = [
-        _select_column(frame, spellings).alias(name) for name, spellings in zip(INTERVAL_COLUMNS, names, strict=False)
+        _select_column(frame, spellings).cast(pl.String).alias(name)
+        for name, spellings in zip(INTERVAL_COLUMNS, names, strict=False)
     ]
     return columns + [pl.lit(None, pl.String).alias(name) for name in INTERVAL_COLUMNS[len(names) :]]
 
@@ -71,7 +72,9 @@ def _melt_long(sheet: Sheet, source: Source) -> pl.DataFrame:
         column = find_heading(frame.columns, measure.column)
         if column is None:
             raise UnreadableError(f"{sheet.file}: found no column {' or '.join(measure.column)} of measure {key}")
-        parts.append(frame.select(*shared, pl.col(column).alias("text"), pl.lit(column).alias("file_column")))
+        parts.append(
+            frame.select(*shared, pl.col(column).cast(pl.String).alias("text"), pl.lit(column).alias("file_column"))
+        )
     return pl.concat(parts)
 
 

@@ -17,7 +17,7 @@ from pipelines.core.store import Snapshot, source_snapshots, state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
-from pipelines.gaps.answer import read_denominators
+from pipelines.gaps.placing import read_denominators
 from pipelines.observations.intake import inspect_file
 from pipelines.outputs.freshness import report_files
 from pipelines.outputs.publish import report_problem
