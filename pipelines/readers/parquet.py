@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from pipelines.core.distinct import number_entries
 from pipelines.core.errors import UnreadableError
 from pipelines.core.visible import escape_invisible_frame
 from pipelines.readers.header import ROW, RequiredHeadings, Sheet, describe_missing_headings, is_header
@@ -12,8 +13,15 @@ PARQUET_ROWS_LIMIT = 10_000_000
 """Maximum rows, above the number of all postcodes; a damaged or hostile file may state more than memory can hold."""
 
 
-def read_parquet(content: bytes, required: RequiredHeadings, file: str) -> Sheet:
-    """Read Parquet as text, with nulls as blanks. Numbers convert to text and back without change."""
+FEW_TEXTS = 8
+"""Rows for each different text from which a column has few: each is then read once."""
+
+
+def read_parquet(content: bytes, required: RequiredHeadings, file: str, *, encode: bool = False) -> Sheet:
+    """Read Parquet as text, with nulls as blanks. Numbers convert to text and back without change.
+
+    With `encode`, columns of texts with few different ones are categories.
+    """
     import pyarrow
     from pyarrow import parquet
 
@@ -25,11 +33,26 @@ def read_parquet(content: bytes, required: RequiredHeadings, file: str) -> Sheet
         table_.validate(full=True)
         # Arrays only: the column metadata of a damaged file has made Polars panic.
         frame = pl.DataFrame(dict(zip(table_.schema.names, map(pl.from_arrow, table_.columns), strict=True)))
-        text = frame.select(pl.all().cast(pl.String).fill_null("").str.strip_chars())
+        text = pl.DataFrame([_convert_to_text(column, encode=encode) for column in frame])
     except (pyarrow.ArrowException, pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         raise UnreadableError(f"{file}: not a Parquet file, or damaged ({error}); fetch it again") from error
     if not is_header(text.columns, required):
         raise UnreadableError(describe_missing_headings([text.columns], required, file))
-    return Sheet(
-        escape_invisible_frame(text).with_columns(pl.Series(ROW, range(1, text.height + 1), dtype=pl.Int64)), file
-    )
+    rows = pl.int_range(1, text.height + 1, dtype=pl.Int64, eager=True).alias(ROW)
+    return Sheet(escape_invisible_frame(text).with_columns(rows), file)
+
+
+def _convert_to_text(column: pl.Series, *, encode: bool) -> pl.Series:
+    """Return a column as text without space around it, blank for null; each of few different texts is read once."""
+    if column.dtype == pl.String or isinstance(column.dtype, pl.Categorical | pl.Enum):
+        numbers, entries = number_entries(column)
+        if entries.len() * FEW_TEXTS <= column.len():
+            texts = escape_invisible_frame(_strip_text(entries).to_frame()).to_series()
+            few = (texts.cast(pl.Categorical) if encode else texts).gather(numbers)
+            return few.alias(column.name)
+    return _strip_text(column)
+
+
+def _strip_text(column: pl.Series) -> pl.Series:
+    text = column.cast(pl.String).fill_null("")
+    return text if column.dtype.is_numeric() else text.str.strip_chars()

@@ -19,7 +19,7 @@ from pipelines.readers.workbook import read_workbook
 def read_sheet(content: bytes, source: Source, file: str, *, encode: bool = False) -> Sheet:
     """Read the bytes of one release as text columns; raise UnreadableError where they do not match the declaration.
 
-    With `encode`, columns of a large CSV file with few different texts are categories, to save memory.
+    With `encode`, columns of Parquet or of a large CSV file with few different texts are categories, to save memory.
     """
     content, file = unpack_file(content, source.member, file, source.format)
     return filter_rows(read_shape(content, source, list_required_headings(source), file, encode=encode), source)
@@ -33,7 +33,7 @@ def read_shape(
         return read_workbook(content, shape, required, file)
     # A bundled release is Parquet where the publisher's file would be large; its columns are those of the file.
     if shape.format == "parquet" or content.startswith(PARQUET_START):
-        return read_parquet(content, required, file)
+        return read_parquet(content, required, file, encode=encode)
     text = decode_text(content, file)
     if shape.format == "csv":
         return read_delimited_text(text, shape, required, file, encode=encode)

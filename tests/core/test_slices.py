@@ -4,6 +4,7 @@ import random
 from datetime import date
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -15,6 +16,7 @@ from pipelines.core.slices import (
     slice_starts,
     split_slices,
     sum_by_total,
+    take_slices,
 )
 
 
@@ -179,3 +181,10 @@ def test_sums_do_not_depend_on_row_order_and_are_empty_without_figures() -> None
     assert first.height == 4
     random.Random(1).shuffle(rows)
     assert_frame_equal(sum_by_total(current(*rows), MEMBER), first, check_row_order=False)
+
+
+@pytest.mark.parametrize("chosen", [(True, True, True), (True, False, True), (False, True, False), (False,) * 3])
+def test_slices_taken_are_the_chosen_ones_in_order(chosen: tuple[bool, ...]) -> None:
+    starts = slice_starts(SORTED)
+    expected = [part for part, is_chosen in zip(SORTED.partition_by(SLICE_KEY), chosen, strict=True) if is_chosen]
+    assert_frame_equal(take_slices(SORTED, starts, np.array(chosen)), pl.concat([SORTED.clear(), *expected]))

@@ -10,7 +10,13 @@ from pipelines.app import steps
 from pipelines.core.slices import SLICE_KEY, newest_slices
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.observations.access import load_source_tables, read_current, scan_observations
+from pipelines.observations import scan
+from pipelines.observations.access import (
+    load_source_tables,
+    read_current,
+    read_current_batches,
+    scan_observations,
+)
 from pipelines.observations.scan import OBSERVATION_SCHEMA
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -35,6 +41,21 @@ def test_current_figures_of_one_geography_ignore_other_releases(project: Project
     actual = read_current(project, NAME, [MEASURE], "lad_2016")
     assert actual["geography"].unique().to_list() == ["lad_2016"]
     assert actual.height > read_current(project, NAME).filter(pl.col("geography") == "lad_2016").height
+
+
+def test_batches_have_the_current_figures_of_one_geography_each(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scan, "ROWS_PER_BATCH", 300)
+    batches = list(read_current_batches(project, NAME, [MEASURE]))
+    assert len(batches) > 2 and all(
+        batch.observation["geography"].unique().item() == batch.geography for batch in batches
+    )
+    stacked = pl.concat([batch.observation for batch in batches]).sort(*SLICE_KEY, "place_code")
+    assert stacked.equals(read_current(project, NAME, [MEASURE]))
+    assert pl.concat([batch.slices for batch in batches])["rows"].sum() == stacked.height
+    (nothing,) = read_current_batches(project, NAME, [])
+    assert nothing.observation.is_empty() and nothing.geography == ""
 
 
 @pytest.mark.parametrize(

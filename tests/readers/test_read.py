@@ -15,6 +15,7 @@ from pipelines.declarations.source import Source
 from pipelines.declarations.yaml_lines import read_yaml, validate_declaration
 from pipelines.observations.conform import Codes, conform_release
 from pipelines.readers.header import Sheet
+from pipelines.readers.parquet import read_parquet
 from pipelines.readers.read import read_sheet
 from pipelines.readers.rows import count_unread_rows
 from tests.workbooks import ods, xlsx, zipped
@@ -374,3 +375,23 @@ def test_incompatible_keys_are_refused_with_file_and_line(text: str, complaint: 
     with pytest.raises(DeclarationError, match=complaint) as refusal:
         source(text)
     assert str(refusal.value).startswith("sources/a.yaml:")
+
+
+@pytest.mark.parametrize("encode", [False, True])
+def test_parquet_columns_of_few_texts_read_as_their_text(encode: bool, tmp_path: Path) -> None:
+    many = pl.DataFrame(
+        {
+            " place": [" a", "b\x01 ", None] * 20,
+            "kind": pl.Series(["x", "y", "x"] * 20, dtype=pl.Categorical),
+            "n": [1, None, -3] * 20,
+            "f": [1.5, None, 1e16] * 20,
+            "own": [f" t{n}" for n in range(60)],
+        }
+    )
+    many.write_parquet(tmp_path / "a.parquet")
+    frame = read_parquet((tmp_path / "a.parquet").read_bytes(), [("place",)], "a.parquet", encode=encode).frame
+    one = many.head(3).select(pl.all().cast(pl.String).fill_null("").str.strip_chars())
+    expected = {name: one[name].to_list() for name in one.columns} | {" place": ["a", "b\\x01", ""]}
+    assert {name: frame[name].head(3).to_list() for name in expected} == expected
+    assert frame["_row"].to_list() == list(range(1, 61))
+    assert (frame[" place"].dtype == pl.Categorical) == encode and frame["own"].dtype == pl.String

@@ -1,0 +1,128 @@
+"""A build killed while it writes figures, readings or slices: the next build reads what an undisturbed one reads."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from polars.testing import assert_frame_equal
+from pyarrow import parquet
+
+from pipelines.app import steps
+from pipelines.core.store import remove_temporary_files, state_path, table_key
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.fingerprints import compute_table_keys
+from pipelines.declarations.project import Project
+from pipelines.observations.access import load_source_tables, scan_observations
+from pipelines.observations.current import has_current_tables
+from pipelines.observations.source_tables import SourceTables
+from tests.small import copied
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NAME = "mhclg_rough_sleeping"
+
+
+class Killed(BaseException):
+    """The end of a process: nothing after it runs, and no file is tidied away."""
+
+
+@contextmanager
+def killed_at(event: int, *, in_file: bool = False) -> Iterator[list[str]]:
+    """End the build before one of its renames, or in a file of figures; yield the events before that."""
+    seen: list[str] = []
+    rename, unlink, write = Path.replace, Path.unlink, parquet.ParquetWriter.write_table
+
+    def count(what: str) -> None:
+        if len(seen) >= event:
+            raise Killed
+        seen.append(what)
+
+    def end_before_rename(path: Path, target: Any) -> Any:
+        if not in_file:
+            count(str(target))
+        return rename(path, target)
+
+    def end_before_unlink(path: Path, missing_ok: bool = False) -> None:
+        if len(seen) >= event:
+            raise Killed
+        unlink(path, missing_ok=missing_ok)
+
+    def end_in_file(writer: Any, *arguments: Any, **options: Any) -> None:
+        write(writer, *arguments, **options)
+        if in_file:
+            count("figures")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", end_before_rename)
+        patch.setattr(Path, "unlink", end_before_unlink)
+        patch.setattr(parquet.ParquetWriter, "write_table", end_in_file)
+        yield seen
+
+
+def open_store(home: Path) -> Project:
+    """Return the project with a store, without reading anything of it."""
+    return Project(load_catalogue(ROOT), home, date(2026, 11, 24))
+
+
+@pytest.fixture(scope="module")
+def unread(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store with snapshots, of which no source is read yet."""
+    home: Path = tmp_path_factory.mktemp("unread")
+    project = open_store(home)
+    steps.prepare_store(project)
+    return home
+
+
+@pytest.fixture(scope="module")
+def expected(unread: Path, tmp_path_factory: pytest.TempPathFactory) -> SourceTables:
+    """Return the tables of an undisturbed build."""
+    return load_source_tables(open_store(copied(unread, tmp_path_factory.mktemp("whole") / "store")), NAME)
+
+
+def require_recovery(project: Project, expected: SourceTables) -> None:
+    """Build again, and compare all tables and figures with those of an undisturbed build."""
+    keys = compute_table_keys(project.catalogue, project.home, project.as_of)
+    if has_current_tables(project.home, NAME, keys):
+        assert table_key(state_path(project.home, "slice", NAME)) == keys.observation[NAME]
+    remove_temporary_files(project.home)
+    tables = load_source_tables(project, NAME)
+    for name in SourceTables._fields:
+        assert_frame_equal(getattr(tables, name), getattr(expected, name))
+    figures = scan_observations(project, NAME).collect()
+    assert figures.height == expected.slice["rows"].sum()
+    assert figures["value"].sum() == pytest.approx(expected.slice["sum"].sum(), rel=1e-12)
+    assert not list(project.home.rglob(".making-*"))
+
+
+@pytest.mark.parametrize("event", [0, 1, 2, 3, -7, -6, -4, -1])
+def test_build_killed_before_a_rename_is_completed_by_the_next(
+    event: int, unread: Path, expected: SourceTables, tmp_path: Path
+) -> None:
+    project = open_store(copied(unread, tmp_path / "store"))
+    at = event
+    if event < 0:
+        with killed_at(10**6) as every:
+            load_source_tables(open_store(copied(unread, tmp_path / "counted")), NAME)
+        at = len(every) + event
+    with killed_at(at), pytest.raises(Killed):
+        load_source_tables(project, NAME)
+    require_recovery(project, expected)
+
+
+@pytest.mark.parametrize("event", [0, 1])
+def test_build_killed_in_a_file_of_figures_is_completed_by_the_next(
+    event: int, unread: Path, expected: SourceTables, tmp_path: Path
+) -> None:
+    project = open_store(copied(unread, tmp_path / "store"))
+    with killed_at(event, in_file=True), pytest.raises(Killed):
+        load_source_tables(project, NAME)
+    require_recovery(project, expected)
+
+
+def test_lost_file_of_figures_is_written_again(unread: Path, expected: SourceTables, tmp_path: Path) -> None:
+    project = open_store(copied(unread, tmp_path / "store"))
+    load_source_tables(project, NAME)
+    next((project.home / "state" / "values" / NAME).glob("*.parquet")).unlink()
+    require_recovery(project, expected)
