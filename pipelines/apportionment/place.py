@@ -16,7 +16,7 @@ from pipelines.apportionment.engine import RateFacts, place_counts, place_rates
 from pipelines.apportionment.error_model import measure_unevenness
 from pipelines.apportionment.gap_reasons import joint_figures
 from pipelines.apportionment.mapped_figure import MAPPED_FIGURE, SLICE_FACTS, TARGET_CELL, Crosswalk, Placing
-from pipelines.apportionment.matrix import JOINT_SIGN, build_matrix
+from pipelines.apportionment.matrix import JOINT_SIGN, CrosswalkMatrix, build_matrix
 from pipelines.apportionment.part_bounds import measures_below_zero
 from pipelines.apportionment.part_sums import sum_over_parts
 from pipelines.apportionment.placed_cells import BlockFacts, describe_cells
