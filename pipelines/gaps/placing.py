@@ -158,7 +158,7 @@ def _place_by_codes(reached: _Target, name: str, observed: SourceTables) -> dict
     denominators = cache(lambda system: read_denominators(reached.project, _in_geography(source, system)))
     placed: dict[tuple[str, Codes], _Placed] = {}
     for part in _read_parts(reached, name, observed):
-        moved, gone = _place_slices(reached, part, lambda part=part: denominators(part.system), signed)
+        moved, gone = _place_slices(reached, part, partial(denominators, part.system), signed)
         moved = _mark_withdrawn(reached, observed, moved, part.slices, reached.find_succession(part.codes).parts)
         so_far = placed.setdefault((part.system, part.codes), _Placed([], []))
         so_far.figures.append(moved)
