@@ -20,7 +20,7 @@ def mark_withdrawn_figures(placed: pl.DataFrame, observation: pl.DataFrame, part
     absent = empty.join(revised, on=SLICE_KEY, how="semi")
     if absent.is_empty():
         return placed
-    # Each code is followed once, and only the figures of places that lead to such a place are compared.
+    # Each code is followed once, and only the figures of places with such a successor are compared.
     codes = observation.select(pl.col("place_code").unique())
     leading = (
         codes.with_columns(pl.col("place_code").str.split(JOINT_SIGN).alias("from_code")).explode("from_code")

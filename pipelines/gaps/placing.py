@@ -74,7 +74,7 @@ class _Succession(NamedTuple):
 
 
 class _Target:
-    """The places of a problem, and what leads to them from any geography, each built once."""
+    """The places of a problem, and the crosswalks to these places from any geography, each built once."""
 
     def __init__(
         self, project: Project, problem: Problem, places: Places, target: set[str], geography_data: PlaceData | None

@@ -140,7 +140,7 @@ def _read_and_judge(
         parts = split_by_measures(release)
         readings = _store_parts(home, parts, key, negative)
         if len(parts) > 1 and not readings:
-            # The whole of a release decides whether a part of it is tolerated.
+            # A release is refused as a whole, so its parts are judged together.
             readings = _store_parts(home, [release], key, negative)
     except UnreadableError as error:
         return _NOTHING._replace(finding=build_source_fault(context.name, "readable", str(error), snapshot.file))

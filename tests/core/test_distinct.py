@@ -31,8 +31,8 @@ def test_each_row_has_the_number_of_its_entry(texts: list[str | None], dtype: pl
 
 @pytest.mark.parametrize("numbers", [[5, 10**12, 5, None], [7, 7], [None, None], [-4, None], [0, 3, 1]])
 def test_numbers_far_apart_are_numbered_as_well(numbers: list[int | None]) -> None:
-    found, entries = number_entries(pl.Series(numbers, dtype=pl.Int64))
-    assert [entries[int(number)] for number in found] == numbers and entries.n_unique() == entries.len()
+    actual, entries = number_entries(pl.Series(numbers, dtype=pl.Int64))
+    assert [entries[int(number)] for number in actual] == numbers and entries.n_unique() == entries.len()
 
 
 @given(TEXTS.filter(bool))
@@ -58,8 +58,8 @@ def test_repeated_rows_are_those_with_another_like_them(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distinct, "_SMALL", sparse)
         patch.setattr(distinct, "SPARSE", sparse)
-        found = find_repeated(number_rows(as_frame(rows), COLUMNS))
-    assert found.tolist() == [n for n, row in enumerate(rows) if rows.count(row) > 1]
+        actual = find_repeated(number_rows(as_frame(rows), COLUMNS))
+    assert actual.tolist() == [n for n, row in enumerate(rows) if rows.count(row) > 1]
 
 
 @given(ROWS, st.sampled_from([0, 4]))

@@ -62,7 +62,7 @@ def killed_at(event: int, *, in_file: bool = False) -> Iterator[list[str]]:
 
 
 def open_store(home: Path) -> Project:
-    """Return the project with a store, without reading anything of it."""
+    """Return the project with a store, without reading any source."""
     return Project(load_catalogue(ROOT), home, date(2026, 11, 24))
 
 
