@@ -42,12 +42,14 @@ def former(code: str, year: int, value: float | None = 2.0, **more: Any) -> dict
     return figure(code, year, value, **{"role": "retired_code", **more})
 
 
-def split(observed: list[dict[str, Any]], retired: list[dict[str, Any]]) -> list[tuple[list[str], list[Any]]]:
+def split(
+    observed: list[dict[str, Any]], retired: list[dict[str, Any]], codes: list[str] = CODES, places: Places = PLACES
+) -> list[tuple[list[str], list[Any]]]:
     """Return for each part its codes, and year, place and value of its rows."""
     observation = table_from_records(observed, OBSERVATION_COLUMNS).with_columns(
         pl.Series("order", [row["order"] for row in observed], pl.Int64)
     )
-    parts = split_by_codes_of_period(observation, table_from_records(retired, TOTAL), CODES, PLACES)
+    parts = split_by_codes_of_period(observation, table_from_records(retired, TOTAL), codes, places)
     assert all(part.observation.columns == observation.columns for part in parts)
     assert all(set(part.observation["geography"]) == {"lad_2023"} for part in parts)
     return [
@@ -124,3 +126,11 @@ def test_slices_with_the_same_codes_share_a_part() -> None:
         (["Z", "A", "B", "C"], [(2020, "A", 2.0), (2020, "C", 2.0), (2020, "Z", 5.0)]),
         (["Z", "M", "A", "B"], [(2021, "B", 2.0), (2021, "Z", 5.0), (2022, "A", 2.0), (2022, "Z", 5.0)]),
     ]
+
+
+def test_former_code_without_a_last_day_is_still_in_use() -> None:
+    first_days = {"E": date(2010, 1, 1), "P": date(2020, 1, 1)}
+    spans = [{"place_code": code, "kind": "lad", "valid_from": day} for code, day in first_days.items()]
+    change = {"from_code": "E", "to_code": "P", "changed_on": date(2020, 1, 1), "kind": "recoded"}
+    places = Places(table_from_records(spans, PLACE_COLUMNS), table_from_records([change], CODE_CHANGE_COLUMNS))
+    assert split([figure("P", 2021, None)], [former("E", 2021)], ["P"], places) == [(["E", "P"], [(2021, "E", 2.0)])]
