@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -143,3 +144,23 @@ def test_row_of_a_slice_counts_and_describes_its_figures() -> None:
     }  # fmt: skip
     assert [actual[f"rows_{status}"] for status in ("normal", "provisional", "confidential", "low")] == [1, 1, 1, 0]
     assert values["place_code"].to_list() == ["A", "B", "C"] and values["file_column"].null_count() == 3
+
+
+@pytest.mark.parametrize(
+    ("texts", "decimals"),
+    [(["7", "12"], 0), (["7", "1.5"], 1), (["7.", "3"], 0), ([None, None], None), (["0.125", None], 3)],
+)
+def test_decimals_of_a_slice_are_those_of_its_most_exact_figure(texts: list[str | None], decimals: int | None) -> None:
+    row = {"source": "s", "release": "sha", "released_at": date(2024, 1, 1), "measure": "m", "geography": "lad_2023",
+           "period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31), "unit": "homes", "file": "a.csv",
+           "obs_status": "normal", "file_column": "n", "place_label": ""}  # fmt: skip
+    rows = [
+        {**row, "place_code": f"P{number}", "text": text or "x", "value": float(text) if text else None}
+        for number, text in enumerate(texts)
+    ]
+    cells = conform_table(pl.DataFrame(rows, CELL_TYPES), CELLS)
+    table = split_release(cells, SOURCE, "a")[1]
+    known = [float(text) for text in texts if text]
+    assert table.select("decimals", "rows", "known", "sum", "min", "max").rows() == [
+        (decimals, 2, len(known), sum(known) if known else None, min(known, default=None), max(known, default=None))
+    ]  # fmt: skip
