@@ -145,7 +145,8 @@ def _needs_parts() -> pl.Expr:
 
 
 def _percent(column: str) -> pl.Expr:
-    return (pl.col(column) * 100).round(1)
+    """Return a share in %. The order of a sum changes its last digits, so a tie is one to nine decimals."""
+    return (pl.col(column) * 100).round(9).round(1)
 
 
 def _marker() -> pl.Expr:
