@@ -112,3 +112,16 @@ def test_few_providers_are_not_compared() -> None:
     few = PROVIDERS.filter(pl.col("provider") < "F09")
     assert find_provider_shortfalls(tabulate(value), few, "police forces").is_empty()
     assert not find_provider_shortfalls(tabulate(value), PROVIDERS, "police forces").is_empty()
+
+
+@pytest.mark.parametrize(("year", "beside"), [(4, "periods before and after"), (YEARS - 1, "period before")])
+def test_evidence_states_the_sum_the_share_and_what_was_expected(year: int, beside: str) -> None:
+    value = np.full((FORCES, PLACES, YEARS), 1000.0)
+    value[3, :, year] = 600.0
+    flags = find_provider_shortfalls(tabulate(value), PROVIDERS, "police forces")
+    assert flags.height == PLACES and set(flags["period_start"]) == {date(2016 + year, 1, 1)}
+    assert set(flags["expected"].round(6)) == {1000.0} and set(flags["others"]) == {FORCES - 1}
+    assert set(flags["evidence"]) == {
+        f"Force 3: 7200 in 12 places, 60 % of the 12000 expected from the {beside} and the movement of 39 other "
+        "police forces"
+    }
