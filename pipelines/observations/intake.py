@@ -117,7 +117,8 @@ def _read_usable_cells(project: Project, context: ReadingContext, snapshot: Snap
     except UnreadableError:
         cells = pl.DataFrame(schema={"measure": pl.String, "place_code": pl.String, "period_start": pl.Date,
                                      "value": pl.Float64, "fault": pl.String, "obs_status": pl.String})  # fmt: skip
-    return cells.filter(pl.col("fault").is_null()).select(*COPIED_KEY, "value", pl.col("obs_status").cast(pl.String))
+    usable = cells.filter(pl.col("fault").is_null()).select(*COPIED_KEY, "value", pl.col("obs_status").cast(pl.String))
+    return usable.with_columns(_TEXT_KEYS)  # of each release alike, also of one that is not readable
 
 
 def find_copied_periods(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
@@ -129,7 +130,8 @@ def find_copied_periods(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
     usable = cells.filter(pl.col("fault").is_null(), pl.col("value").is_not_null()).select(*COPIED_KEY, "value")
     if stored.is_empty() or usable.is_empty():
         return []
-    both = usable.join(stored.drop_nulls("value"), on=["measure", "place_code"], suffix="_stored")
+    earlier = stored.drop_nulls("value").with_columns(_TEXT_KEYS)
+    both = usable.with_columns(_TEXT_KEYS).join(earlier, on=["measure", "place_code"], suffix="_stored")
     apart = (pl.col("period_start") - pl.col("period_start_stored")).abs() >= NEIGHBOURING
     is_figure = (pl.col("value") != 0) | (pl.col("value_stored") != 0)
     is_same = pl.col("period_start") == pl.col("period_start_stored")
