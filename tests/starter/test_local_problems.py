@@ -70,7 +70,7 @@ def test_emissions_in_cumberland_are_the_sum_of_its_three_districts(starter: Pro
 def test_old_figure_of_one_town_is_not_used_for_another(starter: Project) -> None:
     assert one(starter, "town_centres", "town_centre_footfall", LEEDS)["reason"] == "stale"
     elsewhere = one(starter, "town_centres", "town_centre_footfall", BIRMINGHAM)
-    assert (elsewhere["reason"], elsewhere["other_reasons"]) == ("not_applicable", None)
+    assert (elsewhere["reason"], elsewhere["other_reasons"]) == ("outside_source", None)
     assert "Leeds" not in f"{elsewhere['data_owner']} {elsewhere['remedy']}"
 
 
