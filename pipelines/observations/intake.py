@@ -118,7 +118,7 @@ def _read_usable_cells(project: Project, context: ReadingContext, snapshot: Snap
         cells = pl.DataFrame(schema={"measure": pl.String, "place_code": pl.String, "period_start": pl.Date,
                                      "value": pl.Float64, "fault": pl.String, "obs_status": pl.String})  # fmt: skip
     usable = cells.filter(pl.col("fault").is_null()).select(*COPIED_KEY, "value", pl.col("obs_status").cast(pl.String))
-    return usable.with_columns(_TEXT_KEYS)  # of each release alike, also of one that is not readable
+    return usable.with_columns(_TEXT_KEYS)  # alike for each release, also where a file is not readable
 
 
 def find_copied_periods(cells: pl.DataFrame, stored: pl.DataFrame) -> list[str]:
