@@ -53,6 +53,8 @@ TESTS: dict[str, tuple[str, ...]] = {
         "gaps/over_time", "gaps/proxies", "gaps/ranks", "gaps/reference_periods", "gaps/refine", "gaps/requests",
         "gaps/sightings", "gaps/validity", "gaps/verdicts",
     )},
+    "pipelines/gaps/over_time.py": ("tests/gaps/test_over_time.py", "tests/gaps/test_over_time_rules.py"),
+    "pipelines/readers/values.py": ("tests/readers/test_values.py", "tests/observations/test_conform.py"),
     "pipelines/readers/reshape.py": ("tests/readers/test_reshape_rules.py",),
     "pipelines/geography/contiguity.py": ("tests/geography/test_contiguity_rules.py",),
     "pipelines/geography/hierarchy.py": ("tests/geography/test_hierarchy_rules.py",),
