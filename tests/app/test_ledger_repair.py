@@ -165,9 +165,9 @@ def test_manually_changed_ledger_is_not_read(tmp_path: Path, change: str) -> Non
     elif change == "builds":
         footer["commonground_builds"] = footer["commonground_builds"].replace('"asked": 1', '"asked": 2')
     else:
-        footer["commonground_ledger"] = "5"
+        footer["commonground_ledger"] = "6"
     table.write_parquet(path, metadata=footer)
-    with pytest.raises(UnreadableError, match="found version 5" if change == "version" else "checksum"):
+    with pytest.raises(UnreadableError, match="found version 6" if change == "version" else "checksum"):
         read_ledger(tmp_path, "p")
 
 

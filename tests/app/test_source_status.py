@@ -154,8 +154,8 @@ def test_check_reads_the_newest_period_and_stores_no_file(tmp_path: Path, office
     root = places_only(tmp_path, "nisra_claimants_monthly")
     path = root / "sources" / "nisra_claimants_monthly.yaml"
     answer = office.at("/CCMLGD", says(200, (ANSWERS / "nisra_claimants_monthly.json").read_bytes()))
-    lines = [f"url: {answer}" if line.startswith("url:") else line for line in path.read_text().splitlines()]
-    path.write_text("\n".join(lines) + "\n")
+    # The family of the source gives it the address of the publisher, which this line replaces.
+    path.write_text(f"{path.read_text()}url: {answer}\nformat: jsonstat\n")
     home = tmp_path / "store"
     done = run("refresh", "--check", "nisra_claimants_monthly", store=home, project=root)
     assert done.returncode == 0, done.stdout + done.stderr

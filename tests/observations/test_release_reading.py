@@ -11,7 +11,7 @@ from pipelines.core.store import Snapshot, list_release_tables
 from pipelines.declarations.project import Project
 from pipelines.observations import release_reading
 from pipelines.observations.access import load_source_tables, scan_observations
-from pipelines.observations.ingest import ReadingContext, read_release
+from pipelines.observations.ingest import ReadingContext, open_release
 from tests.gaps.test_cells import MERTON, Case, project_of, with_peers
 
 SOURCE = "a_source"
@@ -24,9 +24,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def note(context: ReadingContext, snapshot: Snapshot, content: bytes) -> object:
         names.append(snapshot.file)
-        return read_release(context, snapshot, content)
+        return open_release(context, snapshot, content)
 
-    monkeypatch.setattr(release_reading, "read_release", note)
+    monkeypatch.setattr(release_reading, "open_release", note)
     return names
 
 

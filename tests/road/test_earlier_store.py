@@ -57,7 +57,7 @@ def test_earlier_store_is_upgraded_with_one_message(home: Path, tmp_path: Path) 
     still_open = result.filter(pl.col("closed").is_null(), pl.col("measure") == "vacancies")
     assert still_open.height > 100 and set(still_open["opened"]) == {FIRST}
     assert (home / "out" / "my notes.csv").read_text(encoding="utf-8") == "mine"
-    tables = [f"{PROBLEM}.csv", f"{PROBLEM}.map.csv", f"{PROBLEM}.trend.csv"]
+    tables = [f"{PROBLEM}.{part}csv" for part in ("", "map.", "partnerships.", "trend.")]
     assert sorted(path.name for path in (home / "out").glob(f"{PROBLEM}*.csv")) == tables
 
 
