@@ -19,8 +19,11 @@ from pipelines.declarations.source import Source
 from pipelines.fetch import Outcome, refresh_source
 from pipelines.observations import copied_file_inspector
 
-RETRIES = dg.RetryPolicy(max_retries=3, delay=60, backoff=dg.Backoff.EXPONENTIAL)
-"""Retries of a fetch after one, three and seven minutes, for faults that may pass."""
+RETRIES = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL)
+"""Retries of a fetch after 10 and 30 seconds, for faults that may pass.
+
+A run waits for them, and Dagster takes one run at a time: longer waits would hold all other sources back.
+"""
 
 
 def snapshot_key(name: str) -> dg.AssetKey:
