@@ -25,7 +25,7 @@ from pipelines.apportionment import (
     load_error_model,
     slice_unevenness,
 )
-from pipelines.core.errors import CommongroundError, CrosswalkError, suggest_names
+from pipelines.core.errors import CommongroundError, CrosswalkError, UnknownNameError, suggest_names
 from pipelines.core.paths import project_directory, store_directory
 from pipelines.core.slices import SLICE_KEY
 from pipelines.core.store import lock_store
@@ -43,6 +43,7 @@ from pipelines.geography import (
     load_place_data,
     load_places,
     load_postcode_tables,
+    suggest_lookup,
 )
 from pipelines.outputs import add_provenance, drop_empty_columns, write_crosswalk
 
@@ -78,6 +79,20 @@ def open_geography(project: Project | None = None) -> PlaceData:
     with lock_store(project.home):
         prepare_store(project)
         return load_place_data(project, load_places(project))
+
+
+def build_stored_crosswalk(
+    project: Project, places_data: PlaceData, systems: tuple[str, str], group: str, day: date | None
+) -> pl.DataFrame:
+    """Build a crosswalk as `build_crosswalk` does. Its error names the command that brings a table that is declared.
+
+    Raises UnknownNameError for an unknown geography or group, or where no stored table links the two geographies.
+    """
+    try:
+        return build_crosswalk(places_data, *systems, group, day)
+    except UnknownNameError as error:
+        command = suggest_lookup(project, systems)
+        raise UnknownNameError(f"{error}; to add one, {command}" if command else str(error)) from error
 
 
 def describe_crossings(project: Project, places_data: PlaceData, crosswalk: pl.DataFrame) -> Iterator[str]:

@@ -268,13 +268,12 @@ def crosswalk(
     store: StoreOption = None,
 ) -> None:
     """Show the crosswalk between two geographies, with kind, weight, people and legal orders."""
-    from pipelines.app.api import describe_crossings, open_geography
-    from pipelines.geography import build_crosswalk
+    from pipelines.app.api import build_stored_crosswalk, describe_crossings, open_geography
     from pipelines.outputs import add_provenance, drop_empty_columns, write_crosswalk
 
     project = open_command_project(store, None)
     geography = open_geography(project)
-    table = build_crosswalk(geography, from_system, to_system, group, day.date() if day else None)
+    table = build_stored_crosswalk(project, geography, (from_system, to_system), group, day.date() if day else None)
     if out or form is not OutputFormat.table:
         table = add_provenance(table, project, geography)
     if out:

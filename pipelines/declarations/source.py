@@ -99,7 +99,9 @@ class Source(FileLayout):
     begins: date | None = Field(
         None, description="First day of the publisher's series, where no stored file goes back as far"
     )
-    geography: GeographyName | None = Field(None, description="Geography of the codes or names")
+    geography: GeographyName | None = Field(
+        None, description="Geography of the codes or names; for areas, of the small areas, where they have one"
+    )
     place: str | None = Field(None, description="Code of the only place of all figures, where no column has it")
     coverage: Annotated[tuple[Nation, ...], ListAsTuple] = Field(
         NATIONS, description="Nations of the United Kingdom covered; default: those not in `elsewhere`"
@@ -113,7 +115,8 @@ class Source(FileLayout):
     nested_in: NestedIn = Field(
         default_factory=dict,
         description="For areas: geographies that contain each small area, each a column of codes; `pcon_2024:"
-        " best_fit` where they contain most of the area, not all",
+        " best_fit` where they contain most of the area, not all. Without tidy(), `headings` lists the heading of the"
+        " areas and then those of these geographies and of the weights, in order",
     )
     weights: dict[Name, WeightDeclaration] = Field(
         default_factory=dict, description="For areas: sets of weights for apportionment"
@@ -271,6 +274,11 @@ class Source(FileLayout):
         weights = (f"{name}__{group}" for name, weight_set in self.weights.items() for group in weight_set.groups)
         return ("area_code", *self.nested_in, *weights)
 
+    @property
+    def area_geographies(self) -> tuple[str, ...]:
+        """Geographies of a table of small areas: the geography of the areas, where declared, and the larger ones."""
+        return (*((self.geography,) if self.geography else ()), *self.nested_in)
+
     @model_validator(mode="after")
     def _validate_markers(self) -> Self:
         for text, marker in self.markers.items():
@@ -299,7 +307,7 @@ def validate_apportionment_keys(source: "Source") -> None:
 def validate_extent_keys(source: "Source") -> None:
     """Raise ValueError for expected places of an observation source, or of a kind or geography that it cannot have."""
     shares = (source.shares.from_geography, source.shares.to_geography) if source.shares else ()
-    choices = {"place": KIND_PREFIXES, "change": ("changes",), "areas": (*source.nested_in, *source.weights)}
+    choices = {"place": KIND_PREFIXES, "change": ("changes",), "areas": (*source.area_geographies, *source.weights)}
     known_names = {"shares": shares, **choices}.get(source.provides, ())
     for release in source.releases:
         if not known_names and (release.known_up_to or release.expected_places):

@@ -116,9 +116,13 @@ def plan_govuk(api: GovUk) -> FetchPlan:
 
 
 def _step_rule(rule: LinkSelection, pattern: str) -> LinkSelection:
-    """Return the rule for a page on the way: its newest link by the pattern, whatever is taken at the end."""
-    newest = rule.newest if "(?P<period>" in pattern or rule.newest in ("first", "last") else "first"
-    return LinkSelection(pattern=pattern, newest=newest)
+    """Return the rule for a page on the way: the newest link by the pattern's period, or else the first or the last.
+
+    The rule of the files says nothing about the order of such pages: a collection need not begin with its newest one.
+    """
+    if "(?P<period>" in pattern:
+        return LinkSelection(pattern=pattern, newest="text" if rule.newest == "text" else "period")
+    return LinkSelection(pattern=pattern, newest=rule.newest if rule.newest in ("first", "last") else "first")
 
 
 def _select_files(links: list[PageLink], rule: LinkSelection, page: str, page_day: date | None) -> PlanEnd:

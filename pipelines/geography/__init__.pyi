@@ -24,6 +24,7 @@ from .lineage import GAZETTEER as GAZETTEER
 from .lineage import build_gazetteer as build_gazetteer
 from .load import load_place_data as load_place_data
 from .load import load_postcode_tables as load_postcode_tables
+from .load import suggest_lookup as suggest_lookup
 from .names import NO_SIMILAR_NAME as NO_SIMILAR_NAME
 from .names import build_name_table as build_name_table
 from .names import find_code as find_code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +20,7 @@ from pipelines.geography.catchments import Shares, build_shares, read_shares_rel
 from pipelines.geography.crosswalk import PlaceData
 from pipelines.geography.reach import add_reach, count_places, refuse_unexpected_numbers
 from pipelines.geography.register import Places, add_regions, read_changes, read_register, sort_register
-from pipelines.geography.small_areas import Areas, build_areas, read_areas_release
+from pipelines.geography.small_areas import Areas, build_areas, read_areas_release, weigh_lookup
 from pipelines.readers import read_sheet, tidy_sheet
 
 Table = TypeVar("Table", Areas, Shares)
@@ -34,16 +34,36 @@ def load_place_data(project: Project, places: Places) -> PlaceData:
 
 
 def load_small_areas(project: Project) -> list[Areas]:
-    """Return every stored table of small areas with weights, by source name, cached by their files.
+    """Return every stored table of small areas with weights, by source name, cached by their files; then lookups.
 
-    A source without a stored release is excluded. Raises UnreadableError where no file of a source can be read.
+    A lookup is a table of areas of a declared geography, with the weights of another table. A source without a stored
+    release is excluded. Raises UnreadableError where no file of a source can be read.
     """
-    return [areas for areas in _load_tables(project, "areas", read_areas_release, build_areas) if areas.weights]
+    tables = _load_tables(project, "areas", read_areas_release, build_areas)
+    weighted = [areas for areas in tables if areas.weights]
+    lookups = [weigh_lookup(areas, weighted) for areas in tables if _is_lookup(project, areas)]
+    return weighted + [areas for areas in lookups if areas]
+
+
+def suggest_lookup(project: Project, systems: Collection[str]) -> str:
+    """Return the command that brings a table with some geographies, of which no release is stored; blank if none."""
+    sources = project.catalogue.sources
+    names = [
+        name for name in project.catalogue.sources_providing("areas")
+        if set(systems) <= set(sources[name].area_geographies) and not _releases_newest_first(project, name)
+    ]  # fmt: skip
+    command = "refresh" if names and sources[names[0]].is_refreshable else "add"
+    return f"run `commonground {command} {names[0]}`" if names else ""
 
 
 def load_postcode_tables(project: Project) -> list[Areas]:
     """Return every stored table of areas without weights, such as postcodes, which apportionment does not use."""
-    return [areas for areas in _load_tables(project, "areas", read_areas_release, build_areas) if not areas.weights]
+    tables = _load_tables(project, "areas", read_areas_release, build_areas)
+    return [areas for areas in tables if not areas.weights and not _is_lookup(project, areas)]
+
+
+def _is_lookup(project: Project, areas: Areas) -> bool:
+    return not areas.weights and bool(project.catalogue.sources[areas.source].geography)
 
 
 def load_shares(project: Project) -> list[Shares]:

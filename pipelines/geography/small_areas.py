@@ -66,7 +66,24 @@ def build_areas(table: pl.DataFrame, name: str, source: Source, snapshot: Snapsh
         WeightSet(key, spec.day, spec.groups, age_in_days(spec.valid_for)) for key, spec in source.weights.items()
     )
     fit = frozenset(source.best_fit)
-    return Areas(name, snapshot.released, snapshot.label, tuple(source.nested_in), fit, weights, table, snapshot.sha256)
+    return Areas(name, snapshot.released, snapshot.label, source.area_geographies, fit, weights, table, snapshot.sha256)
+
+
+def weigh_lookup(lookup: Areas, weighted: Iterable[Areas]) -> Areas | None:
+    """Add the weights of the first table that has the geography of a lookup's areas; null where there is none.
+
+    A lookup is a table without weights. Its first geography is the geography of its areas, so each row is one area. A
+    weight is unknown where any part has none.
+    """
+    geography = lookup.systems[0]
+    origin = next((areas for areas in weighted if geography in areas.systems), None)
+    if origin is None:
+        return None
+    columns = [weight_column(item.name, group) for item in origin.weights for group in item.groups]
+    known = [pl.when(pl.col(column).null_count() == 0).then(pl.col(column).sum()).alias(column) for column in columns]
+    weights = origin.table.drop_nulls(geography).group_by(geography).agg(known)
+    table = lookup.table.join(weights, on=geography, how="left", maintain_order="left")
+    return lookup._replace(weights=origin.weights, table=table)
 
 
 def read_areas(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot, register: pl.DataFrame) -> Areas:
@@ -76,6 +93,7 @@ def read_areas(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot,
     Raises UnreadableError for no rows, a missing column, or a blank or duplicated area. The same applies to a weight
     that is not a finite number of at least 0. A code must be well formed and belong to its column's geography.
     """
+    raw = _name_columns(raw, source)
     require_rows_and_columns(raw, source.area_columns, snapshot.file)
     _refuse_area_codes(raw, snapshot.file)
     codes = [strip_text(column).alias(column) for column in (AREA_CODE, *source.nested_in)]
@@ -83,16 +101,26 @@ def read_areas(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot,
     for column in weights:
         _refuse_weights(raw, column, snapshot.file)
     table = raw.select(*codes, *(strip_text(column).cast(pl.Float64) for column in weights))
-    for system in source.nested_in:
+    if source.geography:
+        table = table.with_columns(pl.col(AREA_CODE).alias(source.geography))
+    for system in source.area_geographies:
         refuse_foreign_codes(table[system], system, register, snapshot.file)
     extent = source.describe_extent(snapshot.file, snapshot.released)
     refuse_unexpected_numbers(_count_codes(table, source), extent)
     return build_areas(table.sort(AREA_CODE), name, source, snapshot)
 
 
+def _name_columns(raw: pl.DataFrame, source: Source) -> pl.DataFrame:
+    """Name the declared headings after their columns, in order; a table that tidy() has named stays."""
+    headings = [next((name for name in names if name in raw.columns), names[0]) for names in source.headings]
+    if AREA_CODE in raw.columns or len(headings) != len(source.area_columns):
+        return raw
+    return raw.rename(dict(zip(headings, source.area_columns, strict=True)), strict=False)
+
+
 def _count_codes(table: pl.DataFrame, source: Source) -> dict[str, int]:
     """Count the codes of each geography, and the small areas with residents in each set of weights."""
-    codes = {system: table[system].drop_nulls().n_unique() for system in source.nested_in}
+    codes = {system: table[system].drop_nulls().n_unique() for system in source.area_geographies}
     counted = {name: table[weight_column(name, item.groups[0])].count() for name, item in source.weights.items()}
     return codes | counted
 

@@ -4,10 +4,11 @@ decision: Where the accommodation and employment services for prison leavers are
 owner: Director of reducing reoffending, HM Prison and Probation Service
 geography: pfa_2023
 grain: latest
+nations: [England, Wales]
 needs:
-  reoffending_rate:
-    max_age: 3 years
   offenders_in_cohort:
+    max_age: 3 years
+  offenders_who_reoffended:
     max_age: 3 years
 unknowns:
   - prison_leavers
@@ -17,15 +18,16 @@ unknowns:
 select
     place.place_code,
     place.place_name,
-    reoffending_rate.value as reoffending_rate,
-    reoffending_rate.reference_end as reoffending_rate_to,
+    offenders_who_reoffended.value as offenders_who_reoffended,
+    offenders_who_reoffended.reference_end as offenders_who_reoffended_to,
     offenders_in_cohort.value as offenders_in_cohort,
     offenders_in_cohort.reference_end as offenders_in_cohort_to,
+    round(100.0 * offenders_who_reoffended.value / nullif(offenders_in_cohort.value, 0), 1) as reoffending_rate,
     prison_leavers.value as prison_leavers,
     prison_leavers_without_home.value as prison_leavers_without_home,
     prison_leavers_in_work.value as prison_leavers_in_work
 from pfa_2023.place
-join pfa_2023.reoffending_rate using (place_code)
+join pfa_2023.offenders_who_reoffended using (place_code)
 join pfa_2023.offenders_in_cohort using (place_code)
 join pfa_2023.prison_leavers using (place_code)
 join pfa_2023.prison_leavers_without_home using (place_code)

@@ -81,6 +81,12 @@ def test_sql_that_reads_files_or_writes_or_is_invalid_is_refused(ask: Ask, query
     assert asked.stderr.startswith("error:") and "Traceback" not in asked.stderr
 
 
+def test_crosswalk_without_a_stored_lookup_names_the_command_that_brings_one(ask: Ask) -> None:
+    result = ask("crosswalk", "lsoa_2021", "ward_2025")
+    assert result.returncode
+    assert "run `commonground refresh ons_wards_2025`" in " ".join(result.stderr.split())
+
+
 def test_explain_shows_the_rows_and_crosswalk_of_a_cell(ask: Ask) -> None:
     result = ask("explain", "jobs_recovery", "Cumberland", "furloughed_employments").stdout
     for expected in (

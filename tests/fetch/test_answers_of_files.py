@@ -321,3 +321,24 @@ def test_hospitals_of_scotland_are_read_from_the_publishers_list() -> None:
     scope: dict[str, Any] = {}
     exec((ROOT / "sources" / "phs_hospitals.py").read_text(encoding="utf-8"), scope)
     assert scope["tidy"](raw).select("GEOGCD", "GEOGNM", "PARENTCD").rows() == [("A111H", "Crosshouse", "S08000015")]
+
+
+def test_adults_who_reoffend_are_read_from_the_totals_of_upper_tier_councils(project: Project) -> None:
+    rows: list[list[object]] = [
+        ["Cohort", "Adult / Juvenile", "Geography", "Category", "offenders", "reoffenders"],
+        ["April 2022 to March 2023", "Adult", "Lambeth", "UTLA total", 2_000, 500],
+        ["April 2023 to March 2024", "Adult", "Lambeth", "UTLA total", 2_100, 550],
+        ["April 2023 to March 2024", "Juvenile", "Lambeth", "UTLA total", 90, 30],
+        ["April 2023 to March 2024", "Adult", "Lambeth", "UTLA by sex", 300, 60],
+        ["April 2023 to March 2024", "Adult", "London", "Region total", 60_000, 14_000],
+        ["April 2023 to March 2024", "Adult", "England and Wales", "National total", 330_000, 90_000],
+    ]
+    data = [[str(cell) for cell in row] for row in rows]
+    content = workbooks.xlsx({"Notes": [["Geographical data tool"]], "Data": data})
+    read = figures(project, "moj_reoffending", content, "PRSQ_Geographical_data_tool_apr12_mar24.xlsx")
+    assert sorted((*row[:2], row[2].year, row[3]) for row in read) == [
+        ("E09000022", "offenders_in_cohort", 2022, 2_000.0),
+        ("E09000022", "offenders_in_cohort", 2023, 2_100.0),
+        ("E09000022", "offenders_who_reoffended", 2022, 500.0),
+        ("E09000022", "offenders_who_reoffended", 2023, 550.0),
+    ]

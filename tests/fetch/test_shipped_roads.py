@@ -160,6 +160,11 @@ MATCHES: dict[str, list[bytes]] = {
         list_documents(*(f"/government/statistics/{EMISSIONS}{year}" for year in (2023, 2024, 2022))),
         list_attachments("2005-24-uk-local-authority-ghg-emissions.xlsx", "notes.pdf"),
     ],
+    "moj_reoffending": [
+        list_documents(*(f"/government/statistics/proven-reoffending-statistics-{quarter}" for quarter in
+                         ("october-to-december-2023", "january-to-march-2024", "july-to-september-2023"))),
+        list_attachments("PRSQ_overall_data_tool_apr12_mar24.xlsx", "PRSQ_Geographical_data_tool_apr12_mar24.xlsx"),
+    ],
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from pipelines.declarations.source import Source
 from pipelines.geography.access import load_places
 from pipelines.geography.catchments import Shares, read_shares
 from pipelines.geography.load import load_shares, load_small_areas
-from pipelines.geography.small_areas import Areas, WeightSet, read_areas, weight_column
+from pipelines.geography.small_areas import Areas, WeightSet, read_areas, weigh_lookup, weight_column
 from pipelines.readers.read import read_sheet
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -86,6 +86,48 @@ def test_table_has_its_declaration_and_release(register: pl.DataFrame) -> None:
     assert (areas.systems, areas.best_fit) == (("lad_2024", "ttwa_2011"), frozenset({"ttwa_2011"}))
     assert areas.weights == (WeightSet("residents", date(2020, 6, 30), ("all_ages", "age_0_4")),)
     assert weight_column("residents", "age_0_4") in areas.table.columns
+
+
+LOOKUP = Source.model_validate(
+    {
+        **COMMON,
+        "provides": "areas",
+        "geography": "lsoa_2021",
+        "headings": ["LSOA21CD", "WD24CD"],
+        "nested_in": [{"ward_2024": "best_fit"}],
+    }
+)
+MERTON, SUTTON = ("E01003371", "E05013811"), ("E01004067", "E05013752")
+
+
+def read_lookup(register: pl.DataFrame) -> Areas:
+    raw = pl.DataFrame({"WD24CD": [SUTTON[1], MERTON[1]], "LSOA21CD": [SUTTON[0], MERTON[0]]})
+    return read_areas(raw, "lookup", LOOKUP, RELEASE, register)
+
+
+def test_lookup_is_read_by_its_headings_and_its_areas_are_a_geography(register: pl.DataFrame) -> None:
+    lookup = read_lookup(register)
+    assert (lookup.systems, lookup.best_fit, lookup.weights) == (("lsoa_2021", "ward_2024"), {"ward_2024"}, ())
+    assert lookup.table.rows() == [(area, ward, area) for area, ward in (MERTON, SUTTON)]
+
+
+def test_lookup_has_the_residents_of_the_parts_of_its_areas(register: pl.DataFrame) -> None:
+    parts = pl.DataFrame(
+        {
+            "area_code": ["a", "b", "c", "d"],
+            "lsoa_2021": [MERTON[0], MERTON[0], SUTTON[0], None],
+            "residents__all_ages": [1500.0, 100.0, 1600.0, 9.0],
+            "residents__age_0_4": [100.0, 7.0, None, 9.0],
+        }
+    )
+    weights = (WeightSet("residents", date(2020, 6, 30), ("all_ages", "age_0_4")),)
+    lookup = read_lookup(register)
+    elsewhere = lookup._replace(systems=("lad_2024",))
+    weighed = weigh_lookup(lookup, [elsewhere, lookup._replace(table=parts, weights=weights)])
+    assert weighed is not None
+    assert (weighed.source, weighed.weights, weighed.systems) == ("lookup", weights, lookup.systems)
+    assert weighed.table.rows() == [(*MERTON, MERTON[0], 1600.0, 107.0), (*SUTTON, SUTTON[0], 1600.0, None)]
+    assert weigh_lookup(lookup, [elsewhere]) is None
 
 
 @pytest.mark.parametrize(

@@ -55,10 +55,13 @@ def test_council_without_a_homelessness_return_is_a_gap(starter: Project) -> Non
         assert cells(starter, "homelessness", measure).filter(pl.col("reason") == "not_available").height == 20
 
 
-def test_reoffending_is_a_gap_in_every_police_force_area(starter: Project) -> None:
+def test_reoffending_is_a_gap_in_every_police_force_area_until_it_is_refreshed(starter: Project) -> None:
     actual = read_table(state_path(starter.home, "cell", "reoffending"))
     assert actual["value"].drop_nulls().len() == 0
-    assert actual["place_code"].n_unique() == 45
+    assert actual["place_code"].n_unique() == 43
+    counted = actual.filter(pl.col("measure") == "offenders_in_cohort")
+    assert set(counted["reason"]) == {"not_loaded"}
+    assert set(counted["remedy"]) == {"Run `commonground refresh moj_reoffending`."}
     assert actual["data_owner"].null_count() == actual["remedy"].null_count() == 0
 
 
