@@ -10,6 +10,7 @@ from pipelines.declarations.acceptances import Acceptance
 from pipelines.declarations.file_format import FileColumns
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import Need, PeriodRange, ProblemHeader
+from pipelines.declarations.problem_sql import ParsedSelect
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import IntervalColumns
 from pipelines.gaps.ledger import add_build, build_gap_ledger, empty_ledger
@@ -127,7 +128,8 @@ def sample(grain: str = "latest", only: tuple[str, ...] = ()) -> Report:
     )
     people = pl.DataFrame({"place_code": codes, "people": [1_000.0] * len(codes)})
     return Report(
-        problem="sample", header=header, select="select 1 a -- <b>", version="1", cells=frame, view=view,
+        problem="sample", header=header, select=ParsedSelect("select 1 a -- <b>", (), {}), version="1",
+        cells=frame, view=view,
         places=table_from_records(places, PLACE_COLUMNS), people=people,
         people_title="Residents", findings=table_from_records([finding] * 250, FINDING_COLUMNS),
         releases=pl.DataFrame({"source": ["sample_source"], "release": ["a" * 64], "released_at": [date(2026, 1, 1)],

@@ -1,5 +1,6 @@
 """Parse a problem's SELECT with DuckDB's parser: its tables, and the measures behind each column."""
 
+import atexit
 import json
 from collections.abc import Iterator
 from functools import cache
@@ -74,7 +75,14 @@ def _parse_tables_and_inputs(sql: str, where: str) -> ParsedSelect:
 def _parser_connection() -> "duckdb.DuckDBPyConnection":
     import duckdb
 
+    # DuckDB prints pages of warnings about a connection that outlives a process with threads.
+    atexit.register(_close_parser)
     return duckdb.connect(":memory:", config={"enable_external_access": "false"})
+
+
+def _close_parser() -> None:
+    _parser_connection().close()
+    _parser_connection.cache_clear()
 
 
 def _parse_single_select(sql: str, where: str) -> SyntaxNode:

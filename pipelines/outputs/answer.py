@@ -11,7 +11,6 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.declarations.measure import Measure, counts_residents
-from pipelines.declarations.problem_sql import parse_select
 from pipelines.outputs.report_model import DOUBTS, Report
 from pipelines.outputs.report_tables import format_figure, title_column
 
@@ -85,7 +84,7 @@ def _count_decimals(values: tuple[float, ...]) -> int:
 def column_inputs(report: Report) -> dict[str, tuple[str, ...]]:
     """Return the measures behind each column of the SELECT, each alternative of a need by its own name."""
     alternatives = report.header.alternatives
-    inputs = parse_select(report.select, report.problem).inputs
+    inputs = report.select.inputs
     return {
         column: tuple(sorted({measure for name in names for measure in alternatives.get(name, (name,))}))
         for column, names in inputs.items()

@@ -54,7 +54,7 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
     return Report(
         problem=problem.name,
         header=problem.header,
-        select=problem.select.sql,
+        select=problem.select,
         version=project_version(),
         cells=cells,
         view=read_table(state_path(project.home, "view", problem.name)),

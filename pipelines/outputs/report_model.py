@@ -9,6 +9,7 @@ import polars as pl
 from pipelines.core.schema import CELL_COLUMNS, PLACE_COLUMNS, empty_table
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import ProblemHeader
+from pipelines.declarations.problem_sql import ParsedSelect
 from pipelines.declarations.source import Source
 from pipelines.gaps import HISTORY, VERDICT, is_needed, is_open, open_reason
 from pipelines.observations import COMPLETENESS
@@ -59,7 +60,7 @@ class Report(NamedTuple):
 
     problem: str
     header: ProblemHeader
-    select: str
+    select: ParsedSelect
     version: str
     cells: pl.DataFrame
     view: pl.DataFrame

@@ -13,7 +13,6 @@ from pipelines.apportionment import INTERVAL_COLUMNS
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.measure import Measure
-from pipelines.declarations.problem_sql import parse_select
 from pipelines.gaps import NO_INTERVAL, VERDICT_WORDS, format_rank, greatest_age, rank_places, summarise_by_place
 from pipelines.observations import PUBLISHED_SOURCE
 from pipelines.outputs.report_model import DOUBTS, Report
@@ -184,7 +183,7 @@ def list_highest(report: Report, most: int = 5) -> list[dict[str, Any]]:
         return []
     rates = [name for name in report.header.measure_needs if report.measures[name].kind == "rate"]
     mixed = [set(measures) for measures in report.header.alternatives.values()]
-    inputs = parse_select(report.select, report.problem).inputs
+    inputs = report.select.inputs
     of_several = {name for name, names in inputs.items() if set(names) & set(report.header.alternatives)
                   or any(measures <= set(names) for measures in mixed)}  # fmt: skip
     numeric = [name for name, dtype in report.view.schema.items() if dtype.is_numeric()]
@@ -203,7 +202,7 @@ def _highest_list(report: Report, name: str, most: int) -> dict[str, Any]:
     rank_rows = {row["place_code"]: row for row in ranked.iter_rows(named=True)}
     top = known.head(most).select("place_code", name).rows()
     # A computed column has no interval: its order is as uncertain as its inputs.
-    inputs = [report.measures[item] for item in parse_select(report.select, report.problem).inputs.get(name, ())]
+    inputs = [report.measures[item] for item in report.select.inputs.get(name, ())]
     doubtful = not measure and any(item.is_uncertain for item in inputs)
     ordered = not doubtful and all(rank_rows[code]["rank"] is not None for code, _ in top if code in rank_rows)
     rows = [
@@ -233,9 +232,7 @@ def title_column(name: str, titles: Sequence[str]) -> str:
 
 def _doubted_places(report: Report, column: str) -> pl.DataFrame:
     """Return the places with a doubted figure behind a column of the view."""
-    names = (
-        [column] if column in report.measures else parse_select(report.select, report.problem).inputs.get(column, ())
-    )
+    names = [column] if column in report.measures else report.select.inputs.get(column, ())
     doubts = pl.col("caveats").str.split(",").list.set_intersection(sorted(DOUBTS)).list.len() > 0
     return report.cells.filter(pl.col("measure").is_in(list(names)), doubts).select("place_code").unique()
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.app.parallel import MAX_WORKERS, share_work, worker_count, worker_processes
+from pipelines.declarations.problem_file import Problem
+from pipelines.declarations.problem_sql import parse_select
+from tests.report_sample import sample
 
 NAMES = [f"n{number:02}" for number in range(18)]
 
@@ -73,6 +76,19 @@ def test_two_names_are_split_between_two_processes(tmp_path: Path) -> None:
     run(tmp_path / "two", NAMES[:2])
     done = {path.name: int(path.read_text()) for path in (tmp_path / "two").iterdir()}
     assert done["n01"] == os.getpid() != done["n00"]
+
+
+def parsed(problem: Problem, name: str) -> None:
+    assert parse_select(problem.body, name).inputs == {"figure": ()}
+
+
+def test_workers_that_parsed_a_select_end_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    # DuckDB complains of a connection that outlives its worker only where a problem was passed to it.
+    report = sample()
+    problem = Problem("sample", report.header, report.select, Path("sample.sql"), "select 1 as figure")
+    with worker_processes(problem, 1) as workers:
+        assert not share_work(workers, parsed, NAMES, [].append)
+    assert capfd.readouterr().err == ""
 
 
 STARTED = """

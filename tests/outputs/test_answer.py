@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.declarations.problem import Answer, Need
+from pipelines.declarations.problem_sql import parse_select
 from pipelines.outputs.answer import PageAnswer, add_unit, choose_answer_column, find_answer
 from pipelines.outputs.answer_ranking import rank_answer
 from pipelines.outputs.answer_sentence import add_preposition, sentence_values, state_answer, state_uncompared
@@ -119,7 +120,9 @@ def by_nation() -> Report:
     view = report.cells.filter(own).select("place_code", pl.col("value").alias("rate"))
     return report._replace(
         cells=report.cells.filter(own), view=view, header=header,
-        select="select either.value as rate from lad_2023.place join lad_2023.either using (place_code)",
+        select=parse_select(
+            "select either.value as rate from lad_2023.place join lad_2023.either using (place_code)", "sample.sql"
+        ),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import pytest
 from pipelines.core.schema import CELL_COLUMNS, NOT_NEEDED, table_from_records
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import Need
+from pipelines.declarations.problem_sql import parse_select
 from pipelines.gaps.discontinuities import BOUNDARY_DISCONTINUITY
 from pipelines.observations.reconciliation import RECONCILIATION
 from pipelines.outputs import page_templates as templates
@@ -212,7 +213,7 @@ def test_highest_estimates_are_not_numbered_and_state_similar_places() -> None:
 def test_computed_column_is_as_uncertain_as_its_inputs() -> None:
     report = of_estimates()
     computed = report.view.select("place_code", pl.lit(1.5).alias("twice"), pl.lit("normal").alias("twice_status"))
-    select = "select c.place_code, 2 * c.value as twice from lad_2023.claimant_rate c"
+    select = parse_select("select c.place_code, 2 * c.value as twice from lad_2023.claimant_rate c", "sample.sql")
     actual = list_highest(report._replace(view=computed, select=select))[0]
     assert actual["doubtful"] and not actual["ordered"]
     sure = list_highest(sample()._replace(view=computed, select=select))[0]
