@@ -17,19 +17,33 @@ import resource
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import pytest
+from hypothesis import Phase, settings
+
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 240
 """A mutant counts as noticed if its tests use more processor time than this, because it causes an endless loop."""
 FLOORS = {"numbers": 0.85, "checks": 0.80, "engine": 0.90}
 GROUPS = {"checks/": "checks", "pipelines/apportionment/": "engine"}
 """Groups of modules by the start of their paths; every other module makes numbers."""
-_ENGINE_TESTS = ("tests/apportionment/test_place.py", "tests/apportionment/test_weighted.py")
+_ENGINE_TESTS = {
+    "absences": ("absences",), "counts": ("counts",), "engine": ("place", "part_bounds_rules", "weighted_rules"),
+    "engine_sums": ("engine_sums",), "error_model": ("error_model_rules",), "gap_reasons": ("gap_reasons", "place"),
+    "losses": ("losses_rules",), "mapped_figure": ("matrix", "placed_cells"), "matrix": ("matrix", "place"),
+    "part_bounds": ("part_bounds_rules", "place"), "part_sums": ("place", "part_bounds_rules"), "place": ("place",),
+    "placed_cells": ("placed_cells", "place"), "provenance": ("provenance", "place"),
+    "rates": ("rates", "place"), "vectors": ("vectors", "place", "counts"),
+}  # fmt: skip
+"""Tests of each module of the engine, the quickest first."""
 TESTS: dict[str, tuple[str, ...]] = {
     **{f"checks/{name}.py": () for name in (
         "figures", "periods", "places", "plausible", "releases", "repeats", "rows", "shares", "published_together",
@@ -58,12 +72,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pipelines/readers/reshape.py": ("tests/readers/test_reshape_rules.py",),
     "pipelines/geography/contiguity.py": ("tests/geography/test_contiguity_rules.py",),
     "pipelines/geography/hierarchy.py": ("tests/geography/test_hierarchy_rules.py",),
-    **{f"pipelines/apportionment/{name}.py": _ENGINE_TESTS for name in (
-        "absences", "engine", "gap_reasons", "matrix", "place", "provenance", "vectors",
-    )},
-    **{f"pipelines/apportionment/{name}.py": () for name in (
-        "counts", "losses", "part_bounds", "rates",
-    )},
+    **{f"pipelines/apportionment/{name}.py": tuple(f"tests/apportionment/test_{test}.py" for test in tests)
+       for name, tests in _ENGINE_TESTS.items()},
 }  # fmt: skip
 """Modules that make numbers, each with its tests; by default those with the module's name."""
 _FORKS = multiprocessing.get_context("forkserver")
@@ -182,32 +192,69 @@ def copy_program(folder: Path) -> Path:
     return folder
 
 
-def is_noticed(mutant: Mutant, program: Path) -> bool:
+def is_noticed(mutant: Mutant, program: Path, options: list[str]) -> bool:
     """Run the tests of a module on a mutant in a copy of the program; return whether any fails."""
     path = program / mutant.module
     sound = path.read_text(encoding="utf-8")
-    path.write_text(mutant.text, encoding="utf-8")
-    run = _FORKS.Process(target=_run_tests, args=(program, module_tests(mutant.module)))
     try:
-        run.start()
-        run.join()
+        _write_new(path, mutant.text)
+        return _exit_code(program, module_tests(mutant.module), options) != 0
     finally:
-        path.write_text(sound, encoding="utf-8")
-    return run.exitcode != 0
+        _write_new(path, sound)
 
 
-def _run_tests(program: Path, tests: list[str]) -> None:
+def _write_new(path: Path, text: str) -> None:
+    """Write a module with a time that no earlier version has, so that no stored bytecode of another is read."""
+    path.write_text(text, encoding="utf-8")
+    os.utime(path, (moment := next(_MOMENTS), moment))
+
+
+_MOMENTS = count(1_000_000_000)
+
+
+def find_options(module: str, program: Path) -> list[str]:
+    """Return the options with which the tests of a module pass on the sound program; stop where they fail.
+
+    Plain tests need no shared fixtures, and start without the modules that these import.
+    """
+    for options in (["--noconftest"], []):
+        if _exit_code(program, module_tests(module), options) == 0:
+            return options
+    raise ValueError(f"the tests of {module} fail without a mutant: {', '.join(module_tests(module))}")
+
+
+def _exit_code(program: Path, tests: list[str], options: list[str]) -> int | None:
+    run = _FORKS.Process(target=_run_tests, args=(program, tests, options))
+    run.start()
+    run.join()
+    return run.exitcode
+
+
+def _run_tests(program: Path, tests: list[str], options: list[str]) -> None:
     """Run tests of a copy of the program in a process with the libraries loaded; exit as pytest does."""
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     os.chdir(program)
     sys.path.insert(0, str(program))
-    sys.dont_write_bytecode = True
+    sys.dont_write_bytecode = False
     nothing = os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         os.dup2(nothing, number)
-    import pytest
+    # One failing example is enough: it is not made smaller.
+    once = settings(max_examples=30, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
+    settings.register_profile("once", once)
+    every = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=once", *options, *tests]
+    sys.exit(int(pytest.main(every, plugins=[_InOrder(tests)])))
 
-    sys.exit(int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests])))
+
+class _InOrder:
+    """A plugin of pytest that runs files in the order of TESTS: those that notice most, and cost least, first."""
+
+    def __init__(self, tests: list[str]) -> None:
+        self.names = [Path(test).name for test in tests]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: self.names.index(item.path.name))
 
 
 def draw_mutants(modules: list[str], per_module: int, seed: int) -> list[Mutant]:
@@ -227,12 +274,20 @@ def try_all(mutants: list[Mutant], workers: int, shows: bool = False) -> list[bo
         for number in range(workers):
             copies.put(copy_program(Path(folder) / str(number)))
 
-        def try_mutant(mutant: Mutant) -> bool:
+        def in_a_copy(work: Callable[[Path], T]) -> T:
             program = copies.get()
             try:
-                noticed = is_noticed(mutant, program)
+                return work(program)
             finally:
                 copies.put(program)
+
+        modules = list(dict.fromkeys(mutant.module for mutant in mutants))
+        options = dict(
+            zip(modules, pool.map(lambda name: in_a_copy(partial(find_options, name)), modules), strict=True)
+        )
+
+        def try_mutant(mutant: Mutant) -> bool:
+            noticed = in_a_copy(lambda program: is_noticed(mutant, program, options[mutant.module]))
             if shows and not noticed:
                 sys.stdout.write(f"unnoticed  {mutant.module}:{mutant.line}  {mutant.change}\n")
                 sys.stdout.flush()

@@ -32,7 +32,7 @@ def mark_withdrawn_figures(placed: pl.DataFrame, observation: pl.DataFrame, part
     )
     figures = figures.filter(pl.col("value").is_not_null()).join(revised, on=SLICE_KEY, how="semi")
     before = figures.join(leading, on="place_code").join(absent, on=TARGET_CELL, how="semi")
-    last = before.group_by(TARGET_CELL, maintain_order=True).agg(
+    last = before.group_by(TARGET_CELL).agg(
         pl.col("released_at").max().alias("before"), pl.col("value").last().alias("was")
     )
     joined = placed.join(last, on=TARGET_CELL, how="left", maintain_order="left")

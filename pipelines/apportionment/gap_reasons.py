@@ -83,10 +83,10 @@ def classify_gap(
 
 
 def joint_figures(figures: FigureBlock, matrix: CrosswalkMatrix) -> Vector:
-    """Return where a place has part of a figure of several places together, with unknown weights."""
+    """Return where a place has part of a figure of several places together, with unknown weights; False if nowhere."""
     joint = np.array([JOINT_SIGN in origin for origin in matrix.origins], bool)
     if not joint.any():
-        return np.zeros((len(matrix.targets), 1), bool)
+        return np.asarray(False)
     together = matrix.unweighed @ (figures.has_value & joint[:, None]).astype(float)
     return np.asarray(together > 0)
 

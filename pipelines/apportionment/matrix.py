@@ -155,7 +155,7 @@ def merge_joint_places(table: pl.DataFrame, together: tuple[str, ...]) -> pl.Dat
     joint_codes = {part: code for code in together for part in code.split(JOINT_SIGN)}
     known = set(table["from_code"])
     lost = pl.DataFrame(
-        [(part, None, 1.0, None, "lost") for part in joint_codes if part not in known], schema=PAIR, orient="row"
+        [(part, None, None, None, "lost") for part in joint_codes if part not in known], schema=PAIR, orient="row"
     )
     recoded = pl.concat([table, lost]).with_columns(pl.col("from_code").replace(joint_codes))
     summed = recoded.group_by("from_code", "to_code", maintain_order=True).agg(

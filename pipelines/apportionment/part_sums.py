@@ -64,7 +64,7 @@ def worst_status(figures: FigureBlock, matrix: CrosswalkMatrix) -> Vector:
 
 def worst_published_status(figures: FigureBlock, matrix: CrosswalkMatrix, worst: Vector) -> Vector:
     """Return the worst status among the parts with a published figure, where a hidden part has a figure too."""
-    hidden = HIDDEN_STATUS[figures.status] & figures.has_row
+    hidden = HIDDEN_STATUS[figures.status]
     if not (hidden & figures.has_value).any():
         return worst
     return reduce_parts(np.maximum, np.where(hidden, np.int8(NO_ROW), figures.status), matrix, NO_ROW)

@@ -21,7 +21,7 @@ from pipelines.declarations.source import Source
 from pipelines.geography import Successor
 from pipelines.observations.access import scan_observations
 from pipelines.readers.read import read_sheet
-from tests.apportionment.test_weighted import crosswalk_of
+from tests.apportionment.test_weighted_rules import crosswalk_of
 from tests.readers.test_read import cells, source
 
 ROOT = Path(__file__).resolve().parent.parent.parent
