@@ -122,7 +122,7 @@ def place_rates(figures: FigureBlock, matrix: CrosswalkMatrix, facts: RateFacts,
     own = take_only_part(value, matrix, matrix.is_single, np.nan)
     is_single = matrix.is_single[:, None]
     figure = np.where(is_single, own, np.where(parts.is_complete, averages.mean, np.nan))
-    figure = np.where(np.isnan(figure) & _find_all_zero(figures, matrix, parts), 0.0, figure)
+    figure = np.where(np.isnan(figure) & _find_all_zero(figures, matrix), 0.0, figure)
     worst = worst_status(figures, matrix)
     status = worst_status_of_value(worst, worst_published_status(figures, matrix, worst), ~np.isnan(figure))
     reason = classify_gap(joint_figures(figures, matrix), matrix, parts, ~np.isnan(figure), status, allowed)
@@ -142,17 +142,18 @@ def place_rates(figures: FigureBlock, matrix: CrosswalkMatrix, facts: RateFacts,
     )
 
 
-def _find_all_zero(figures: FigureBlock, matrix: CrosswalkMatrix, parts: PartCounts) -> Vector:
+def _find_all_zero(figures: FigureBlock, matrix: CrosswalkMatrix) -> Vector:
     """Find the places of which every part is 0: whatever the weights of the parts, their average is 0."""
     value = np.where(figures.has_value, np.abs(figures.value), np.inf)
     highest = reduce_parts(np.maximum, value, matrix, -np.inf)
-    return np.asarray((highest == 0) & parts.is_complete & ~matrix.has_outside[:, None])
+    return np.asarray((highest == 0) & ~matrix.has_outside[:, None])
 
 
 class PlacedAverages(NamedTuple):
     """Averages of rates for each target place and slice: NaN without a denominator of every part.
 
-    `mean` is of the known parts. `low` and `high` average the bounds of whole parts, where each has one.
+    `mean` is of the known parts. `low` and `high` average the bounds of whole parts, where each has one, and are used
+    for places with a value only.
     """
 
     mean: Vector
@@ -165,26 +166,25 @@ def average_parts(
     figures: FigureBlock, matrix: CrosswalkMatrix, parts: PartCounts, denominator: Vector
 ) -> PlacedAverages:
     """Average the rates of each target place by their apportioned denominators, NaN where unknown."""
-    has_mass = denominator > 0
-    mass = np.where(has_mass, denominator, 0.0)
     weights = matrix.whole + matrix.cut
-    known_mass, every_mass = weights @ (mass * figures.has_value), weights @ mass
-    is_weighed = (matrix.touch @ (~has_mass).astype(float) == 0) & ~matrix.lacks_weight[:, None]
-    is_weighed &= ~matrix.has_outside[:, None] & (known_mass > 0)
+    known_mass, every_mass = weights @ (denominator * figures.has_value), weights @ denominator
+    has_every_mass = matrix.touch @ np.isnan(denominator).astype(float) == 0
+    is_weighed = has_every_mass & ~matrix.lacks_weight[:, None] & ~matrix.has_outside[:, None] & (known_mass > 0)
 
-    def average(column: Vector, is_known: Vector) -> Vector:
+    def average(column: Vector) -> Vector:
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(is_weighed & is_known, (weights @ (column * mass)) / known_mass, np.nan)
+            return np.where(is_weighed, (weights @ (column * denominator)) / known_mass, np.nan)
 
-    def lack(has: Vector) -> Vector:
-        return np.asarray((matrix.touch @ (~has).astype(float) > 0) | matrix.is_crossed[:, None])
+    def average_bounds(column: Vector, has_bound: Vector) -> Vector:
+        lacks = (matrix.touch @ (~has_bound).astype(float) > 0) | matrix.is_crossed[:, None]
+        return np.where(lacks, np.nan, average(column))
 
     with np.errstate(divide="ignore", invalid="ignore"):
         covered = np.where(is_weighed, known_mass / every_mass, np.where(parts.valued == 0, 0.0, np.nan))
     return PlacedAverages(
-        average(figures.value, parts.valued > 0),
-        average(figures.low, parts.is_complete & ~lack(figures.has_low)),
-        average(figures.high, parts.is_complete & ~lack(figures.has_high)),
+        average(figures.value),
+        average_bounds(figures.low, figures.has_low),
+        average_bounds(figures.high, figures.has_high),
         np.where(parts.is_complete, 1.0, covered),
     )
 

@@ -138,5 +138,5 @@ def _place_block(block: SliceTable, placing: Placing) -> pl.DataFrame:
         kinds = np.array([placing.measures[name].kind for name in names])
         facts = RateFacts(denominators.weight, kinds == "rate", kinds == "rank", is_uncertain, denominators.same_period)
         placed = place_rates(figures, matrix, facts, allowed)
-    unevenness = measure_unevenness(figures, matrix.origin_people) if placing.crosswalk.group else np.full(1, np.nan)
+    unevenness = measure_unevenness(figures, matrix.origin_people) if placing.crosswalk.group else np.asarray(np.nan)
     return describe_cells(block, placing, figures, placed, BlockFacts(unevenness, is_uncertain), denominators)

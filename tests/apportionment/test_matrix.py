@@ -137,7 +137,7 @@ def test_codes_are_listed_up_to_a_maximum(number: int) -> None:
     [(["observed"], "observed"), (["aggregated"], "aggregated"), (["renamed", "renamed"], "merged"),
      (["renamed", "aggregated"], "aggregated"), (["aggregated", "aggregated"], "aggregated"), ([None, None], "merged")],
 )  # fmt: skip
-def test_derivation_of_several_parts_is_that_of_the_largest_change(kinds: list[str | None], derivation: str) -> None:
+def test_derivation_of_several_parts_follows_the_largest_change(kinds: list[str | None], derivation: str) -> None:
     legs: list[Leg] = [(code, "X", 1.0, 1.0) for code, _ in zip("AB", kinds, strict=False)]
     table = crosswalk(*legs).with_columns(pl.Series("kind", kinds, pl.String))
     assert by_target(build_matrix(table), "derivation") == {"X": derivation}

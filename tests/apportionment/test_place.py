@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.apportionment import Crosswalk, list_parts, place_figures
+from pipelines.apportionment import Crosswalk, build_matrix, list_parts, place_figures
 from pipelines.core.errors import CrosswalkError
 from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
@@ -219,3 +219,47 @@ def test_slices_in_any_order_and_blocks_of_any_size_give_one_result(monkeypatch:
     expected = place_rows(rows, MERGED)
     monkeypatch.setattr("pipelines.apportionment.vectors.FIGURES_PER_BLOCK", 1)
     assert place_rows(sorted(rows, key=lambda row: str(row["measure"]), reverse=True), MERGED) == expected
+
+
+def test_cells_of_all_slices_are_in_one_order_whatever_the_order_of_rows() -> None:
+    years = [YEAR, EARLIER]
+    rows = [{**figure(code, float(number), measure), "period_start": start, "period_end": end}
+            for measure in ("rate", "index", "count") for start, end in years
+            for number, code in enumerate(["A+B", "C"] if measure == "index" else "ABC")]  # fmt: skip
+    placed = [place_figures(table := table_from_records(order, OBSERVATION_COLUMNS), crosswalk_frame(MERGED, None),
+                            MEASURES, table.clear()) for order in (rows, rows[::-1])]  # fmt: skip
+    assert placed[0].height == 3 * len(years) * 2
+    assert placed[0].equals(placed[0].sort("measure", "period_start", "period_end", "to_code"))
+    assert placed[1].select("measure", "to_code", "value").equals(placed[0].select("measure", "to_code", "value"))
+
+
+def test_unknown_code_is_refused_by_a_crosswalk_of_people_and_ignored_by_a_succession() -> None:
+    rows = [figure("A", 1.0), figure("B", 2.0), figure("Q", 4.0)]
+    assert place_rows(rows, MERGED)["X"]["value"] == 3.0
+    with pytest.raises(CrosswalkError, match="such as Q"):
+        place_rows(rows, MERGED, "all_ages")
+
+
+def test_first_place_with_two_figures_is_named() -> None:
+    with pytest.raises(CrosswalkError, match=r"^A has two"):
+        place_rows([figure(code, 1.0) for code in ("C", "A", "B", "A+B")], MERGED)
+
+
+def test_matrices_are_built_once_and_kept_for_eight_crosswalks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built: list[int] = []
+
+    def build(table: pl.DataFrame, together: tuple[str, ...]) -> Any:
+        built.append(table.height)
+        return build_matrix(table, together)
+
+    monkeypatch.setattr("pipelines.apportionment.place.build_matrix", build)
+    table = table_from_records([figure("A", 1.0)], OBSERVATION_COLUMNS)
+    ways = [crosswalk_frame([*MERGED[:2], *[("C", "Y", 1.0, 1.0)] * (number == 0)], None) for number in range(9)]
+    for way in (*ways[:8], ways[0], ways[0], *ways[1:8]):
+        place_figures(table, way, MEASURES, table.clear())
+    assert built == [3, *[2] * 7]
+    for way in (ways[8], ways[1], ways[0]):
+        place_figures(table, way, MEASURES, table.clear())
+    assert built[8:] == [2, 3]

@@ -80,8 +80,8 @@ def published(code: str, value: float | None, measure: str = "stock") -> Row:
 
 
 @pytest.mark.parametrize("group", [None, "all_ages"])
-def test_published_interval_is_that_of_one_whole_figure(group: str | None) -> None:
-    """Sums of estimates have none; an apportioned estimate has that of the back-tests."""
+def test_published_interval_stays_with_one_whole_figure(group: str | None) -> None:
+    """Sums of estimates have none; an apportioned estimate has one of the back-tests."""
     actual = intervals([published(code, value) for code, value in VALUES.items()], group)
     assert actual["X"] == (8.0, 13.0, 95.0, "published")
     assert (actual["Z"][3], actual["Y"][3]) == (("back-tests", "back-tests") if group else (None, None))
@@ -96,7 +96,7 @@ def test_published_interval_of_a_hidden_figure_or_without_a_source_is_not_given(
     assert intervals(rows, None, legs) == {"X": NOTHING, "Y": NOTHING, "Z": (-1.0, 4.0, 95.0, "published")}
 
 
-def test_sum_of_whole_counts_is_exact_and_that_of_estimates_is_not() -> None:
+def test_sum_of_whole_counts_is_exact_and_a_sum_of_estimates_is_not() -> None:
     legs: list[Leg] = [(code, "X", 1.0, 10.0) for code in VALUES]
     counts = [figure(code, value) for code, value in VALUES.items()]
     estimates = [figure(code, value, "stock") for code, value in VALUES.items()]
@@ -122,7 +122,7 @@ def test_intervals_of_two_slices_are_not_mixed_up() -> None:
 
 
 def test_derivation_says_how_the_figure_came_about() -> None:
-    """A crossed part of 0 adds nothing, so that the figure is that of whole places."""
+    """A crossed part of 0 adds nothing, so that the figure comes from whole places."""
     some = place_rows([figure(code, value) for code, value in VALUES.items()], LEGS, "all_ages")
     assert {to: row["derivation"] for to, row in some.items()} == {
         "X": "merged",

@@ -68,7 +68,7 @@ def expected_provenance(rows: list[Row], to: str) -> Row:
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("group", [None, "all_ages"])
-def test_provenance_is_that_of_the_rows_behind_each_cell(seed: int, group: str | None) -> None:
+def test_provenance_names_the_rows_behind_each_cell(seed: int, group: str | None) -> None:
     """Slices come one after another or with their rows apart."""
     rows = draw_rows(seed)
     if seed % 2:

@@ -47,7 +47,7 @@ def test_slices_are_in_order_of_their_key_unless_they_keep_their_own() -> None:
     assert facts(index_slices(LATER_FIRST, ordered=False)) == (["n", "m", "o"], [0, 2, 3], [2, 1, 1])
 
 
-def test_rows_of_a_slice_that_are_apart_are_put_together() -> None:
+def test_rows_of_a_slice_that_are_apart_are_joined() -> None:
     table = index_slices(MIXED, ("source",))
     assert facts(table) == (["m", "n", "o"], [0, 1, 3], [1, 2, 1])
     assert table.observation["value"].to_list() == [3.0, 1.0, 2.0, 4.0]

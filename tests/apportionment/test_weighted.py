@@ -1,4 +1,4 @@
-"""Problems whose boundaries cross those of their sources: figures kept, averaged, or withheld with a reason."""
+"""Problems across the boundaries of their sources: figures kept, averaged, or withheld with a reason."""
 
 import shutil
 from datetime import date
