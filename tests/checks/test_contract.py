@@ -1,11 +1,13 @@
 """The contract of a source, judged in Polars, and shares judged by Great Expectations."""
 
 from datetime import date
+from typing import Any
 
 import polars as pl
 import pytest
 
-from checks.contract import judge_releases
+from checks.contract import judge_cells, judge_releases
+from checks.rules import Rule, Verdict
 from checks.shares import all_reach, problem_shares, total_shares
 from pipelines.core.schema import CELL_COLUMNS, conform_table
 from pipelines.declarations.source import Source
@@ -116,3 +118,61 @@ def test_total_without_remainder_reconciles() -> None:
     assert shares["totals_reconcile"].to_list() == [0.995, 0.8]
     assert judge_shares(shares.head(1), {"totals_reconcile": 0.99}) == {"totals_reconcile": True}
     assert judge_shares(shares, {"totals_reconcile": 0.99}) == {"totals_reconcile": False}
+
+
+def judged_rule(name: str, faults: list[str | None], **rule: Any) -> Verdict:
+    """Judge one rule on cells with some texts of a column."""
+    cells = conform_table(pl.DataFrame({"source": "s", "release": "r", "measure": "figure", "fault": faults},
+                                       schema_overrides={"fault": pl.String}), CELLS)  # fmt: skip
+    return judge_cells(cells, [Rule("r", name, "fault", **rule)])[0]  # type: ignore[arg-type]
+
+
+def test_texts_outside_a_set_fail_and_cells_without_one_are_not_judged() -> None:
+    texts = [None, "a", "b", "c", None, "c"]
+    assert judged_rule("in_set", texts, texts=("a", "b")) == Verdict(4, 2, (3, 5), False)
+    assert judged_rule("in_set", texts, texts=("a", "b"), least=0.5) == Verdict(4, 2, (3, 5), True)
+    assert judged_rule("in_set", texts, texts=("a", "b", "c")) == Verdict(4, 0, (), True)
+    assert judged_rule("in_set", [None, None], texts=("a",)) == Verdict(0, 0, (), True)
+
+
+def test_texts_in_a_denied_set_fail_and_cells_without_one_pass() -> None:
+    texts = [None, "a", "b", "c", None, "c"]
+    assert judged_rule("not_in_set", texts, texts=("c",)) == Verdict(6, 2, (3, 5), False)
+    assert judged_rule("not_in_set", texts, texts=("c",), least=4 / 6) == Verdict(6, 2, (3, 5), True)
+    assert judged_rule("not_null", texts) == Verdict(6, 2, (0, 4), False)
+
+
+def test_figures_are_judged_within_limits_that_count() -> None:
+    values = [None, 0.0, 10.0, 10.5, -0.5, float("nan"), 5.0]
+    cells = conform_table(pl.DataFrame({"measure": "figure", "value": values}), CELLS)
+    rule = Rule("in_range", "between", "value", limits=(0.0, 10.0))
+    assert judge_cells(cells, [rule]) == [Verdict(5, 2, (3, 4), False)]
+    of_other = judge_cells(cells, [rule._replace(measure="other")])
+    assert of_other == [Verdict(0, 0, (), True)]
+
+
+def test_first_five_failing_cells_are_the_examples() -> None:
+    result = judge_releases(SOURCE, [release([None] * 3 + ["duplicate"] * 7)])
+    row = result.filter(pl.col("expectation") == "given_once").row(0, named=True)
+    assert (row["failing"], row["tolerated"]) == (7, False)
+    assert row["sample"] == "duplicate: " + ", ".join(f"Place {n} 5.0" for n in range(3, 8))
+
+
+def test_failing_cells_are_named_by_label_or_code_and_text() -> None:
+    cells = release(["unmatched_place"] * 3).with_columns(
+        pl.Series("place_label", ["Place 0", None, None]), pl.Series("place_code", ["E0", "E1", None]),
+        pl.Series("text", ["5.0", None, "7"]),
+    )  # fmt: skip
+    row = judge_releases(SOURCE, [cells]).filter(pl.col("expectation") == "places_known").row(0, named=True)
+    assert row["sample"] == "unmatched_place: Place 0 5.0, E1 , ? 7"
+
+
+def test_row_of_the_contract_states_source_release_and_cells_of_the_measure() -> None:
+    mixed = pl.concat(
+        [release([None] * 4), release([None] * 2).with_columns(pl.lit("other").cast(pl.Categorical).alias("measure"))]
+    )
+    rows = judge_releases(SOURCE, [mixed, release([None], name="r2").clear()]).rows_by_key(["release", "expectation"])
+    assert rows["r1", "in_range"] == [("s", "figure", True, True, 4, 0, "in_range")]
+    assert rows["r1", "places_known"] == [("s", "", True, True, 6, 0, "unmatched_place")]
+    assert rows["r1", "cells"] == [("s", "", True, True, 6, 0, "rows of the file")]
+    assert rows["", "cells"] == [("", "", False, False, 0, 1, "rows of the file")]

@@ -4,10 +4,19 @@ from collections.abc import Callable
 from math import log
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
-from checks.plausible import find_implausible_figures, find_near_zero_leaks, find_partial_returns, find_suspected_zeros
+from checks.expected import Fit
+from checks.medians import Groups
+from checks.plausible import (
+    find_implausible_figures,
+    find_near_zero_leaks,
+    find_partial_returns,
+    find_suspected_zeros,
+    select_suspects,
+)
 from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
 
 Rule = Callable[[pl.DataFrame], pl.DataFrame]
@@ -194,3 +203,61 @@ def test_figures_of_other_places_and_measures_change_nothing() -> None:
         actual = rule(mixed.sample(fraction=1, shuffle=True, seed=5))
         assert spots(actual) == [("E09", months(1)[0])]
         assert actual.equals(rule(judged([low_one])))
+
+
+ONE: dict[str, Any] = {"value": 100.0, "base": 0.0, "rest": 0.0, "near": 0.0, "before": 0.0, "long": 0.0,
+                       "own_spread": 0.01, "peer_spread": 0.01, "noise": 0.0, "periods": 5, "peers": 10}  # fmt: skip
+
+
+def selected(*figures: dict[str, Any], is_additive: bool = False) -> list[int]:
+    """Return the numbers of suspects among figures that each have a place and a period of their own."""
+    columns = {name: np.array([{**ONE, **figure}[name] for figure in figures]) for name in ONE}
+    number = np.arange(len(figures))
+    names = ("value", "base", "rest", "long", "near", "before", "own_spread", "peer_spread", "noise")
+    fit = Fit(row=number, place=number, period=number, by_place=Groups(number, columns["periods"], ()),
+              by_period=Groups(number, columns["peers"], ()), step=1.0, movement=number * 0.0,
+              **{name: columns[name] for name in names})  # fmt: skip
+    return select_suspects(fit, is_additive).tolist()
+
+
+NEARLY = 0.99
+"""Share of each limit from which figures are looked at in full."""
+WIDE_SPREAD = 4.5 * NEARLY
+SELECTED: list[tuple[dict[str, Any], bool]] = [
+    *(({"rest": sign * FACTOR * NEARLY * times}, times > 1) for sign in (-1, 1) for times in (0.999, 1.001)),
+    *(({"rest": sign * WIDE_SPREAD * times, spread: 1.0}, times > 1)
+      for sign in (-1, 1) for times in (0.999, 1.001) for spread in ("own_spread", "peer_spread")),
+    *(({"rest": WIDE_SPREAD * times, "noise": 1.0 - 0.01**2}, times > 1) for times in (0.999, 1.001)),
+    *(({"before": FACTOR * NEARLY * times}, times > 1) for times in (0.999, 1.001)),
+    *(({"before": 8 * NEARLY * times, "own_spread": 1.0}, times > 1) for times in (0.999, 1.001)),
+    ({"before": -FACTOR * 2}, False),
+    *(({"long": -TENTH * NEARLY * times}, times > 1) for times in (0.999, 1.001)),
+    *(({"long": WIDE_SPREAD * times, "peer_spread": 1.0}, times > 1) for times in (0.999, 1.001)),
+    ({"long": TENTH * 2}, False),
+    ({"rest": 1.0, "periods": 4}, False), ({"rest": 1.0, "peers": 9}, False), ({"rest": float("nan")}, False),
+    ({"value": 0.0, "rest": -0.045}, True), ({"value": 0.0, "rest": -0.044}, False), ({"rest": -0.045}, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("figure", "result"), SELECTED)
+def test_only_figures_near_a_limit_are_looked_at_in_full(figure: dict[str, Any], result: bool) -> None:
+    assert selected(figure) == ([0] if result else [])
+    assert selected({}, figure, {}, figure) == ([1, 3] if result else [])
+
+
+LIKELY = log(-NEARLY * log(1e-6))
+"""The logarithm of a count of which a zero is nearly impossible."""
+
+
+@pytest.mark.parametrize("part", [{"base": 1.0}, {"near": 1.0, "rest": 1.0}, {"long": 1.0}, {"near": float("nan")}])
+@pytest.mark.parametrize("over", [-0.001, 0.001])
+def test_zero_of_a_count_is_looked_at_where_its_place_is_likely_to_have_some(
+    part: dict[str, float], over: float
+) -> None:
+    """Whether the level, the periods around or the better periods say so."""
+    given = sum(value for name, value in part.items() if name != "rest" and value == value)
+    zero = {"value": 0.0, **part, "base": part.get("base", 0.0) + LIKELY - given + over}
+    expected = [0] if over > 0 else []
+    assert selected(zero, is_additive=True) == expected
+    assert selected(zero, is_additive=False) == []
+    assert selected({**zero, "value": 1.0}, is_additive=True) == []

@@ -7,7 +7,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from checks.repeats import find_repeated_values, find_undeclared_rounding
+from checks.expected import Fit, fit_expected
+from checks.repeats import describe_multiples, describe_repeats, find_repeated_values, find_undeclared_rounding
+from checks.series import number_slices, select_releases
+from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
+from pipelines.declarations.measure import Measure
 from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
 from tests.checks.figures_in_full import add_repeats
 
@@ -168,3 +172,64 @@ def test_period_is_flagged_once_whatever_other_measures_are_present() -> None:
     actual = find_undeclared_rounding(both)
     assert actual.height == 20
     assert actual.equals(find_undeclared_rounding(period(multiples(1000.0))))
+
+
+COUNT = Measure(title="t", unit="things", kind="count", column=("figure",))
+
+
+def fit_of(values: list[list[float | None]]) -> tuple[Fit, pl.DataFrame]:
+    """Fit the figures of places (rows) by month (columns), with the rows that they come from."""
+    cells = [{"measure": "m", "place_code": f"E{place:02}", "period_start": months(12)[month],
+              "period_end": months(12)[month], "value": value}
+             for place, of_place in enumerate(values) for month, value in enumerate(of_place)]  # fmt: skip
+    rows = table_from_records(cells, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    slices = number_slices(rows)
+    return fit_expected(slices, select_releases(slices), COUNT), slices.rows
+
+
+def again(*same: tuple[int, range], peers: int = 10, value: float = 100.0) -> list[list[float | None]]:
+    """Return ever new figures of places by month, but for those that stay at a value in some months."""
+    stays = dict(same)
+    return [[value if month in stays.get(place, ()) else 200.0 + 10 * place + month for month in range(6)]
+            for place in range(peers)]  # fmt: skip
+
+
+def test_figures_that_repeat_the_one_before_are_described() -> None:
+    rows = describe_repeats(*fit_of(again((4, range(1, 4)), (7, range(4, 6)))))
+    assert rows.select("place_code", "period_start", "share").rows() == [
+        ("E04", months(12)[2], 0.1), ("E04", months(12)[3], 0.1), ("E07", months(12)[5], 0.1)
+    ]  # fmt: skip
+    assert rows["run"][0] == rows["run"][1] != rows["run"][2]
+    steps = [rows["movement"][0] - movement_of(1), rows["movement"][1] - rows["movement"][0],
+             rows["movement"][2] - movement_of(4)]  # fmt: skip
+    assert rows["due"].to_list() == pytest.approx(steps)
+
+
+def movement_of(month: int) -> float:
+    fit, _ = fit_of(again((4, range(1, 4)), (7, range(4, 6))))
+    return float(fit.movement[month])
+
+
+@pytest.mark.parametrize(
+    ("values", "cells"),
+    [(again((4, range(2, 4)), (5, range(2, 4))), 2), (again(*((place, range(2, 4)) for place in (4, 5, 6))), 0),
+     (again((4, range(2, 4)), peers=9), 0), (again((4, range(2, 4)), value=0.0), 0), (again(), 0),
+     ([[5.0], *([6.0 + place] for place in range(10))], 0)],
+    ids=["two in ten", "three in ten", "nine peers", "zeros", "none", "one period"],
+)  # fmt: skip
+def test_repeats_of_few_places_among_enough_peers_are_looked_at(values: list[list[float | None]], cells: int) -> None:
+    assert describe_repeats(*fit_of(values)).height == cells
+
+
+@pytest.mark.parametrize(
+    ("figures", "cells"),
+    [([5.0 * (place + 1) for place in range(20)], 20), ([5.0 * (place + 1) for place in range(19)], 0),
+     ([*(5.0 * (place + 1) for place in range(20)), 3.0], 0), ([*(5.0 * (place + 1) for place in range(20)), 0.0], 20),
+     ([*(5.0 * (place + 1) for place in range(19)), 0.0], 0)],
+    ids=["twenty", "nineteen", "one that is none", "a zero", "nineteen and a zero"],
+)  # fmt: skip
+def test_periods_of_multiples_of_five_are_looked_at(figures: list[float], cells: int) -> None:
+    both = [[figure, 3.0 + place] for place, figure in enumerate(figures)]
+    rows = describe_multiples(*fit_of([*both]))
+    assert rows.height == cells
+    assert set(rows["period_start"]) == ({months(1)[0]} if cells else set())

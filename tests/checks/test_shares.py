@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.shares import problem_shares, return_shares, total_shares
+from checks.shares import TOTALS_TOLERANCE, all_reach, problem_shares, return_shares, total_shares
 from pipelines.core.schema import CELL_COLUMNS, table_from_records
 
 PEOPLE = pl.DataFrame({"place_code": ["A", "B", "C", "D"], "people": [600.0, 300.0, 100.0, 0.0]})
@@ -81,3 +81,17 @@ def test_share_of_a_total_excludes_its_remainder() -> None:
     )  # fmt: skip
     assert total_shares(reconciliation)["totals_reconcile"].to_list() == [0.95, 0.95, 0.95, 1.0, 0.5, 0.0]
     assert total_shares(reconciliation.clear()).is_empty()
+
+
+@pytest.mark.parametrize(("remainder", "result"), [(1.0, True), (-1.0, True), (1.1, False), (-1.1, False)])
+def test_total_is_explained_up_to_one_in_a_hundred(remainder: float, result: bool) -> None:
+    shares = total_shares(pl.DataFrame({"total": [100.0], "remainder": [remainder]}))
+    assert all_reach(shares["totals_reconcile"], TOTALS_TOLERANCE) is result
+
+
+@pytest.mark.parametrize(
+    ("shares", "result"), [([0.9, 0.95], True), ([0.9, 0.8999], False), ([None], False), ([None, 0.9], True)]
+)
+def test_smallest_known_share_is_compared(shares: list[float | None], result: bool) -> None:
+    assert all_reach(pl.Series(shares, dtype=pl.Float64), 0.9) is result
+    assert all_reach(pl.Series([*shares, float("nan")], dtype=pl.Float64), 0.9) is result
