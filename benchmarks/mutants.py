@@ -53,9 +53,12 @@ TESTS: dict[str, tuple[str, ...]] = {
     **{f"checks/{name}.py": () for name in ("contract", "floor", "medians", "providers", "rules", "series")},
     # What the rules select on arrays is compared with the same rules on every figure.
     **{f"checks/{name}.py": (f"tests/checks/test_{name}.py", "tests/checks/test_figures_in_full.py") for name in (
-        "expected", "figures", "plausible", "repeats", "published_together", "units",
+        "figures", "plausible", "repeats", "published_together", "units",
     )},
     **{f"checks/{name}.py": (f"tests/checks/test_{name}_rules.py",) for name in ("agreement", "flags")},
+    "checks/expected.py": (
+        "tests/checks/test_plausible.py", "tests/checks/test_expected.py", "tests/checks/test_figures_in_full.py",
+    ),
     "checks/confirmation.py": ("tests/checks/test_confirmation_rules.py", "tests/checks/test_figures_in_full.py"),
     **{f"pipelines/{name}.py": () for name in (
         "core/periods", "core/slices", "readers/values", "readers/reshape", "readers/rows",

@@ -4,9 +4,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.figures import flag_figures
+from checks.figures import flag_figures, list_return_periods
 from checks.flags import PLAUSIBILITY_FLAG
-from pipelines.core.schema import polars_schema
+from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table, polars_schema
+from pipelines.declarations.measure import Measure
 from tests.checks.test_flags import COUNT, MONTHS, ONE, RATE, TENTH, Wrong, at, becomes, series, unchanged
 from tests.gaps.test_cells import EVERYONE
 
@@ -95,3 +96,62 @@ def test_shared_label_takes_precedence_over_other_flags() -> None:
     )  # fmt: skip
     assert reasons(twins) == {"implausible": 2}
     assert reasons(named) == {"combined_area": 2}
+
+
+def slices_of(*slices: tuple[str, int, int, bool]) -> pl.DataFrame:
+    """Build slices by measure, number of the month, release, and whether they have figures."""
+    rows = [(measure, MONTHS[month], MONTHS[month], order, has) for measure, month, order, has in slices]
+    return pl.DataFrame(rows, ["measure", "period_start", "period_end", "order", "has_figures"], orient="row")
+
+
+TWO = {"figure": COUNT, "other": COUNT, "rate": RATE}
+
+
+def return_periods(*slices: tuple[str, int, int, bool], **measures: Measure) -> list[int]:
+    return [MONTHS.index(day) for day in list_return_periods(slices_of(*slices), measures or TWO).sort()]
+
+
+def test_returns_matter_one_and_two_periods_before_the_last_of_a_count() -> None:
+    months = [("figure", month, 0, True) for month in range(6)]
+    assert return_periods(*months) == [3, 4]
+    assert return_periods(*months, *(("other", month, 0, True) for month in range(3))) == [0, 1, 3, 4]
+    assert return_periods(*months, *(("rate", month, 0, True) for month in range(9))) == [3, 4]
+    assert return_periods(*months, figure=COUNT, rate=RATE) == []
+
+
+def test_periods_without_figures_in_the_newest_release_are_not_later_ones() -> None:
+    months = [("figure", month, 0, True) for month in range(6)]
+    assert return_periods(*months, ("figure", 5, 1, False)) == [2, 3]
+    assert return_periods(*months[:5], ("figure", 5, 0, False), ("figure", 5, 1, True)) == [3, 4]
+
+
+def test_slice_with_any_figure_of_zero_or_more_has_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed: list[dict[tuple[str, int], bool]] = []
+
+    def list_slices(slices: pl.DataFrame, measures: dict[str, Measure]) -> pl.Series:
+        columns = ("measure", "order", "has_figures")
+        listed.append({(name, order): has for name, order, has in slices.select(columns).iter_rows()})
+        return list_return_periods(slices, measures)
+
+    monkeypatch.setattr("checks.figures.list_return_periods", list_slices)
+    values = {
+        ("a", 0): [-1.0, None, 0.0],
+        ("a", 1): [-1.0, None],
+        ("b", 0): [float("inf"), float("nan")],
+        ("b", 1): [5.0],
+    }
+    rows = [
+        {
+            "measure": name,
+            "order": order,
+            "place_code": f"E{place}",
+            "value": value,
+            "period_start": MONTHS[0],
+            "period_end": MONTHS[0],
+        }
+        for (name, order), all_ in values.items()
+        for place, value in enumerate(all_)
+    ]
+    table = conform_table(pl.DataFrame(rows), OBSERVATION_COLUMNS).hstack(pl.DataFrame(rows).select("order"))
+    assert flag_figures(table, {"a": COUNT, "b": COUNT}).is_empty()
+    assert listed == [{("a", 0): True, ("a", 1): False, ("b", 0): False, ("b", 1): True}]

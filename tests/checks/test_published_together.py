@@ -5,8 +5,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from checks.expected import Fit, fit_expected
 from checks.flags import keep_first_flags
-from checks.published_together import flag_identical_series, flag_shared_labels
+from checks.published_together import describe_alike, describe_labels, flag_identical_series, flag_shared_labels
+from checks.series import Slices, number_slices, select_releases
+from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
+from pipelines.declarations.measure import Measure
 from tests.checks.figures_expected import assert_doubts, judged, months, places
 from tests.checks.figures_in_full import add_telling
 
@@ -108,3 +112,69 @@ def test_another_measure_changes_nothing_and_both_rules_tell_a_figure_once() -> 
     actual = combined(both)
     assert actual.height == 10
     assert actual["evidence"].unique().to_list() == [ONE]
+
+
+COUNT = Measure(title="t", unit="things", kind="count", column=("figure",))
+
+
+def fit_of(figures: dict[str, list[float | None]], labels: dict[str, str | None] | None = None) -> tuple[Fit, Slices]:
+    """Fit the figures of places by month, with labels."""
+    cells = [{"measure": "m", "place_code": code, "place_label": (labels or {}).get(code, code),
+              "period_start": months(9)[month], "period_end": months(9)[month], "value": value}
+             for code, of_place in figures.items() for month, value in enumerate(of_place)]  # fmt: skip
+    rows = table_from_records(cells, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    slices = number_slices(rows)
+    return fit_expected(slices, select_releases(slices), COUNT), slices
+
+
+FIVE: list[float | None] = [300.0, 500.0, 100.0, 200.0, 400.0]
+ALIKE: dict[str, tuple[dict[str, list[float | None]], list[str]]] = {
+    "the same": ({"A": FIVE, "B": FIVE, "C": [n + 1 for n in FIVE if n]}, ["A", "B"]),
+    "two pairs": ({"A": FIVE, "B": FIVE, "C": [900.0] * 5, "D": [900.0] * 5}, ["A", "B", "C", "D"]),
+    "four periods": ({"A": FIVE[:4], "B": FIVE[:4]}, []),
+    "a period more": ({"A": FIVE, "B": [*FIVE, 300.0]}, []),
+    "a period later": ({"A": [None, *FIVE], "B": [*FIVE, None]}, []),
+    "another first figure": ({"A": FIVE, "B": [301.0, *FIVE[1:]]}, []),
+    "another last figure": ({"A": FIVE, "B": [*FIVE[:4], 401.0]}, []),
+    "another least figure": ({"A": FIVE, "B": [300.0, 500.0, 101.0, 200.0, 400.0]}, []),
+    "another greatest figure": ({"A": FIVE, "B": [300.0, 501.0, 100.0, 200.0, 400.0]}, []),
+    "small figures": ({"A": [99.0, *FIVE], "B": [99.0, *FIVE]}, []),
+    "another figure between": ({"A": FIVE, "B": [300.0, 500.0, 100.0, 201.0, 400.0]}, ["A", "B"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("figures", "codes"), ALIKE.values(), ids=list(ALIKE))
+def test_series_with_one_extent_and_limits_are_looked_at(
+    figures: dict[str, list[float | None]], codes: list[str]
+) -> None:
+    fit, slices = fit_of(figures)
+    rows = describe_alike(fit, slices.rows)
+    assert sorted(set(rows["place_code"])) == codes
+    assert rows.height == 5 * len(codes)
+
+
+LABELLED: dict[str, tuple[dict[str, str | None], list[tuple[str, bool]]]] = {
+    "two with one label": ({"A": "One", "B": "One", "C": "Other"}, [("A", True), ("B", True)]),
+    "all with one label": ({"A": "One", "B": "One", "C": "One"}, []),
+    "no shared label": ({"A": "One", "B": "Two", "C": "Three"}, []),
+    "no labels": ({"A": None, "B": None, "C": None}, []),
+    "two without a label": ({"A": "One", "B": None, "C": None}, [("B", True), ("C", True)]),
+}
+
+
+@pytest.mark.parametrize(("labels", "expected"), LABELLED.values(), ids=list(LABELLED))
+def test_figures_with_a_label_of_several_codes_are_looked_at(
+    labels: dict[str, str | None], expected: list[tuple[str, bool]]
+) -> None:
+    """A label that all places of a period have tells nothing."""
+    fit, slices = fit_of({code: [5.0, 6.0] for code in labels}, labels)
+    rows = describe_labels(fit, slices)
+    actual = rows.select("place_code", "telling").rows() if rows.height else []
+    assert sorted(actual) == sorted(expected * 2)
+
+
+def test_label_tells_nothing_in_a_period_without_another() -> None:
+    figures: dict[str, list[float | None]] = {"A": [5.0, 6.0], "B": [5.0, 6.0], "C": [None, 6.0]}
+    fit, slices = fit_of(figures, {"A": "One", "B": "One", "C": "Other"})
+    rows = describe_labels(fit, slices).sort("period_start", "place_code")
+    assert rows.select("place_code", "telling").rows() == [("A", False), ("B", False), ("A", True), ("B", True)]

@@ -8,8 +8,17 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from checks.units import find_changes_between_releases, find_unit_changes
-from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
+from checks.expected import Fit, fit_expected
+from checks.series import number_slices, select_releases
+from checks.units import (
+    describe_periods,
+    find_changes_between_releases,
+    find_unit_changes,
+    select_moved_figures,
+    select_rescaled,
+)
+from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table, table_from_records
+from pipelines.declarations.measure import Measure
 from tests.checks.figures_expected import assert_doubts, judged, months, places, spots
 from tests.checks.figures_in_full import list_periods
 
@@ -174,3 +183,83 @@ def test_each_measure_and_period_is_compared_with_itself() -> None:
     alone = find_changes_between_releases(old[0], new[0])
     assert alone.height == 10
     assert find_changes_between_releases(pl.concat(old), pl.concat(new)).equals(alone)
+
+
+COUNT = Measure(title="t", unit="things", kind="count", column=("figure",))
+
+
+def fit_of(values: list[list[float]]) -> tuple[Fit, pl.DataFrame]:
+    """Fit the figures of places (rows) by month (columns), with the rows that they come from."""
+    cells = [{"measure": "m", "place_code": f"E{place:02}", "period_start": months(9)[month],
+              "period_end": months(9)[month], "value": value}
+             for place, of_place in enumerate(values) for month, value in enumerate(of_place)]  # fmt: skip
+    rows = table_from_records(cells, OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
+    slices = number_slices(rows)
+    return fit_expected(slices, select_releases(slices), COUNT), slices.rows
+
+
+def jump(times: float, places: int = 10, spans: int = 6, unlike: float = 1.0) -> list[list[float]]:
+    """Return figures of which one month is some times the others; the last place differs from the others."""
+    return [[(1000.0 + place) * (times if month == JUMP else 1.0)
+             * (unlike if place == places - 1 and month == JUMP else 1.0) for month in range(spans)]
+            for place in range(places)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "off"),
+    [(jump(10.0), log(10.0)), (jump(0.01), -log(100.0)), (jump(11.4), log(11.4)), (jump(11.6), None),
+     (jump(1.0), None), (jump(3.0), None), (jump(10.0, places=9), None), (jump(10.0, spans=4), None), ([], None)],
+)  # fmt: skip
+def test_only_periods_off_by_a_power_of_ten_are_looked_at(values: list[list[float]], off: float | None) -> None:
+    fit, rows = fit_of(values)
+    actual = describe_periods(fit, rows)
+    if off is None:
+        assert actual.is_empty()
+    else:
+        row = actual.row(0, named=True)
+        assert (actual.height, row["period_start"], row["period_number"], row["peers"]) == (
+            1,
+            months(9)[JUMP],
+            JUMP,
+            10,
+        )
+        assert row["off"] == pytest.approx(off)
+
+
+@pytest.mark.parametrize(("unlike", "moved"), [(1.0, 10), (1.49, 10), (1.51, 9), (0.68, 10), (0.66, 9)])
+def test_figures_that_moved_with_their_period_are_looked_at(unlike: float, moved: int) -> None:
+    fit, rows = fit_of(jump(10.0, unlike=unlike))
+    numbers = select_moved_figures(fit, describe_periods(fit, rows))
+    described = rows[fit.row[numbers]]
+    assert set(described["period_start"]) == {months(9)[JUMP]}
+    assert described["place_code"].to_list() == places(moved)
+
+
+def rescaled(old: list[float | None], new: list[float | None]) -> tuple[list[float | None], list[float | None]]:
+    """Return the figures of both releases that are compared in full."""
+    cells = [{"measure": "m", "place_code": f"E{place:02}", "period_start": months(2)[0], "period_end": months(2)[0],
+              "value": value, "release": str(order)}
+             for order, values in enumerate((old, new)) for place, value in enumerate(values)]  # fmt: skip
+    rows = table_from_records(cells, OBSERVATION_COLUMNS)
+    slices = number_slices(rows.with_columns(pl.col("release").cast(pl.Int64).alias("order")))
+    before, after = select_rescaled(slices, select_releases(slices))
+    return slices.rows["value"].gather(before).to_list(), slices.rows["value"].gather(after).to_list()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_chosen"),
+    [([1.0, 2.0, 3.0], [10.0, 20.0, 30.0], True), ([1.0, 2.0, 3.0], [0.1, 0.2, 0.3], True),
+     ([1.0, 2.0, 3.0], [1.0, 20.0, 30.0], True), ([1.0, 2.0, 3.0], [1.0, 2.0, 30.0], False),
+     ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], False), ([1.0, 2.0, 3.0], [5.0, 10.0, 15.0], False),
+     ([0.0, None, 3.0], [10.0, 20.0, 30.0], True), ([1.0, 2.0, 3.0], [0.0, None, 30.0], True),
+     ([1.0, 2.0], [3.0, 4.0, 30.0], False)],
+)  # fmt: skip
+def test_releases_are_compared_in_full_where_the_median_moved_nearly_tenfold(
+    old: list[float | None], new: list[float | None], is_chosen: bool
+) -> None:
+    """Figures of 0, or in one release only, have no ratio."""
+    assert rescaled(old, new) == ((old, new) if is_chosen else ([], []))
+
+
+def test_nothing_is_compared_with_no_release_before() -> None:
+    assert rescaled([], [1.0, 2.0]) == ([], [])
