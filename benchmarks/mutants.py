@@ -47,24 +47,20 @@ _ENGINE_TESTS = {
 """Tests of each module of the engine, the quickest first."""
 TESTS: dict[str, tuple[str, ...]] = {
     **{f"checks/{name}.py": () for name in (
-        "figures", "periods", "places", "plausible", "releases", "repeats", "rows", "shares", "published_together",
-        "units",
-    )},
-    **{f"checks/{name}.py": () for name in ("contract", "floor", "medians", "providers", "rules", "series")},
-    # What the rules select on arrays is compared with the same rules on every figure.
-    **{f"checks/{name}.py": (f"tests/checks/test_{name}.py", "tests/checks/test_figures_in_full.py") for name in (
-        "figures", "plausible", "repeats", "published_together", "units",
+        "contract", "floor", "medians", "periods", "places", "plausible", "providers", "published_together", "releases",
+        "repeats", "rows", "rules", "series", "shares", "units",
     )},
     **{f"checks/{name}.py": (f"tests/checks/test_{name}_rules.py",) for name in ("agreement", "flags")},
-    "checks/expected.py": (
-        "tests/checks/test_plausible.py", "tests/checks/test_expected.py", "tests/checks/test_figures_in_full.py",
-    ),
+    "checks/expected.py": ("tests/checks/test_plausible.py", "tests/checks/test_expected.py"),
+    # What these do on arrays is compared with the same rules on every figure.
     "checks/confirmation.py": ("tests/checks/test_confirmation_rules.py", "tests/checks/test_figures_in_full.py"),
+    "checks/figures.py": ("tests/checks/test_figures.py", "tests/checks/test_figures_in_full.py"),
     **{f"pipelines/{name}.py": () for name in (
         "core/periods", "core/slices", "readers/values", "readers/reshape", "readers/rows",
         "observations/bounds", "observations/caveats", "observations/conform", "observations/disclosure",
-        "observations/published_limits", "observations/reconciliation", "observations/reference_period",
-        "observations/returns", "observations/revisions", "observations/totals", "observations/values",
+        "observations/plain_files", "observations/published_limits", "observations/reconciliation",
+        "observations/reference_period", "observations/returns", "observations/revisions", "observations/scan",
+        "observations/totals", "observations/values",
         "geography/contiguity", "geography/hierarchy", "geography/overlay", "geography/register",
         "gaps/carried_places", "gaps/cells", "gaps/discontinuities", "gaps/former_codes", "gaps/grid", "gaps/history",
         "gaps/need_scope", "gaps/optimise",
@@ -216,15 +212,15 @@ def _write_new(path: Path, text: str) -> None:
 _MOMENTS = count(1_000_000_000)
 
 
-def find_options(module: str, program: Path) -> list[str]:
-    """Return the options with which the tests of a module pass on the sound program; stop where they fail.
+def find_options(tests: tuple[str, ...], program: Path) -> list[str]:
+    """Return the options with which some tests pass on the sound program; stop where they fail.
 
     Plain tests need no shared fixtures, and start without the modules that these import.
     """
     for options in (["--noconftest"], []):
-        if _exit_code(program, module_tests(module), options) == 0:
+        if _exit_code(program, list(tests), options) == 0:
             return options
-    raise ValueError(f"the tests of {module} fail without a mutant: {', '.join(module_tests(module))}")
+    raise ValueError(f"tests fail without a mutant: {', '.join(tests)}")
 
 
 def _exit_code(program: Path, tests: list[str], options: list[str]) -> int | None:
@@ -285,13 +281,13 @@ def try_all(mutants: list[Mutant], workers: int, shows: bool = False) -> list[bo
             finally:
                 copies.put(program)
 
-        modules = list(dict.fromkeys(mutant.module for mutant in mutants))
-        options = dict(
-            zip(modules, pool.map(lambda name: in_a_copy(partial(find_options, name)), modules), strict=True)
-        )
+        every = list(dict.fromkeys(tuple(module_tests(mutant.module)) for mutant in mutants))
+        options = dict(zip(every, pool.map(lambda tests: in_a_copy(partial(find_options, tests)), every), strict=True))
 
         def try_mutant(mutant: Mutant) -> bool:
-            noticed = in_a_copy(lambda program: is_noticed(mutant, program, options[mutant.module]))
+            noticed = in_a_copy(
+                lambda program: is_noticed(mutant, program, options[tuple(module_tests(mutant.module))])
+            )
             if shows and not noticed:
                 sys.stdout.write(f"unnoticed  {mutant.module}:{mutant.line}  {mutant.change}\n")
                 sys.stdout.flush()

@@ -66,7 +66,7 @@ _SLICE_NAMES = {"source", "release", "order", "released_at", *SLICE_KEY, "geogra
 
 
 def cut_batches(slices: pl.DataFrame) -> list[pl.DataFrame]:
-    """Cut slices into batches of at most ROWS_PER_BATCH rows, and at least one slice."""
+    """Cut slices into batches: a batch has the whole slices that start within the same ROWS_PER_BATCH rows."""
     number = slices.select((pl.col("rows").cum_sum() - pl.col("rows")) // ROWS_PER_BATCH).to_series()
     return slices.with_columns(number.alias("_batch")).partition_by("_batch", maintain_order=True, include_key=False)
 
@@ -102,7 +102,7 @@ def _read_columns(home: Path, slices: pl.DataFrame, columns: list[str], *, encod
         for name in dict.fromkeys([*constant, *(["file_column"] if "file_column" in columns else []),
                                    *(["interval_level"] if "interval_level" in columns else [])])
     ).rename({"file_column": "_heading"}, strict=False)  # fmt: skip
-    table = pl.concat([values, shared[numbers]], how="horizontal")
+    table = pl.concat([values, shared[numbers]], how="horizontal") if shared.width else values
     return table.select(_rebuild_column(name, encoded) for name in columns)
 
 
