@@ -1,15 +1,14 @@
 """Keyboard, zoom, forced colours, print and downloads, on pages of a build."""
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from pipelines.core.store import output_path, read_table, state_path
-from tests.browser.test_report_page import CHROMIUM
+from tests.browser.chromium import CHROMIUM, OpenPage
 
 pytestmark = [
     pytest.mark.browser,
@@ -18,23 +17,14 @@ pytestmark = [
 PAGES = ["index.html", "jobs_recovery.html", "jobs_south_london.html", "places/E09000024.html"]
 ACTIVE = "(e => (e.id || '') + (e.className || '') + (e.getAttribute('href') || e.tagName))(document.activeElement)"
 KEYS = "new Set([...document.querySelectorAll('figure.values .key rect')].map(e => getComputedStyle(e).fill)).size"
-OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
-def open_page(browser: Browser, built_small: Path) -> Iterator[OpenPage]:
-    contexts = []
+def open_page(open_file: OpenPage, built_small: Path) -> OpenPage:
+    def open_one(name: str, *size: int, **options: object) -> Page:
+        return open_file(output_path(built_small / "store", name), *size, **options)
 
-    def open_one(name: str, width: int = 1280, height: int = 900, **options: object) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": height}, **options)  # type: ignore[arg-type]
-        contexts.append(context)
-        page = context.new_page()
-        page.goto(output_path(built_small / "store", name).as_uri())
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
+    return open_one
 
 
 @pytest.mark.parametrize("name", PAGES)

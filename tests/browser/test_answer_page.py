@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.report import render_html
-from tests.browser.test_report_page import CHROMIUM
+from tests.browser.chromium import CHROMIUM, OpenPage
 from tests.outputs.test_answer_trend import over_time
 from tests.outputs.test_drawn_values import without_boundaries
 from tests.report_sample import sample
@@ -27,23 +27,18 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def open_page(browser: Browser, path: Path, width: int, height: int) -> Page:
-    page = browser.new_context(viewport={"width": width, "height": height}).new_page()
-    page.goto(path.as_uri())
-    return page
-
-
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
-def test_sentence_and_map_begin_in_the_first_screen(browser: Browser, page_file: Path, width: int, height: int) -> None:
-    page = open_page(browser, page_file, width, height)
+def test_sentence_and_map_begin_in_the_first_screen(
+    open_file: OpenPage, page_file: Path, width: int, height: int
+) -> None:
+    page = open_file(page_file, width, height)
     lead, drawn = page.locator(".lead").bounding_box(), page.locator("figure.values svg").first.bounding_box()
     assert lead and lead["y"] + lead["height"] < height
     assert drawn and drawn["y"] < height * 0.6
-    page.context.close()
 
 
-def test_table_is_sorted_by_figure_with_gaps_last(browser: Browser, page_file: Path) -> None:
-    page = open_page(browser, page_file, 1280, 900)
+def test_table_is_sorted_by_figure_with_gaps_last(open_file: OpenPage, page_file: Path) -> None:
+    page = open_file(page_file, 1280, 900)
     page.get_by_role("button", name="Claimant rate").click()
     names = page.locator("table[data-sort] tbody th a").all_inner_texts()
     assert names[0] == "Ynys Môn" and names[-1] == "Hartlepool"
@@ -52,18 +47,16 @@ def test_table_is_sorted_by_figure_with_gaps_last(browser: Browser, page_file: P
         "all => all.map(e => e.dataset.value)"
     )
     assert figures == ["0.0", "0.0", "0.0", "", ""]
-    page.context.close()
 
 
-def test_table_shows_only_places_with_the_letters_typed(browser: Browser, page_file: Path) -> None:
-    page = open_page(browser, page_file, 1280, 900)
+def test_table_shows_only_places_with_the_letters_typed(open_file: OpenPage, page_file: Path) -> None:
+    page = open_file(page_file, 1280, 900)
     page.get_by_label("Show only places with these letters").fill("london")
     shown = page.locator("table[data-sort] tbody tr:visible")
     assert shown.count() == 5 or shown.locator("th a").all_inner_texts() == ["City of London"]
     page.get_by_label("Show only places with these letters").fill("hartle")
     assert page.locator("table[data-sort] tbody tr:visible th a").all_inner_texts() == ["Hartlepool"]
     assert page.locator("#filter [role=status]").inner_text() == "1 of 5 rows"
-    page.context.close()
 
 
 def list_covered_labels(page: Page) -> list[tuple[list[float], list[float]]]:
@@ -82,11 +75,11 @@ def list_covered_labels(page: Page) -> list[tuple[list[float], list[float]]]:
 @pytest.mark.parametrize("places", [5, 50])
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
 def test_places_in_order_have_readable_labels_and_colours_of_the_legend(
-    browser: Browser, tmp_path: Path, width: int, height: int, places: int
+    open_file: OpenPage, tmp_path: Path, width: int, height: int, places: int
 ) -> None:
     path = tmp_path / "in_order.html"
     path.write_text(render_html(without_boundaries(places)), encoding="utf-8")
-    page = open_page(browser, path, width, height)
+    page = open_file(path, width, height)
     assert page.locator("figure.ranked svg[role] rect").count() == places and list_covered_labels(page) == []
     drawing = page.locator("figure.ranked svg[role]").bounding_box()
     assert drawing and drawing["x"] >= 0 and drawing["x"] + drawing["width"] <= width
@@ -98,21 +91,21 @@ def test_places_in_order_have_readable_labels_and_colours_of_the_legend(
         for part in ("svg[role]", ".key")
     ]  # fmt: skip
     assert fills[0] <= fills[1]
-    page.context.close()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
-def test_no_label_of_a_chart_or_map_covers_another(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
+def test_no_label_of_a_chart_or_map_covers_another(
+    open_file: OpenPage, tmp_path: Path, width: int, height: int
+) -> None:
     path = tmp_path / "over_time.html"
     path.write_text(render_html(over_time()), encoding="utf-8")
-    page = open_page(browser, path, width, height)
+    page = open_file(path, width, height)
     assert list_covered_labels(page) == []
     assert page.locator("svg.tc:not(.panel)").count() == 1 and page.locator("svg.panel").count() == 5
-    page.context.close()
 
 
-def test_colours_on_the_map_are_those_of_the_legend(browser: Browser, page_file: Path) -> None:
-    page = open_page(browser, page_file, 1280, 900)
+def test_colours_on_the_map_are_those_of_the_legend(open_file: OpenPage, page_file: Path) -> None:
+    page = open_file(page_file, 1280, 900)
     colours = page.evaluate(
         "() => [...document.querySelectorAll('figure.values use[data-place]')].map(e => "
         "[e.getAttribute('class'), getComputedStyle(e).fill])"
@@ -122,4 +115,3 @@ def test_colours_on_the_map_are_those_of_the_legend(browser: Browser, page_file:
         "[e.getAttribute('class'), getComputedStyle(e).fill])"
     )
     assert len(colours) == 5 and set(map(tuple, colours)) == set(map(tuple, keys))
-    page.context.close()

@@ -7,13 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
 from pipelines.core.store import output_path
 from pipelines.declarations.project import Project
 from pipelines.outputs.report import render_html
 from pipelines.outputs.site import publish_pages
-from tests.browser.test_report_page import CHROMIUM
+from tests.browser.chromium import CHROMIUM, OpenPage
 from tests.report_sample import sample
 
 AXE = Path(os.environ.get("COMMONGROUND_AXE", "axe.min.js"))
@@ -40,31 +39,25 @@ def pages(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 @pytest.mark.parametrize(
     "name", ["index.html", "places/E06000063.html", "jobs_recovery.html", "jobs_south_london.html", "sample"]
 )
-def test_axe_finds_no_violation(browser: Browser, pages: dict[str, Path], name: str, width: int) -> None:
+def test_axe_finds_no_violation(open_file: OpenPage, pages: dict[str, Path], name: str, width: int) -> None:
     # The page's content policy blocks all scripts, including this one; the test makes an exception.
-    context = browser.new_context(viewport={"width": width, "height": 900}, bypass_csp=True)
-    page = context.new_page()
-    page.goto(pages[name].as_uri())
+    page = open_file(pages[name], width, bypass_csp=True)
     for letter in page.locator("details").all():
         letter.evaluate("each => { each.open = true }")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     actual = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     result = [(item["id"], item["nodes"][0]["html"][:200]) for item in actual["violations"]]
-    context.close()
     assert result == []
 
 
 @pytest.mark.parametrize("name", ["index.html", "places/E06000063.html"])
 def test_first_tab_skips_the_header_and_every_table_is_reachable(
-    browser: Browser, pages: dict[str, Path], name: str
+    open_file: OpenPage, pages: dict[str, Path], name: str
 ) -> None:
-    context = browser.new_context(viewport={"width": 375, "height": 800})
-    page = context.new_page()
-    page.goto(pages[name].as_uri())
+    page = open_file(pages[name], 375, 800)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     for region in page.locator(".scroll").all():
         region.focus()
         assert region.evaluate("each => each === document.activeElement")
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
-    context.close()

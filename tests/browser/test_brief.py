@@ -9,7 +9,7 @@ from playwright.sync_api import Browser
 from pipelines.outputs.brief import MAX_WORDS
 from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.report import render_html
-from tests.browser.test_report_page import CHROMIUM
+from tests.browser.chromium import CHROMIUM
 from tests.report_sample import sample
 
 pytestmark = [

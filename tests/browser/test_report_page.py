@@ -1,20 +1,14 @@
 """The report in a real browser, with scripts off: wide, on a phone, and printed."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
 from pipelines.outputs.report import render_html
+from tests.browser.chromium import CHROMIUM, OpenPage
 from tests.report_sample import sample
 
-CHROMIUM = next(
-    (actual for name in ("chromium", "chromium-browser", "google-chrome", "msedge") if (actual := shutil.which(name))),
-    None,
-)
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on this machine"),
@@ -29,27 +23,21 @@ def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.mark.parametrize("width", [1280, 375, 320])
-def test_page_never_scrolls_horizontally(browser: Browser, page_file: Path, width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=False)
-    page = context.new_page()
-    page.goto(page_file.as_uri())
+def test_page_never_scrolls_horizontally(open_file: OpenPage, page_file: Path, width: int) -> None:
+    page = open_file(page_file, width, 900, java_script_enabled=False)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sections = page.locator("main > section").all()
     assert len(sections) == 9
     assert all(section.is_visible() for section in sections)
-    context.close()
 
 
-def test_place_names_remain_visible_when_a_table_is_scrolled(browser: Browser, page_file: Path) -> None:
-    context = browser.new_context(viewport={"width": 375, "height": 800}, java_script_enabled=False)
-    page = context.new_page()
-    page.goto(page_file.as_uri())
+def test_place_names_remain_visible_when_a_table_is_scrolled(open_file: OpenPage, page_file: Path) -> None:
+    page = open_file(page_file, 375, 800, java_script_enabled=False)
     region = page.get_by_role("region", name="Table: results by place")
     region.evaluate("each => { each.scrollLeft = 120 }")
     place, around = region.locator("tbody th").first.bounding_box(), region.bounding_box()
     assert place and around
     assert abs(place["x"] - around["x"]) <= 2
-    context.close()
 
 
 def test_report_works_without_scripts_or_network(browser: Browser, page_file: Path) -> None:
@@ -67,25 +55,19 @@ def test_report_works_without_scripts_or_network(browser: Browser, page_file: Pa
     context.close()
 
 
-def test_tables_are_scrollable_by_keyboard(browser: Browser, page_file: Path) -> None:
-    context = browser.new_context(viewport={"width": 375, "height": 800})
-    page = context.new_page()
-    page.goto(page_file.as_uri())
+def test_tables_are_scrollable_by_keyboard(open_file: OpenPage, page_file: Path) -> None:
+    page = open_file(page_file, 375, 800)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     region = page.get_by_role("region", name="Table: what to request")
     region.focus()
     assert region.evaluate("each => each === document.activeElement")
-    context.close()
 
 
-def test_report_prints_within_the_page(browser: Browser, page_file: Path) -> None:
+def test_report_prints_within_the_page(open_file: OpenPage, page_file: Path) -> None:
     # The width of A4 at 96 dots per inch, within the margins that the page declares.
-    context = browser.new_context(viewport={"width": 700, "height": 1000}, java_script_enabled=False)
-    page = context.new_page()
-    page.goto(page_file.as_uri())
+    page = open_file(page_file, 700, 1000, java_script_enabled=False)
     page.emulate_media(media="print")
     assert not page.locator("nav").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 700
     assert page.pdf(format="A4").startswith(b"%PDF")
-    context.close()

@@ -1,15 +1,14 @@
 """The search of places in a real browser, from a file and without scripts."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from pipelines.core.store import output_path
 from pipelines.declarations.project import Project
 from pipelines.outputs.site import publish_pages
-from tests.browser.test_report_page import CHROMIUM
+from tests.browser.chromium import CHROMIUM, OpenPage
 
 pytestmark = [
     pytest.mark.browser,
@@ -24,12 +23,8 @@ def home(starter: Project) -> Path:
 
 
 @pytest.fixture(params=["index.html", "places/N09000003.html", "jobs_recovery.html"])
-def page(browser: Browser, home: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    opened = context.new_page()
-    opened.goto(output_path(home, request.param).as_uri())
-    yield opened
-    context.close()
+def page(open_file: OpenPage, home: Path, request: pytest.FixtureRequest) -> Page:
+    return open_file(output_path(home, request.param), 390, 844)
 
 
 @pytest.mark.parametrize(
@@ -78,10 +73,8 @@ def test_unknown_text_is_answered_with_no_place(page: Page) -> None:
     assert "Northern Ireland" in page.locator("#find [role=status]").inner_text()
 
 
-def test_without_scripts_the_box_is_hidden_and_links_remain(browser: Browser, home: Path) -> None:
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(output_path(home, "index.html").as_uri())
+def test_without_scripts_the_box_is_hidden_and_links_remain(open_file: OpenPage, home: Path) -> None:
+    page = open_file(output_path(home, "index.html"), java_script_enabled=False)
     assert not page.locator("#find").is_visible()
     assert page.get_by_role("link", name="Merton", exact=True).is_visible()
     for title in ("Councils", "NHS trusts", "Police forces"):
@@ -89,15 +82,12 @@ def test_without_scripts_the_box_is_hidden_and_links_remain(browser: Browser, ho
     page.goto(output_path(home, "places/N09000003.html").as_uri())
     page.get_by_role("link", name="List of all places").click()
     assert page.url.endswith("index.html#places")
-    context.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390, 320])
 @pytest.mark.parametrize("code", ["E09000024", "S12000017", "N09000003", "E06000063", "R0A"])
-def test_place_page_fits_its_width_and_prints(browser: Browser, home: Path, width: int, code: str) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=False)
-    page = context.new_page()
-    page.goto(output_path(home, f"places/{code}.html").as_uri())
+def test_place_page_fits_its_width_and_prints(open_file: OpenPage, home: Path, width: int, code: str) -> None:
+    page = open_file(output_path(home, f"places/{code}.html"), width, java_script_enabled=False)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     first = page.locator("dl.numbers.first dd").first.bounding_box()
     assert first and first["y"] < 900
@@ -106,4 +96,3 @@ def test_place_page_fits_its_width_and_prints(browser: Browser, home: Path, widt
     # White links of the header would vanish on paper, and the cards of a phone would fill it.
     assert page.locator(".band a").first.evaluate("e => getComputedStyle(e).color") == "rgb(11, 12, 12)"
     assert page.locator("table.known tbody").first.evaluate("e => getComputedStyle(e).display") == "table-row-group"
-    context.close()

@@ -4,11 +4,10 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
 from pipelines.outputs.page_templates import page_environment
 from pipelines.outputs.trend_chart import draw_trend_chart
-from tests.browser.test_report_page import CHROMIUM
+from tests.browser.chromium import CHROMIUM, OpenPage
 from tests.outputs.test_trend_chart import monthly
 
 pytestmark = [
@@ -26,16 +25,14 @@ SERIES = {
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", SERIES)
-def test_no_label_overlaps_another(browser: Browser, tmp_path: Path, width: int, name: str) -> None:
+def test_no_label_overlaps_another(open_file: OpenPage, tmp_path: Path, width: int, name: str) -> None:
     lines = [SERIES[name]._replace(name="Bournemouth, Christchurch and Poole"),
              SERIES[name]._replace(name="Yorkshire and The Humber", role="region")]  # fmt: skip
     styles = "".join(page_environment().get_template(css).render() for css in ("report.css", "trend_chart.css"))
     svg = draw_trend_chart(lines, "Rate", lambda value: f"{value:,.1f}")
     path = tmp_path / "chart.html"
     path.write_text(f"<!doctype html><meta charset=utf-8><style>{styles}</style><main>{svg}</main>", encoding="utf-8")
-    context = browser.new_context(viewport={"width": width, "height": 800})
-    page = context.new_page()
-    page.goto(path.as_uri())
+    page = open_file(path, width, 800)
     box = "e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; }"
     boxes = [text.evaluate(box) for text in page.locator("svg text").all()]
     left, top, right, bottom = page.locator("svg").evaluate(box)
@@ -46,4 +43,3 @@ def test_no_label_overlaps_another(browser: Browser, tmp_path: Path, width: int,
         assert (
             min(one[2], other[2]) - max(one[0], other[0]) <= 0.5 or min(one[3], other[3]) - max(one[1], other[1]) <= 2
         )
-    context.close()
