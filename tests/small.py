@@ -52,6 +52,21 @@ def places_only(folder: Path, *figures: str) -> Path:
     return root
 
 
+DISTRICTS = ("ons_lad_register", "ons_lad_changes")
+
+
+def districts_only(folder: Path) -> Path:
+    """Copy the two sources about districts, without boundaries, postcodes and small areas, which a build lists."""
+    catalogue = load_catalogue(ROOT)
+    root = folder / "project"
+    (root / "sources" / "starter").mkdir(parents=True)
+    (root / "pipelines" / "problems").mkdir(parents=True)
+    shutil.copytree(ROOT / "sources" / "shared", root / "sources" / "shared")
+    for name in DISTRICTS:
+        _copy_source(name, catalogue.sources[name], root)
+    return root
+
+
 def _copy_source(name: str, source: Source, root: Path) -> None:
     for path in (ROOT / "sources").glob(f"{name}.*"):
         shutil.copy(path, root / "sources")

@@ -21,7 +21,7 @@ from pipelines.declarations.project import Project
 from pipelines.fetch import channels
 from pipelines.gaps import load_gaps
 from tests.publisher import Handler, Publisher, publishing, says
-from tests.small import places_only
+from tests.small import districts_only
 
 QUIET = Console(quiet=True)
 PLACES = ("E06000001", "E06000002", "E06000003")
@@ -141,7 +141,7 @@ def recall(root: Path, day: date) -> None:
 
 
 def test_a_year_passes(tmp_path: Path, server: Publisher) -> None:
-    office, root, home = Office(), places_only(tmp_path), tmp_path / "store"
+    office, root, home = Office(), districts_only(tmp_path), tmp_path / "store"
     url = server.at("/claims.csv", office.reply)
     (root / "sources" / "claims.yaml").write_text(SOURCE.format(url=url))
     (root / "pipelines" / "problems" / "claims_by_month.sql").write_text(PROBLEM.format(places=", ".join(PLACES)))
