@@ -15,11 +15,13 @@ import polars as pl
 import pytest
 
 from checks.periods import find_other_periods
+from pipelines.app import steps
 from pipelines.app.withdrawal import withdraw_outputs
 from pipelines.core.manifest import read_manifest
 from pipelines.core.store import output_path, read_table, state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
+from pipelines.gaps import answer_problem
 from pipelines.gaps.reference_periods import instant_measures
 from pipelines.observations import scan_observations
 from pipelines.outputs.freshness import FILE_ENDINGS
@@ -293,6 +295,13 @@ def rebuilt(project: Project) -> pl.DataFrame:
     return jobs(build_by_steps(project._replace(catalogue=load_catalogue(project.catalogue.root))))
 
 
+def answered(project: Project) -> pl.DataFrame:
+    """Read the declarations again, and answer jobs_recovery from sources that changed, without pages and outputs."""
+    project = project._replace(catalogue=load_catalogue(project.catalogue.root))
+    steps.prepare_store(project)
+    return answer_problem(project, "jobs_recovery")
+
+
 def file_of(project: Project, source: str) -> Path:
     return project.catalogue.sources_dir / project.catalogue.sources[source].releases[-1].file
 
@@ -305,7 +314,7 @@ def file_of(project: Project, source: str) -> Path:
 def test_unreadable_file_leaves_the_previous_release_and_other_measures(small: Project, bytes_: bytes) -> None:
     before = jobs(small)
     file_of(small, "hmrc_furlough").write_bytes(bytes_)
-    after = rebuilt(small)
+    after = answered(small)
     assert before.height == 361 * 6 and after.drop("release").equals(before.drop("release"))
     finding = read_table(state_path(small.home, "finding", "hmrc_furlough"))
     assert finding.filter(pl.col("reason") == "fetch_failed")["severity"].to_list() == ["error"]
@@ -313,7 +322,7 @@ def test_unreadable_file_leaves_the_previous_release_and_other_measures(small: P
 
 def test_unreadable_source_is_a_gap_and_others_are_built(small: Project, tmp_path: Path) -> None:
     file_of(small, "hmrc_furlough").write_bytes(b"<html>Sign in</html>")
-    after = rebuilt(small._replace(home=tmp_path / "new"))
+    after = answered(small._replace(home=tmp_path / "new"))
     furlough = after.filter(pl.col("measure") == "furloughed_employments")
     assert furlough["reason"].unique().to_list() == ["fetch_failed"]
     assert after.filter(pl.col("measure") == "residents_16_64")["value"].null_count() == 0
@@ -357,7 +366,7 @@ def test_build_killed_part_way_loses_nothing(small: Project, tmp_path: Path) -> 
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    assert rebuilt(small._replace(home=home)).equals(whole)
+    assert answered(small._replace(home=home)).equals(whole)
     assert not list(home.rglob(".making-*"))
 
 
