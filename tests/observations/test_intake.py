@@ -76,6 +76,56 @@ def test_suppressed_cells_read_as_zero_are_named(now: list[float], status: str, 
     assert all(f"{len(now)} figures of people for the period from 2021-01-01 are 0" in text for text in messages)
 
 
+def dated(*periods: tuple[date, Sequence[float | None]], measure: str = "people") -> pl.DataFrame:
+    """Return cells of one measure: a list of figures, one for each place, by the first day of the period."""
+    return pl.concat([
+        cells({day.year: values}).with_columns(pl.lit(day).alias("period_start"), pl.lit(measure).alias("measure"))
+        for day, values in periods
+    ])  # fmt: skip
+
+
+NEW_YEAR, LATER = date(2021, 1, 1), date(2025, 1, 1)
+ALL = [value + 1 for value in OLD]
+"""Sixty figures above 0."""
+TEN, NINE = ([1.0 + n % kinds for n in range(60)] for kinds in (10, 9))
+ZEROS = [0.0] * 10
+COPIES: dict[str, tuple[date, list[float], list[float], bool]] = {
+    "nineteen in twenty": (LATER, ALL, [*ALL[:57], 901.0, 902.0, 903.0], True),
+    "fewer": (LATER, ALL, [*ALL[:56], 900.0, 901.0, 902.0, 903.0], False),
+    "fifty places": (LATER, ALL[:50], ALL[:50], True),
+    "forty-nine places": (LATER, ALL[:49], ALL[:49], False),
+    "ten different figures": (LATER, TEN, TEN, True),
+    "nine different figures": (LATER, NINE, NINE, False),
+    "a week later": (date(2021, 1, 8), OLD, OLD, True),
+    "six days later": (date(2021, 1, 7), OLD, OLD, False),
+    "a week earlier": (date(2020, 12, 25), OLD, OLD, True),
+    "six days earlier": (date(2020, 12, 26), OLD, OLD, False),
+    "fifty figures and zeros": (LATER, [*ALL[:50], *ZEROS], [*ALL[:50], *ZEROS], True),
+    "forty-nine figures and zeros": (LATER, [*ALL[:49], *ZEROS], [*ALL[:49], *ZEROS], False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("day", "stored", "given", "is_named"), COPIES.values(), ids=list(COPIES))
+def test_copy_of_a_period_is_named_from_its_limits(
+    day: date, stored: list[float], given: list[float], is_named: bool
+) -> None:
+    kept = dated((NEW_YEAR, stored)).drop("fault")
+    assert bool(find_copied_periods(dated((day, given)), kept)) is is_named
+    assert find_copied_periods(dated((day, given), measure="other"), kept) == []
+
+
+def test_copied_period_states_both_periods_and_faulty_cells_are_left_out() -> None:
+    kept = dated((NEW_YEAR, OLD), (date(2022, 1, 1), OTHER)).drop("fault")
+    given = dated((date(2026, 1, 1), OTHER), (date(2025, 1, 1), [*OLD[:58], 900.0, 901.0]), (NEW_YEAR, OLD))
+    start, end = "figures of people for the period from", "; the periods may have been mixed up in a copy"
+    assert find_copied_periods(given, kept) == [
+        f"56 of 58 {start} 2025-01-01 are those stored for the period from 2021-01-01{end}",
+        f"59 of 59 {start} 2026-01-01 are those stored for the period from 2022-01-01{end}",
+    ]
+    faulty = given.with_columns(pl.lit("unreadable").alias("fault"))
+    assert find_copied_periods(faulty, kept) == []
+
+
 def test_nothing_stored_and_nothing_read_give_no_message() -> None:
     nothing = cells({}).drop("fault")
     assert find_copied_periods(cells({2025: OLD}), nothing) == find_copied_periods(cells({}), nothing) == []
