@@ -105,19 +105,23 @@ class Mutant(NamedTuple):
     text: str
 
 
-def module_mutants(module: str) -> list[Mutant]:
-    """Return every mutant of a module, in the order of its text."""
-    text = (ROOT / module).read_text(encoding="utf-8")
-    mutants = []
-    for number, node in enumerate(_mutable_expressions(ast.parse(text))):
-        for choice in range(len(list(_possible_changes(node)))):
-            tree = ast.parse(text)
-            twin = list(_mutable_expressions(tree))[number]
-            before = ast.unparse(twin)
-            change = list(_possible_changes(twin))[choice]
-            change()
-            mutants.append(Mutant(module, node.lineno, f"{before} -> {ast.unparse(twin)}", ast.unparse(tree)))
-    return mutants
+def list_changes(module: str) -> list[tuple[int, int]]:
+    """Return every mutant of a module in the order of its text: the number of an expression, and of its change."""
+    tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+    return [
+        (number, choice)
+        for number, node in enumerate(_mutable_expressions(tree))
+        for choice in range(len(list(_possible_changes(node))))
+    ]
+
+
+def build_mutant(module: str, number: int, choice: int) -> Mutant:
+    """Build one mutant of a module (list_changes)."""
+    tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+    node = list(_mutable_expressions(tree))[number]
+    before = ast.unparse(node)
+    list(_possible_changes(node))[choice]()
+    return Mutant(module, node.lineno, f"{before} -> {ast.unparse(node)}", ast.unparse(tree))
 
 
 def _mutable_expressions(tree: ast.Module) -> Iterator[ast.expr]:
@@ -262,8 +266,8 @@ def draw_mutants(modules: list[str], per_module: int, seed: int) -> list[Mutant]
     rng = random.Random(seed)
     drawn = []
     for module in modules:
-        every = module_mutants(module)
-        drawn += rng.sample(every, min(per_module, len(every)))
+        every = list_changes(module)
+        drawn += [build_mutant(module, *change) for change in rng.sample(every, min(per_module, len(every)))]
     return drawn
 
 
