@@ -99,6 +99,8 @@ def test_trials_without_a_share_an_estimate_or_unevenness_are_left_out(column: s
     nothing = trials([0.9]).with_columns(pl.lit(0.0).alias(column))
     assert errors_by_share(nothing).is_empty()
     assert errors_by_share(pl.concat([trials(EVEN), nothing])).equals(errors_by_share(trials(EVEN)))
+    little = trials([0.9]).with_columns(pl.lit(0.001).alias(column))
+    assert errors_by_share(pl.concat([trials(EVEN), little]))["trials"].to_list() == [40]
 
 
 @pytest.mark.parametrize(
