@@ -127,7 +127,7 @@ def build_matrix(crosswalk: pl.DataFrame, together: tuple[str, ...] = ()) -> Cro
         parts=codes @ every,
         residents=residents,
         origin_people=_origin_people(merged, origins),
-        has_outside=strangers > 0,
+        has_outside=strangers,
         is_crossed=figures > whole_figures,
         lacks_weight=unweighed @ every > 0,
         is_single=(figures == 1) & (whole_figures == 1) & (_outside_rows(merged, targets) == 0),
@@ -218,11 +218,11 @@ def validate_weights(crosswalk: pl.DataFrame) -> None:
 
 
 def _target_residents(crosswalk: pl.DataFrame, targets: list[str]) -> tuple[Vector, Vector]:
-    """Return the residents of each target place (NaN where unknown), and its number of rows without a source place."""
+    """Return the residents of each target place (NaN where unknown), and whether any are in no source place."""
     order = pl.DataFrame({"to_code": targets}, schema={"to_code": pl.String})
     sums = crosswalk.group_by("to_code").agg(
         _known_people(),
-        (pl.col("from_code").is_null() & (pl.col("weight_population").fill_null(1.0) > 0)).sum().alias("strangers"),
+        (pl.col("from_code").is_null() & (pl.col("weight_population").fill_null(1.0) > 0)).any().alias("strangers"),
     )
     joined = order.join(sums, on="to_code", how="left", maintain_order="left")
     return _float_vector(joined["weight_population"]), joined["strangers"].to_numpy()

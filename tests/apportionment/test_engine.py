@@ -140,3 +140,8 @@ def test_apportioned_count_is_an_estimate_and_a_withheld_one_keeps_its_status(
     placed = place_figures(table, crosswalk_frame(SHARED, "all_ages"), MEASURES, table.clear(), may)
     cell = next(row for row in placed.iter_rows(named=True) if row["to_code"] == to)
     assert {name: cell[name] for name in expected} == expected
+    is_smaller = to == "X" and not allowed
+    assert cell["evidence"] == (
+        "known only for A, and this is a smaller part" if is_smaller
+        else f"{expected['apportioned_share'] * 100:.1f} % from places crossed by a boundary, apportioned by people"
+    )  # fmt: skip

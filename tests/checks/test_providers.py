@@ -125,3 +125,22 @@ def test_evidence_states_the_sum_the_share_and_what_was_expected(year: int, besi
         f"Force 3: 7200 in 12 places, 60 % of the 12000 expected from the {beside} and the movement of 39 other "
         "police forces"
     }
+
+
+@pytest.mark.parametrize("year", [3, 4, 5])
+def test_place_without_a_figure_beside_is_in_no_sum(year: int) -> None:
+    """Its figure would be missing from one side of the comparison only."""
+    value = simulate(1)
+    value[7, :, 4] *= 0.67
+    value[7, :2, year] = np.nan
+    table = tabulate(value).with_columns(pl.col("value").fill_nan(None))
+    flags = find_provider_shortfalls(table, PROVIDERS, "police forces")
+    assert set(flags["period_start"].dt.year()) == {2020}
+    assert " in 10 places, " in flags["evidence"][0]
+    assert flags["place_code"].n_unique() == (10 if year == 4 else 12)
+
+
+def test_newest_year_is_compared_with_the_year_before_it() -> None:
+    value = simulate(3)
+    value[7, :, -2:] *= 0.3
+    assert flagged(value) == set()

@@ -174,3 +174,10 @@ def test_one_alternative_answers_in_each_place_and_period(reasons: dict[str, str
     assert needed == [("E1", january, answering), ("E1", date(2020, 1, 1), "b"), ("E2", january, "c")]
     others = marked.filter(pl.col("need") == "not_needed")
     assert others["evidence"].unique().to_list() == [f"{answering} answers either here"] and others.height == 2
+
+
+def test_time_of_a_need_limits_no_newest_figure() -> None:
+    """With grain latest a cell has the newest figure, of whatever period."""
+    problem = problem_of("latest", {"a": {"from": "2022-01"}, "b": {}})
+    cells = cells_of(*({"measure": name, "place_code": "E1", "nation": "England", "value": 1.0} for name in "ab"))
+    assert mark_unneeded_cells(cells, problem)["need"].to_list() == ["needed", "needed"]

@@ -10,7 +10,12 @@ from polars.testing import assert_frame_equal
 from pipelines.apportionment import MAPPED_FIGURE
 from pipelines.core.periods import ReferencePeriod, whole_months
 from pipelines.core.schema import PLACE_COLUMNS, table_from_records
-from pipelines.gaps.refine import refine_gaps, withhold_implausible
+from pipelines.gaps.refine import (
+    mark_longer_periods,
+    mark_places_outside_extracts,
+    refine_gaps,
+    withhold_implausible,
+)
 from pipelines.observations.totals import TOTAL
 from tests.gaps.plain import measure_of
 
@@ -287,3 +292,50 @@ def test_only_the_flagged_row_changes() -> None:
     actual = taken_out(*given)
     assert [item["reason"] for item in actual] == [None, "low_reach", None]
     assert [actual[0], actual[2]] == [*expected(given[0]), *expected(given[2])]
+
+
+def longer(*placed: dict[str, Any]) -> list[tuple[str, int, str | None, str | None]]:
+    """Mark longer periods; return place, month of the start, reason and evidence."""
+    frame = table_from_records(list(placed), MAPPED_FIGURE)
+    actual = mark_longer_periods(frame)
+    unchanged = [name for name in frame.columns if name not in ("reason", "evidence")]
+    assert actual.columns == frame.columns and actual.select(unchanged).equals(frame.select(unchanged))
+    return actual.select("to_code", pl.col("period_start").dt.month(), "reason", "evidence").rows()
+
+
+APRIL, SPRING, HALF = whole_months(2023, 4, 1), whole_months(2023, 4, 3), whole_months(2023, 1, 6)
+ABSENT = ("not_returned", "told")
+
+
+def test_place_without_a_month_names_the_shortest_longer_period_with_a_figure() -> None:
+    rows = [none(A, of=APRIL), none(B, of=APRIL), row(C, of=APRIL), row(A, 300.5, of=SPRING), row(A, 900.0, of=Y23),
+            row(B, 600.0, of=HALF), row(B, 900.0, of=Y23), none(B, of=SPRING), row(C, 3.0, of=SPRING)]  # fmt: skip
+    assert longer(*rows)[:3] == longer(*rows[:3], *rows[:2:-1])[:3]
+    actual = {(code, month, reason): why for code, month, reason, why in longer(*rows)}
+    assert actual[A, 4, "coarser_period"].startswith("published for ")
+    assert actual[A, 4, "coarser_period"].endswith("(300.5), for a longer period")
+    assert actual[B, 4, "coarser_period"].endswith("(600), for a longer period")
+    assert (C, 4, None) in actual
+
+
+def test_longer_period_has_the_same_days_measure_and_place() -> None:
+    others = [row(A, of=Y22), row(B, of=Y23), row(A, of=Y23, measure="n"), none(A, of=Y23),
+              row(A, of=APRIL, measure="n"), row(A, of=whole_months(2023, 5, 3))]  # fmt: skip
+    for other in others:
+        assert longer(none(A, of=APRIL), other)[0] == (A, 4, *ABSENT)
+    for span in (whole_months(2023, 4, 2), whole_months(2023, 3, 2), Y23):
+        assert longer(none(A, of=APRIL), row(A, of=span))[0][2] == "coarser_period"
+
+
+def test_other_gaps_are_not_explained_by_a_longer_period() -> None:
+    assert longer(none(A, "suppressed", of=APRIL), row(A, of=Y23))[0] == (A, 4, "suppressed", "told")
+    assert longer(none(A, of=APRIL))[0] == (A, 4, *ABSENT)
+
+
+def test_place_without_a_row_in_an_extract_is_not_loaded() -> None:
+    rows = [none(A), none(B, file="whole.csv"), none(C, "suppressed"), row(D)]
+    actual = mark_places_outside_extracts(table_from_records(rows, MAPPED_FIGURE), ["f.csv", "g.csv"])
+    assert actual.select("to_code", "reason", "evidence").rows() == [
+        (A, "not_loaded", "f.csv is an extract with some of the publisher's places, without this one"),
+        (B, *ABSENT), (C, "suppressed", "told"), (D, None, None),
+    ]  # fmt: skip
