@@ -35,7 +35,8 @@ def reduce_parts(function: np.ufunc, column: Vector, matrix: CrosswalkMatrix, no
 
     `nothing` is neutral to the function: a last place without parts would start beyond the end, so it is appended.
     """
-    parts = np.concatenate([column[matrix.touching], np.full((1, column.shape[1]), nothing, column.dtype)])
+    end = np.broadcast_to(np.asarray(nothing, column.dtype), column.shape[1:])
+    parts = np.vstack([column[matrix.touching], end])
     combined = function.reduceat(parts, matrix.touch.indptr[:-1], axis=0)
     return np.where(matrix.figures[:, None] > 0, combined, np.asarray(nothing, column.dtype))
 

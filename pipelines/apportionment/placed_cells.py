@@ -124,7 +124,7 @@ def _published_intervals(
 ) -> list[pl.Series]:
     """Return INTERVAL_COLUMNS of the one whole figure of each place with a value."""
     size = has_value.size
-    if "interval_source" not in block.observation.columns or block.observation["interval_source"].is_null().all():
+    if block.observation["interval_source"].is_null().all():
         return [pl.repeat(None, size, dtype=CELL_COLUMNS[name].dtype, eager=True).alias(name)
                 for name in INTERVAL_COLUMNS]  # fmt: skip
     row = take_only_part(figures.row, matrix, matrix.is_single, NO_ROW)

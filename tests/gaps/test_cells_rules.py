@@ -526,3 +526,26 @@ def test_each_place_has_its_first_reason_and_caveats_in_order() -> None:
     aside = [("figure", code, YEAR.start, reason, reason) for reason in ("unreadable", "duplicate") for code in codes]
     actual = cells_of(*(gap("not_returned", place=code) for code in codes), aside=aside, places=places)
     assert actual.select("reason", "evidence").rows() == [("unreadable", "unreadable")] * 60
+
+
+def test_measure_without_any_figure_of_an_unreadable_source_is_a_failed_fetch() -> None:
+    asked = problem_of(needs={"figure": {}, "people": {}})
+    figures = table_from_records([placed(measure="people")], MAPPED_FIGURE)
+    nothing = pl.DataFrame(schema=ASIDE)
+
+    def reasons(unreadable: dict[str, str]) -> dict[tuple[str, str], Any]:
+        cells = build_cells(asked, CATALOGUE, PLACES.head(1), figures, nothing, DAY, unreadable)
+        return {row["measure"]: some(row, "reason", "evidence") for row in cells.iter_rows(named=True)}
+
+    sound = reasons({})
+    assert sound["figure"][0] == "not_loaded"
+    assert reasons({"other": "found HTML"}) == sound
+    assert reasons({"a_source": "found HTML, expected CSV"}) == {
+        **sound, "figure": ("fetch_failed", "found HTML, expected CSV")
+    }  # fmt: skip
+
+
+def test_equal_reasons_keep_the_first_evidence_and_each_is_listed_once() -> None:
+    aside = [("figure", "E1", YEAR.start, "unreadable", "row 5"), ("figure", "E1", YEAR.start, "unreadable", "row 3")]
+    cell = cell_of(gap("not_returned"), placed(place="E2"), aside=aside)
+    assert some(cell, "reason", "evidence", "other_reasons") == ("unreadable", "row 5", None)

@@ -337,3 +337,32 @@ def test_unrelated_places_and_periods_change_no_cell() -> None:
     more = typed(source, *lines, {"year": "2020"}, {"code": "E12000007", "n": "99"})
     assert more.filter(pl.col("file_row") <= 5).equals(actual)
     assert (actual.height, more.height) == (4, 6)
+
+
+def of_rates(*rates: tuple[str, str, str]) -> pl.DataFrame:
+    """Convert rows of a code, people and a rate."""
+    source = declared(
+        measures={
+            "people": {"title": "p", "unit": "people", "kind": "stock", "column": "people"},
+            "share": {"title": "s", "unit": "%", "kind": "rate", "denominator": "people", "column": "share"},
+        }
+    )
+    return typed(source, *({"code": code, "people": people, "share": share, "n": ""} for code, people, share in rates))
+
+
+def test_numbers_that_are_no_figures_are_faults_with_evidence() -> None:
+    """A division by 0 is more than unreadable text; a marker has no value, also in the row of a total."""
+    actual = of_rates((MERTON, "0", "#DIV/0!"), (SUTTON, "7", "seven"), ("E12000007", "-99", "5"))
+    assert select_rows(actual.sort("measure", "file_row"), "measure", "value", "fault") == [
+        ("people", 0.0, None), ("people", 7.0, None), ("people", None, "total"),
+        ("share", None, "zero_denominator"), ("share", None, "unreadable"), ("share", 5.0, "total"),
+    ]  # fmt: skip
+    printed = actual.filter(pl.col("fault") == "zero_denominator")
+    assert printed["fault_evidence"].to_list() == ["found #DIV/0!: a division by 0"]
+
+
+def test_rate_of_nothing_keeps_its_value_beside_the_fault() -> None:
+    actual = of_rates((MERTON, "0", "4"), (SUTTON, "7", "5")).filter(pl.col("measure") == "share")
+    assert select_rows(actual.sort("file_row"), "value", "fault", "fault_evidence") == [
+        (4.0, "zero_denominator", "found 4, but people is 0"), (5.0, None, None)
+    ]  # fmt: skip
