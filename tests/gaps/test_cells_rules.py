@@ -12,7 +12,7 @@ from pipelines.core.periods import ReferencePeriod, whole_months
 from pipelines.core.schema import CELL_COLUMNS, PLACE_COLUMNS, table_from_records
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.source_parts import NationalEquivalent, PlaceNote
-from pipelines.gaps.cells import build_cells
+from pipelines.gaps.cells import build_cells, group_slices, list_release_spans
 from pipelines.gaps.remedies import find_remedy
 from tests.gaps.plain import catalogue_of, measure_of, problem_of, source_of
 
@@ -549,3 +549,13 @@ def test_equal_reasons_keep_the_first_evidence_and_each_is_listed_once() -> None
     aside = [("figure", "E1", YEAR.start, "unreadable", "row 5"), ("figure", "E1", YEAR.start, "unreadable", "row 3")]
     cell = cell_of(gap("not_returned"), placed(place="E2"), aside=aside)
     assert some(cell, "reason", "evidence", "other_reasons") == ("unreadable", "row 5", None)
+
+
+def test_slices_and_spans_of_releases_are_listed_by_measure() -> None:
+    years = [whole_months(year, 1, 12) for year in (2021, 2022, 2023)]
+    rows = [placed(of=years[2], release="b"), placed(of=years[0], release="a"), placed(of=years[1], release="a"),
+            placed(place="E2", of=years[1], release="a"), placed(measure="people", of=MARCH, release="c")]  # fmt: skip
+    table = table_from_records(rows, MAPPED_FIGURE)
+    assert group_slices(table) == {"figure": years, "people": [MARCH]}
+    both = ReferencePeriod(years[0].start, years[1].end)
+    assert list_release_spans(table) == {"figure": [both, years[2]], "people": [MARCH]}

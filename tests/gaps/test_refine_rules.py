@@ -11,7 +11,9 @@ from pipelines.apportionment import MAPPED_FIGURE
 from pipelines.core.periods import ReferencePeriod, whole_months
 from pipelines.core.schema import PLACE_COLUMNS, table_from_records
 from pipelines.gaps.refine import (
+    mark_absent_rows,
     mark_longer_periods,
+    mark_places_outside,
     mark_places_outside_extracts,
     refine_gaps,
     withhold_implausible,
@@ -339,3 +341,29 @@ def test_place_without_a_row_in_an_extract_is_not_loaded() -> None:
         (A, "not_loaded", "f.csv is an extract with some of the publisher's places, without this one"),
         (B, *ABSENT), (C, "suppressed", "told"), (D, None, None),
     ]  # fmt: skip
+
+
+def test_place_without_a_row_in_any_slice_is_outside_the_source() -> None:
+    rows = [none(A), none(A, of=Y22), none(B), row(B, of=Y22), none(C), none(C, "suppressed", of=Y22), row(D)]
+    actual = mark_places_outside(table_from_records(rows, MAPPED_FIGURE))
+    text = "no row in any of 2 stored periods; the places of the source are those in its files"
+    assert actual.columns == list(MAPPED_FIGURE)
+    assert actual.select("to_code", "reason", "evidence").rows() == [
+        (A, "outside_source", text), (A, "outside_source", text), (B, *ABSENT), (B, None, None), (C, *ABSENT),
+        (C, "suppressed", "told"), (D, None, None),
+    ]  # fmt: skip
+
+
+def test_absent_row_has_the_declared_meaning_and_other_gaps_stay() -> None:
+    rows = [none(A), none(B, "suppressed"), row(C)]
+    actual = mark_absent_rows(table_from_records(rows, MAPPED_FIGURE), "none_or_not_reported")
+    assert actual.select("to_code", "reason", "evidence").rows() == [
+        (A, "none_or_not_reported", "told; the file has no row for a place with none"),
+        (B, "suppressed", "told"), (C, None, None),
+    ]  # fmt: skip
+
+
+def test_row_is_added_only_in_slices_with_fewer_rows_than_places() -> None:
+    whole = [row(code) for code in (A, B, C, D, F, G)]
+    assert len(wider(whole)) == 6
+    assert len(wider([*whole, row(A, of=Y22)])) == 12
