@@ -25,15 +25,21 @@ _NAMES: dict[OverTime, str] = {"sum": "sum", "mean": "mean", "max": "highest", "
                                "first": "first"}  # fmt: skip
 _LONGEST_STEP = 28
 """Days from one figure of a single day to the next, from which a series is taken as monthly."""
+_UNEVEN_MONTHS = 3
+"""Days by which a month is longer than another: the step is the shortest of a series."""
 
 
 class PeriodParts(NamedTuple):
-    """Shorter periods inside a requested period, and the days or figures that would cover it."""
+    """Shorter periods inside a requested period, and the days or figures that would cover it.
+
+    `step` is the most days from a figure of a single day to the next; 1 for longer parts.
+    """
 
     period: ReferencePeriod
     parts: tuple[ReferencePeriod, ...]
     expected: int
     unit: str
+    step: int
 
 
 def aggregate_over_time(placed: pl.DataFrame, problem: Problem, periods: Sequence[ReferencePeriod]) -> pl.DataFrame:
@@ -66,8 +72,7 @@ def find_parts(period: ReferencePeriod, published: Sequence[ReferencePeriod]) ->
     if not options:
         return None
     best = max(options, key=lambda spans: (_share_covered(period, spans, published), _days(spans[0])))
-    expected, unit = _expected_cover(period, best, published)
-    return PeriodParts(period, tuple(best), expected, unit)
+    return PeriodParts(period, tuple(best), *_expected_cover(period, best, published))
 
 
 def _days(span: ReferencePeriod) -> int:
@@ -91,30 +96,30 @@ def _drop_overlaps(spans: list[ReferencePeriod]) -> list[ReferencePeriod]:
 def _share_covered(
     period: ReferencePeriod, parts: list[ReferencePeriod], published: Sequence[ReferencePeriod]
 ) -> float:
-    expected, unit = _expected_cover(period, parts, published)
+    expected, unit, _ = _expected_cover(period, parts, published)
     return (len(parts) if unit == "figures" else sum(map(_days, parts))) / expected
 
 
 def _expected_cover(
     period: ReferencePeriod, parts: list[ReferencePeriod], published: Sequence[ReferencePeriod]
-) -> tuple[int, str]:
-    """Return how many days, or figures of single days, would cover a period."""
+) -> tuple[int, str, int]:
+    """Return how many days, or figures of single days, would cover a period, and the most days between the latter."""
     if _days(parts[0]) > 1:
-        return _days(period), "days"
+        return _days(period), "days", 1
     days = sorted({span.end for span in published if span.start == span.end})
     step = min(((later - day).days for day, later in pairwise(days)), default=_days(period))
     if step >= _LONGEST_STEP:
         months = 12 * (period.end.year - period.start.year) + period.end.month - period.start.month + 1
-        return max(len(parts), months // max(1, round(step / 30.44))), "figures"
+        return max(len(parts), months // max(1, round(step / 30.44))), "figures", step + _UNEVEN_MONTHS
     first = period.start + timedelta(days=(days[0] - period.start).days % step)
-    return max(len(parts), (period.end - first).days // step + 1), "days" if step == 1 else "figures"
+    return max(len(parts), (period.end - first).days // step + 1), "days" if step == 1 else "figures", step
 
 
 def _tabulate_parts(all_parts: Sequence[PeriodParts]) -> pl.DataFrame:
     rows = [
         (*parts.period, *part, _days(part) if parts.unit == "days" else 1, parts.expected, parts.unit, len(parts.parts),
-         part.end == parts.period.end or (_days(part) == 1 and part == parts.parts[-1]),
-         part.start == parts.period.start or (_days(part) == 1 and part == parts.parts[0]))
+         part == parts.parts[-1] and (parts.period.end - part.end).days < parts.step,
+         part == parts.parts[0] and (part.start - parts.period.start).days < parts.step)
         for parts in all_parts
         for part in parts.parts
     ]  # fmt: skip
@@ -130,8 +135,13 @@ def _aggregate_measure(own: pl.DataFrame, all_parts: Sequence[PeriodParts], need
     rows = own.join(_tabulate_parts(all_parts), on=["period_start", "period_end"], how="inner").sort(
         "to_code", "asked_start", "period_start"
     )
+    rows = rows.with_columns(pl.col("value").is_not_null().alias("has_figure"))
     if need.over_time in _LAST_OR_FIRST:
-        rows = rows.with_columns(pl.when(f"is_{need.over_time}").then("value").alias("value"))
+        is_asked = pl.col(f"is_{need.over_time}")
+        has_none = ~pl.col("has_figure").any().over("to_code", "asked_start", "asked_end")
+        rows = rows.with_columns(
+            pl.when(is_asked).then("value").alias("value"), pl.when(is_asked | has_none).then("reason").alias("reason")
+        )
     is_known = pl.col("value").is_not_null()
     grouped = rows.group_by("to_code", "asked_start", "asked_end", maintain_order=True).agg(
         pl.col("weight").filter(is_known).sum().alias("covered"),
@@ -153,6 +163,7 @@ def _aggregate_measure(own: pl.DataFrame, all_parts: Sequence[PeriodParts], need
         pl.col("evidence").filter(pl.col("reason").is_not_null()).first().alias("part_evidence"),
         pl.col("period_start").filter(~is_known).min().alias("missing_start"),
         pl.col("period_end").filter(~is_known).min().alias("missing_end"),
+        *_find_nearest(need.over_time),
     )
     return conform_table(_complete_rows(grouped, need), MAPPED_FIGURE)
 
@@ -166,6 +177,14 @@ def _combine_values(how: OverTime) -> pl.Expr:
     if how in _EXTREMES:
         return value.max() if how == "max" else value.min()
     return value.drop_nulls().first()
+
+
+def _find_nearest(how: OverTime) -> tuple[pl.Expr, pl.Expr]:
+    """Return the period of the figure that is nearest to the end, or to the start, of the requested period."""
+    start, end = (pl.col(name).filter(pl.col("has_figure")) for name in ("period_start", "period_end"))
+    if how == "first":
+        return start.first().alias("nearest_start"), end.first().alias("nearest_end")
+    return start.last().alias("nearest_start"), end.last().alias("nearest_end")
 
 
 def _combine_bounds(how: OverTime) -> tuple[pl.Expr, pl.Expr]:
@@ -220,7 +239,7 @@ def _complete_rows(grouped: pl.DataFrame, need: Need) -> pl.DataFrame:
         pl.when(has_value).then(pl.lit("aggregated_in_time")).alias("derivation"),
         pl.when(has_value).then(_share_of_residents(need)).alias("coverage"),
         pl.when(has_value).then(None).otherwise(reason.otherwise("part_reason")).alias("reason"),
-        pl.when(has_value).then(_word_value(need)).otherwise(_word_gap(incomplete)).alias("evidence"),
+        pl.when(has_value).then(_word_value(need)).otherwise(_word_gap(need, incomplete)).alias("evidence"),
         pl.when(pl.col("files") == 1).then("all_rows").alias("file_rows"),
         pl.when(has_value & ~is_whole)
         .then(pl.concat_str(pl.lit("incomplete_aggregate"), _text_or_null("caveats"), separator=",", ignore_nulls=True))
@@ -242,12 +261,20 @@ def _share_of_residents(need: Need) -> pl.Expr:
 
 def _word_value(need: Need) -> pl.Expr:
     assert need.over_time
-    return pl.format(
-        "{} of {} figures, {}", pl.lit(_NAMES[need.over_time]), "known", _format_spans("known_start", "known_end")
-    )
+    name, spans = pl.lit(_NAMES[need.over_time]), _format_spans("known_start", "known_end")
+    if need.over_time in _LAST_OR_FIRST:
+        return pl.format("{} figure of the period, for {}", name, spans)
+    return pl.format("{} of {} figures, {}", name, "known", spans)
 
 
-def _word_gap(incomplete: pl.Expr) -> pl.Expr:
+def _word_gap(need: Need, incomplete: pl.Expr) -> pl.Expr:
+    if need.over_time in _LAST_OR_FIRST:
+        ends, where = ("end", "latest") if need.over_time == "last" else ("start", "first")
+        text = pl.format(
+            f"no figure at the {ends} of the period; the {where} inside is for {{}}",
+            _format_spans("nearest_start", "nearest_end"),
+        )
+        return pl.when(pl.col("part_reason").is_null()).then(text).otherwise("part_evidence")
     first = pl.format("; the first without one is {}", _format_spans("missing_start", "missing_end"))
     prefix = pl.when(pl.col("unit_counted") == "days").then(pl.lit("figures for ")).otherwise(pl.lit(""))
     counts = pl.format("{}{} of {} {}", prefix, "covered", "expected", "unit_counted")

@@ -18,6 +18,7 @@ from pathlib import Path
 from carry_over_areas import ORIGINS, small_areas
 from carry_over_claimants import CLAIMED
 from carry_over_els import EXPLORE_LOCAL
+from carry_over_elsewhere import ELSEWHERE
 from carry_over_health import HEALTH
 from carry_over_hospitals import HOSPITALS
 from carry_over_housing import HOUSING
@@ -261,7 +262,10 @@ def _became(code: str, after: dict[str, set[str]], target: set[str]) -> set[str]
 
 
 def provenance(folder: Path, made: dict[str, bytes]) -> bytes:
-    """Write the provenance of each starter file from the manifests of the folder; several origins in a fixed order."""
+    """Write the provenance of each starter file from the manifests of the folder; several origins in a fixed order.
+
+    Files from elsewhere come last, with the origin that their script states.
+    """
     rows = ((part, row) for part in PARTS for row in rows_of(read_text(folder / part / "MANIFEST.csv")))
     # The list of recorded answers has requests instead of titles.
     result = {
@@ -282,6 +286,9 @@ def provenance(folder: Path, made: dict[str, bytes]) -> bytes:
         }
         own = {**item._asdict(), "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         written.append({**own, **from_manifest})
+    for row in ELSEWHERE:
+        content = (HERE / row["file"]).read_bytes()
+        written.append({"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), **row})
     return csv_bytes([*header, *list(fields)[3:]], written)
 
 

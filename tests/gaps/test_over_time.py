@@ -194,6 +194,29 @@ def test_absent_thursday_leaves_a_month_incomplete() -> None:
     assert (row["reason"], row["evidence"]) == ("periods_incomplete", "4 of 5 figures")
 
 
+@pytest.mark.parametrize(("how", "left_out", "end"), [("last", 29, "end"), ("first", 0, "start")])
+def test_last_or_first_day_is_not_another_day(how: str, left_out: int, end: str) -> None:
+    days = days_of(APRIL)
+    rows = [placed(float(n), of=day) for n, day in enumerate(days)]
+    rows[15] = gap("suppressed", of=days[15], obs_status="confidential")
+    whole = aggregate(list(rows), {"over_time": how})
+    assert (whole["value"], whole["reason"]) == (float(left_out), None)
+    row = aggregate(rows[:left_out] + rows[left_out + 1 :], {"over_time": how})
+    assert (row["value"], row["reason"], row["lower_bound"]) == (None, "periods_incomplete", None)
+    nearest, word = ("29 April 2020", "latest") if how == "last" else ("2 April 2020", "first")
+    assert row["evidence"] == f"no figure at the {end} of the period; the {word} inside is for {nearest}"
+    rows[left_out] = gap("suppressed", of=days[left_out], obs_status="confidential")
+    assert aggregate(rows, {"over_time": how})["reason"] == "suppressed"
+
+
+@pytest.mark.parametrize(("last", "value"), [("2020-12-01", 12.0), ("2020-11-01", None)])
+def test_monthly_figures_of_a_day_end_a_year_by_their_step(last: str, value: float | None) -> None:
+    year = whole_months(2020, 1, 12)
+    days = [date(2020, month, 1) for month in range(1, 13)]
+    rows = [placed(float(day.month), of=ReferencePeriod(day, day)) for day in days if day <= date.fromisoformat(last)]
+    assert aggregate(rows, {"over_time": "last"}, year)["value"] == value
+
+
 def test_longest_of_equally_complete_periods_is_used() -> None:
     months = [whole_months(2020, month, 1) for month in (4, 5, 6)]
     parts = find_parts(QUARTER, [*days_of(QUARTER), *months, QUARTER])

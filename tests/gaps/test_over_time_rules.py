@@ -178,7 +178,7 @@ def test_first_and_last_month_are_those_at_the_ends(how: str, value: float, cove
     rows = [placed(float(n + 4), of=month, coverage=0.5 if n == 2 else 1.0) for n, month in enumerate(MONTHS)]
     row = aggregate(rows, {"over_time": how}, QUARTER)
     assert (row["value"], row["lower_bound"], row["upper_bound"]) == (value, value, value)
-    assert row["coverage"] == coverage and row["evidence"] == f"{how} of 1 figures, {_month(how)}"
+    assert row["coverage"] == coverage and row["evidence"] == f"{how} figure of the period, for {_month(how)}"
 
 
 @pytest.mark.parametrize(("how", "absent"), [("last", 2), ("first", 0)])

@@ -40,11 +40,10 @@ SOURCES = {
 PROBLEMS = {
     "boards": ("icb_2024", "waiting", "month", "2026-05"),
     "boards_of_2026": ("icb_2026", "waiting_new", "month", "2026-05"),
-    "cases_of_both": ("lad_2019", "cases", "month", "2020-03"),
+    "cases_of_both": ("lad_2019", "cases", "latest", ""),
     "authorities": ("combined_authority_2024", "starts", "year", "2024"),
     "authorities_of_2026": ("combined_authority_2026", "starts", "year", "2024"),
 }
-OVER_TIME = {"cases_of_both": "{over_time: last}"}
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +60,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
             f"measures: {{{name}: {{title: {name}, unit: things, kind: count, column: {column}}}}}\n"
         )
     for name, (system, measure, grain, period) in PROBLEMS.items():
+        rows, key = ("place_period", "place_code, period_start") if period else ("place", "place_code")
+        when = f"periods: {{start: '{period}', end: '{period}'}}\n" if period else ""
+        need = "{}" if period else "{max_age: 10 years}"
         (root / "pipelines" / "problems" / f"{name}.sql").write_text(
             f"/*\nquestion: q\ndecision: d\nowner: o\ngeography: {system}\ngrain: {grain}\n"
-            f"periods: {{start: '{period}', end: '{period}'}}\nneeds: {{{measure}: {OVER_TIME.get(name, '{}')}}}\n*/\n"
-            f"select place_period.place_code, place_period.period_start, {measure}.value as n\n"
-            f"from {system}.place_period join {system}.{measure} using (place_code, period_start)\n"
+            f"{when}needs: {{{measure}: {need}}}\n*/\n"
+            f"select {key}, {measure}.value as n\nfrom {system}.{rows} join {system}.{measure} using ({key})\n"
         )
     project = Project(load_catalogue(root), folder / "store", date(2026, 11, 24))
     steps.prepare_store(project)
