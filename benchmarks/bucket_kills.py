@@ -1,24 +1,20 @@
 """Kill builders of a store in a bucket at random points, and check what readers find.
 
-python -m benchmarks.bucket_kills [--seed 7] [--kills 200] [--builds 10] [--readers 20] [--commands 20]
+python -m benchmarks.bucket_kills [--seed 7] [--kills 200] [--builds 10] [--readers 20] [--endpoint URL]
 
-A loopback server (moto) has the bucket. Each builder is a process that writes the number of its build into every file
-of a store, publishes, and reports the number. It is killed (SIGKILL) at a random time. After each kill a reader opens
-the store. All files must have one number (not torn), of the last reported build or of the killed one (not lost),
-and their own names (not wrong). Then pairs of builders start at once: the second ends after the first or is refused.
-Last, readers open the store while builds are published.
+A loopback server has the bucket: moto, or a server that is running (`--endpoint`; credentials in AWS_*). Each builder
+is a process that writes the number of its build into every file of a store, publishes, and reports the number. It is
+killed (SIGKILL) at a random time. After each kill a reader opens the store. All files must have one number (not torn),
+of the last reported build or of the killed one (not lost), and their own names (not wrong). Then pairs of builders
+start at once: the second ends after the first or is refused. Last, readers open the store while builds are published.
 
-With `--commands`, `commonground build` itself is killed as often: a small project, of which the question of a problem
-states the number of the build. A reader then finds that number in the report, the analyst's file and the cells of one
-build. Prints one line for each part.
+`benchmarks/bucket_commands.py` kills `commonground build` itself. Prints one line for each part.
 """
 
 import argparse
 import json
 import os
 import random
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,14 +23,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
-import duckdb
+from botocore.session import get_session
 
 from pipelines.core.bucket_view import finish_publication, open_view, publish_view
 from pipelines.core.errors import CommongroundError
 from pipelines.fetch import open_bucket
-from tests.command import surroundings
-from tests.small import small_project
 
 FILES = [
     *(f"state/cell/problem_{number}.parquet" for number in range(8)),
@@ -162,61 +157,22 @@ def read_during_builds(address: str, folder: Path, builds: int, readers: int) ->
     )
 
 
-PROBLEM = "jobs_south_london"
-
-
-def start_command(address: str, project: Path, number: int) -> "subprocess.Popen[bytes]":
-    """Start `commonground build` of a project that states the number of the build in a question."""
-    path = project / "pipelines" / "problems" / f"{PROBLEM}.sql"
-    text = re.sub(r"^question: .*$", f"question: What does build {number} show?", path.read_text(), flags=re.M)
-    path.write_text(text)
-    command = [sys.executable, "-m", "pipelines.app.cli", "build", PROBLEM]
-    return subprocess.Popen(command, env=surroundings(address, project), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def read_build(address: str, cache: Path) -> int:
-    """Return the number that the report, the analyst's file and the index state; exits where they differ."""
-    with open_view(open_bucket(address), cache) as view:
-        pages = [(view.home / "out" / f"{name}.html").read_text() for name in (PROBLEM, "index")]
-        with duckdb.connect(str(view.home / "out" / "commonground.duckdb"), read_only=True) as con:
-            rows = con.execute("select question from problems where problem = ?", [PROBLEM]).fetchall()
-            con.execute(f"select count(*) from problem.{PROBLEM}").fetchall()
-    numbers = {int(number) for text in [*pages, str(rows)] for number in re.findall(r"does build (\d+) show", text)}
-    if len(numbers) != 1:
-        raise SystemExit(f"torn: builds {sorted(numbers)}")
-    return numbers.pop()
-
-
-def kill_commands(address: str, folder: Path, kills: int, draw: random.Random) -> str:
-    """Kill `commonground build` at random times, and read after each; return one line."""
-    address, project = f"{address}/commands", small_project(folder)
-    began = time.monotonic()
-    if start_command(address, project, 1).wait():
-        raise SystemExit("the first build failed")
-    whole, reported, moved, ended = time.monotonic() - began, 1, 0, 0
-    for number in range(2, kills + 2):
-        process = start_command(address, project, number)
-        time.sleep(draw.uniform(0, 1.2 * whole))
-        process.kill()
-        output = process.communicate()[1].decode()
-        if process.returncode > 0:
-            raise SystemExit(f"build {number} ended with {process.returncode}: {output}")
-        ended += process.returncode == 0
-        reported = number if "Published" in output else reported
-        current = read_build(address, folder / "cache")
-        if current not in (reported, number):
-            raise SystemExit(f"lost: build {reported} was reported and {current} is read, after build {number}")
-        moved, reported = moved + (current == number), current
-    shutil.rmtree(folder / "cache", ignore_errors=True)
-    return (
-        f"{kills} commands killed within {1.2 * whole:.0f} s ({ended} had ended): {moved} were published, the others "
-        "not; 0 lost, torn or wrong"
-    )
+@contextmanager
+def open_server(endpoint: str) -> Iterator[str]:
+    """Make a bucket on a server, or on moto in a process of its own; yield the address of a store there."""
+    if endpoint:
+        os.environ["AWS_ENDPOINT_URL"] = endpoint
+        name = f"figures-{uuid4().hex}"
+        get_session().create_client("s3").create_bucket(Bucket=name)
+        yield f"s3://{name}/store"
+    else:
+        with _serve_apart() as address:
+            yield address
 
 
 @contextmanager
-def serve_apart() -> Iterator[str]:
-    """Serve a bucket in a process of its own, so that builders can be forked; yield the address of a store."""
+def _serve_apart() -> Iterator[str]:
+    """Serve a bucket with moto in a process of its own, so that builders can be forked; yield the address."""
     program = (
         "import json, os, sys\nfrom tests.bucket import loopback_bucket\nwith loopback_bucket() as address:\n"
         "    print(json.dumps([address, {k: v for k, v in os.environ.items() if k.startswith('AWS_')}]), flush=True)\n"
@@ -236,19 +192,18 @@ def serve_apart() -> Iterator[str]:
 def main(words: Sequence[str] | None = None) -> None:
     """Run all parts and print one line for each."""
     parser = argparse.ArgumentParser(description="Kill builders of a store in a bucket at random points.")
-    for name, default in (("seed", 7), ("kills", 200), ("pairs", 20), ("builds", 10), ("readers", 20), ("commands", 0)):
+    for name, default in (("seed", 7), ("kills", 200), ("pairs", 20), ("builds", 10), ("readers", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--endpoint", default="", help="a running server, with credentials in AWS_*; default: moto")
     asked = parser.parse_args(words)
-    with serve_apart() as address, tempfile.TemporaryDirectory() as temporary:
+    with open_server(asked.endpoint) as address, tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         parts: list[Callable[[], str]] = [
-            lambda: f"seed {asked.seed}; moto on loopback; {len(FILES)} files a store",
+            lambda: f"seed {asked.seed}; {asked.endpoint or 'moto on loopback'}; {len(FILES)} files a store",
             lambda: kill_builders(address, folder, asked.kills, random.Random(asked.seed)),
             lambda: race_builders(address, folder, asked.pairs),
             lambda: read_during_builds(address, folder, asked.builds, asked.readers),
         ]
-        if asked.commands:
-            parts = [parts[0], lambda: kill_commands(address, folder, asked.commands, random.Random(asked.seed))]
         for part in parts:
             sys.stdout.write(f"{part()}\n")
             sys.stdout.flush()

@@ -8,6 +8,7 @@ import pytest
 from pipelines.core.errors import FetchError
 from pipelines.core.object_store import ObjectStore
 from pipelines.fetch import open_bucket
+from pipelines.fetch.buckets import _Bucket
 from tests.bucket import loopback_bucket
 
 pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
@@ -32,6 +33,25 @@ def test_conditional_write_needs_the_tag_that_was_read(bucket: ObjectStore) -> N
     stored = bucket.read("a")
     assert stored and stored.content == b"1"
     assert bucket.write_if_unchanged("a", b"2", stored.tag)
+    assert not bucket.write_if_unchanged("a", b"3", stored.tag)
+    now = bucket.read("a")
+    assert now and now.content == b"2"
+
+
+def test_conditional_write_on_a_server_that_compares_tags_with_their_quotes(
+    bucket: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = _Bucket._put
+
+    def put_as_ceph(self: _Bucket, key: str, content: bytes, **more: str) -> None:
+        if '"' in (tag := more.get("IfMatch", "")):
+            more["IfMatch"] = tag.replace('"', "'")
+        put(self, key, content, **more)
+
+    monkeypatch.setattr(_Bucket, "_put", put_as_ceph)
+    bucket.write("a", b"1")
+    stored = bucket.read("a")
+    assert stored and bucket.write_if_unchanged("a", b"2", stored.tag)
     assert not bucket.write_if_unchanged("a", b"3", stored.tag)
     now = bucket.read("a")
     assert now and now.content == b"2"
