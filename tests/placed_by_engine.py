@@ -1,23 +1,15 @@
-"""Compare what an engine placed with what the build placed: numbers within 1e-12, everything else equal."""
+"""Compare tables of a build with an engine and of one without: numbers within 1e-12, everything else equal."""
+
+from collections.abc import Sequence
 
 import polars as pl
 
 from pipelines.core.sql_engine import EngineSetting
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.project import Project
-from pipelines.gaps.answer import place_observations
 from pipelines.gaps.engine_choice import list_measure_runs
-from pipelines.geography import load_geography, load_places
 
-KEY = ["measure", "period_start", "period_end", "to_code", "source"]
-LOST_KEY = ["measure", "place_code", "period_start", "period_end", "source"]
 TOLERANCE = 1e-12
-
-
-def place(project: Project, problem: Problem) -> list[pl.DataFrame]:
-    """Return the placed figures, the rows set aside and the residuals of a problem."""
-    target = set(load_geography(project, problem.header.geography).places["place_code"])
-    return list(place_observations(project, problem, load_places(project), target))
 
 
 def with_engine(project: Project, address: str) -> Project:
@@ -30,9 +22,9 @@ def count_engine_runs(project: Project, problem: Problem) -> int:
     return sum(not run.obstacle for run in list_measure_runs(project, problem))
 
 
-def find_differences(ours: pl.DataFrame, theirs: pl.DataFrame, key: list[str]) -> list[str]:
-    """List the columns in which two tables differ."""
-    one, other = ours.sort(key), theirs.sort(key)
+def find_differences(ours: pl.DataFrame, theirs: pl.DataFrame, key: Sequence[str] = ()) -> list[str]:
+    """List the columns in which two tables differ, as they are ordered, or sorted by a key."""
+    one, other = (table.sort(key) if key else table for table in (ours, theirs))
     if one.columns != other.columns or one.height != other.height:
         return [f"{one.height} rows and {other.height} rows, columns {one.columns}"]
     return [

@@ -3,12 +3,15 @@
 import shutil
 from pathlib import Path
 
-from pipelines.core.store import TEMPORARY_PREFIX
+from pipelines.core.store import TEMPORARY_PREFIX, hash_file
 from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.fingerprints import ANSWER_TABLES
 from pipelines.declarations.source import Source
 
 ROOT = Path(__file__).resolve().parent.parent
 PROBLEMS = ("jobs_recovery", "jobs_south_london")
+FIXED = ("html", "csv", "json", "parquet", "xlsx")
+"""Endings of outputs with the same bytes in each build of the same figures."""
 
 
 def small_project(folder: Path) -> Path:
@@ -37,6 +40,20 @@ def copied(store: Path, home: Path, *left_out: str) -> Path:
     """Copy a store for a test that changes it, except files that another worker is writing and the named folders."""
     shutil.copytree(store, home, ignore=shutil.ignore_patterns(f"{TEMPORARY_PREFIX}*", *left_out))
     return home
+
+
+def copied_unanswered(store: Path, home: Path) -> Path:
+    """Copy a store with its sources read, without answers, ledgers and outputs: a build makes these again."""
+    return copied(store, home, "out", "outputs.json", "ledger", "engine", *ANSWER_TABLES)
+
+
+def hash_outputs(home: Path) -> dict[str, str]:
+    """Return the hashes of ledgers, and of outputs with the same bytes in each build of the same figures."""
+    paths = [
+        *(home / "ledger").glob("*.parquet"),
+        *(path for end in FIXED for path in (home / "out").rglob(f"*.{end}")),
+    ]
+    return {path.relative_to(home).as_posix(): hash_file(path) for path in paths if path.name != "profile.json"}
 
 
 def places_only(folder: Path, *figures: str) -> Path:

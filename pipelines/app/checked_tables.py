@@ -11,7 +11,7 @@ from checks import POLARS, Runner
 from pipelines.app import check_results
 from pipelines.app.check_results import CheckResult, Metadata
 from pipelines.apportionment import problem_residents
-from pipelines.core.errors import CommongroundError
+from pipelines.core.errors import CommongroundError, EngineError
 from pipelines.core.store import read_table, state_path, table_key
 from pipelines.declarations.fingerprints import compute_table_keys, hash_texts
 from pipelines.declarations.project import Project
@@ -75,10 +75,12 @@ def check_answer(project: Project, name: str, runner: Runner) -> CheckedTable:
     """Answer a problem where its answer is not current, check it, and record it in the gap ledger.
 
     If its SELECT fails, the last good answer stays in place and the check reports the fault. Raises CommongroundError
-    where no answer is stored.
+    where no answer is stored, and EngineError where the engine fails.
     """
     try:
         cells, fault = answer_problem(project, name), ""
+    except EngineError:
+        raise
     except CommongroundError as error:
         path = state_path(project.home, "cell", name)
         if not path.is_file():

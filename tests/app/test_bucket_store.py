@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
@@ -19,12 +20,11 @@ from pipelines.core.store import hash_file
 from pipelines.fetch import open_bucket
 from tests.bucket import loopback_bucket
 from tests.command import Done, run, surroundings
-from tests.small import ROOT
+from tests.engines import sail_address
+from tests.small import ROOT, copied_unanswered, hash_outputs
 
 pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
 pytest.importorskip("moto.server", reason="moto, the loopback server of buckets, is not installed")
-FIXED = ("*.html", "*.csv", "*.json", "*.parquet", "*.xlsx")
-"""Outputs with the same bytes in each build of the same figures."""
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +56,33 @@ def ask(*words: str, store: str, small: Path) -> Done:
 
 
 def test_outputs_equal_those_of_a_directory(published: str, built_small: Path, tmp_path: Path) -> None:
-    bucket, out = open_bucket(published), built_small / "store" / "out"
-    local = {path.relative_to(out.parent).as_posix(): path for pattern in FIXED for path in out.rglob(pattern)}
+    bucket, local = open_bucket(published), hash_outputs(built_small / "store")
     assert len(local) > 20
-    edition = read_edition(bucket)
-    assert {name: edition.files[name].sha256 for name in local} == {name: hash_file(p) for name, p in local.items()}
-    copies = {name: tmp_path / str(number) for number, name in enumerate(local)}
+    files = read_edition(bucket).files
+    assert {name: files[name].sha256 for name in local} == local
+    outputs = {name: sha256 for name, sha256 in local.items() if name.startswith("out/")}
+    copies = {name: tmp_path / str(number) for number, name in enumerate(outputs)}
     bucket.download(copies)
-    assert {name: hash_file(path) for name, path in copies.items()} == {name: hash_file(p) for name, p in local.items()}
+    assert {name: hash_file(path) for name, path in copies.items()} == outputs
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "sail"])
+def test_outputs_of_an_engine_in_a_bucket_equal_those_of_a_directory(
+    address: str, built_small: Path, tmp_path: Path, engine: str
+) -> None:
+    bucket = open_bucket(f"{address}-{engine}")
+    with open_view(bucket, tmp_path) as view:
+        copied_unanswered(built_small / "store", tmp_path / "unanswered")
+        shutil.copytree(tmp_path / "unanswered", view.home, dirs_exist_ok=True)
+        publish_view(view)
+    with sail_address() if engine == "sail" else nullcontext("duckdb") as server:
+        words = ("build", "--engine", server, "--engine-rows", "0", "--profile")
+        done = run(*words, store=bucket.address, project=built_small / "project")
+    assert done.returncode == 0, done.stderr
+    files, local = read_edition(bucket).files, hash_outputs(built_small / "store")
+    assert {name: files[name].sha256 for name in local} == local
+    assert not [name for name in files if name.startswith("engine/")]
+    assert server in done.stdout and "Published" in done.stderr
 
 
 @pytest.mark.parametrize(

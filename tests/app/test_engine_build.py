@@ -7,12 +7,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from threading import Timer
 from types import SimpleNamespace
 
+import dagster as dg
 import pytest
 
-from pipelines.app.project_resource import ProjectResource
+from pipelines.app import assets
+from pipelines.app.project_resource import ProjectResource, dagster_resources
 from pipelines.core.errors import EngineError
 from pipelines.core.sql_engine import ENGINE_ROWS_VARIABLE, ENGINE_VARIABLE, LARGE_MEASURE_ROWS
 from pipelines.core.store import hash_file, output_path, state_path, table_version
@@ -20,6 +23,7 @@ from pipelines.declarations.project import Project, engine_setting
 from pipelines.fetch import open_engine, sql_engines
 from tests.command import Done, run
 from tests.engines import sail_address
+from tests.small import copied_unanswered, hash_outputs
 
 PROBLEMS = ("jobs_recovery", "jobs_south_london")
 SERVER = (
@@ -54,14 +58,15 @@ def sail_process() -> Iterator[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "sail"])
-def test_engine_gives_the_stored_cells_bit_by_bit(small: Project, engine: str) -> None:
-    before = {name: table_version(state_path(small.home, "cell", name)) for name in PROBLEMS}
-    forget_answers(small)
+def test_engine_gives_the_same_outputs_bit_by_bit(built_small: Path, tmp_path: Path, engine: str) -> None:
+    home, project = copied_unanswered(built_small / "store", tmp_path / "store"), built_small / "project"
     with sail_address() if engine == "sail" else nullcontext("duckdb") as address:
-        done = build(small, address, "--profile")
+        done = run("build", "--engine", address, "--engine-rows", "0", "--profile", store=home, project=project)
     assert done.returncode == 0, done.stderr
-    assert {name: table_version(state_path(small.home, "cell", name)) for name in PROBLEMS} == before
-    profile = json.loads(output_path(small.home, "profile.json").read_text(encoding="utf-8"))
+    outputs = hash_outputs(home)
+    assert outputs == hash_outputs(built_small / "store")
+    assert {"ledger/jobs_recovery.parquet", "out/jobs_recovery.csv", "out/jobs_recovery.cells.parquet"} <= set(outputs)
+    profile = json.loads(output_path(home, "profile.json").read_text(encoding="utf-8"))
     places = {run["measure"]: run["obstacle"] for run in profile["measures"]}
     assert profile["engine"] == address and list(places.values()).count("") >= 2
     assert places["claimant_rate"] == "not a count or a stock"
@@ -127,8 +132,30 @@ def test_setting_comes_from_the_command_or_the_environment(monkeypatch: pytest.M
 
 
 def test_dagster_takes_the_engine_from_the_environment(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = table_version(state_path(small.home, "cell", "jobs_recovery"))
+    forget_answers(small)
     monkeypatch.setenv(ENGINE_VARIABLE, "duckdb")
-    assert ProjectResource(small.home).open_project(small.catalogue).engine == ("duckdb", LARGE_MEASURE_ROWS)
+    monkeypatch.setenv(ENGINE_ROWS_VARIABLE, "0")
+    resources = dagster_resources(ProjectResource(small.home, small.as_of))
+    done = dg.materialize(assets.answer_assets(small.catalogue, [], ["jobs_recovery"]), resources=resources)
+    assert done.success and list((small.home / "engine").rglob("*.parquet"))
+    assert table_version(state_path(small.home, "cell", "jobs_recovery")) == before
+
+
+def test_dagster_run_fails_with_one_sentence_where_the_engine_is_not_there(
+    small: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget_answers(small)
+    monkeypatch.setenv(ENGINE_VARIABLE, "sc://127.0.0.1:1")
+    monkeypatch.setenv(ENGINE_ROWS_VARIABLE, "0")
+    resources = dagster_resources(ProjectResource(small.home, small.as_of))
+    parts = assets.answer_assets(small.catalogue, [], ["jobs_recovery"])
+    done = dg.materialize(parts, resources=resources, raise_on_error=False)
+    data = done.failure_data_for_node("problem__jobs_recovery")
+    assert data and data.user_failure_data
+    text = data.user_failure_data.description
+    assert text and "sc://127.0.0.1:1: no server accepts a connection there" in text and "\n" not in text
+    assert not state_path(small.home, "verdict", "jobs_recovery").exists()
 
 
 def test_missing_client_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
