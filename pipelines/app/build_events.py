@@ -7,11 +7,13 @@ a number that only rises. The sensor keeps the number of the last line that it h
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelines.core.clock import current_time
 from pipelines.core.store import lock_store, write_atomically
-from pipelines.fetch import Outcome
+
+if TYPE_CHECKING:
+    from pipelines.fetch import Outcome
 
 VERSION_TAG = "dagster/data_version"
 MOST_BYTES = 2_000_000
@@ -48,7 +50,7 @@ def version_tags(version: str) -> dict[str, str]:
     return {VERSION_TAG: version} if version else {}
 
 
-def describe_fetches(outcomes: Iterable[Outcome]) -> list[BuildEvent]:
+def describe_fetches(outcomes: "Iterable[Outcome]") -> list[BuildEvent]:
     """Return the events of fetches with a usable answer; a fetch that found nothing new builds nothing."""
     return [
         BuildEvent(

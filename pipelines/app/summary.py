@@ -1,6 +1,7 @@
 """Printed summary of a build: answers by place, gaps by reason, changes and output files."""
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import polars as pl
 from rich.box import SIMPLE_HEAD
@@ -8,8 +9,16 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.app.store_access import describe_output
-from pipelines.core.store import output_path, read_table, state_path
+from pipelines.core.store import (
+    hash_file,
+    load_or_build_tables,
+    output_path,
+    read_table,
+    state_path,
+    table_version,
+)
 from pipelines.declarations.acceptances import add_acceptances, list_obsolete_acceptances
+from pipelines.declarations.fingerprints import hash_texts, program_key, public_input_sources
 from pipelines.declarations.project import Project
 from pipelines.gaps import (
     VERDICT_WORDS,
@@ -22,6 +31,16 @@ from pipelines.gaps import (
 )
 from pipelines.outputs import INDEX, newest_warehouse, report_files
 
+SUMMARY_TABLES = ("answer_count", "reason_count")
+"""Kinds of the stored tables of counts."""
+ANSWER_COUNT = pl.Schema({
+    "problem": pl.String, "places": pl.Int64, **dict.fromkeys(VERDICT_WORDS, pl.Int64), "cells": pl.Int64,
+    "known": pl.Int64,
+})  # fmt: skip
+"""A problem: its places, those of each verdict, its cells, and those with a value."""
+REASON_COUNT = pl.Schema({"reason": pl.String, "cells": pl.UInt32, "places": pl.UInt32, "measures": pl.String})
+"""A reason: its gaps, their places, and the measures as a text."""
+
 
 def print_summary(project: Project, names: Sequence[str], console: Console, begun: Collection[str]) -> None:
     """Print the answers by verdict, the gaps by reason, the changes and the output files.
@@ -29,8 +48,8 @@ def print_summary(project: Project, names: Sequence[str], console: Console, begu
     `begun` has the names of problems with an earlier build in the ledger.
     """
     built_names = [name for name in names if state_path(project.home, "cell", name).is_file()]
-    cells = [read_table(state_path(project.home, "cell", name)) for name in built_names]
-    console.print(_answers_table(project, dict(zip(built_names, cells, strict=True))), _reasons_table(cells), sep="\n")
+    answers, reasons = _load_counts(project, built_names)
+    console.print(_answers_table(answers), _reasons_table(reasons), sep="\n")
     for line in _change_lines(project, built_names, begun):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     reports = [report_files(project, name)[0] for name in built_names]
@@ -44,19 +63,36 @@ def print_summary(project: Project, names: Sequence[str], console: Console, begu
     console.print(f"SQL      {warehouse}", soft_wrap=True, highlight=False)
 
 
-def _answers_table(project: Project, cells: dict[str, pl.DataFrame]) -> Table:
+def _load_counts(project: Project, names: Sequence[str]) -> list[pl.DataFrame]:
+    """Return the counts of problems by answer (ANSWER_COUNT) and by reason (REASON_COUNT).
+
+    They are stored, so that a build with nothing to do reads no cells.
+    """
+    home = project.home
+    versions = (table_version(state_path(home, kind, name)) or "" for name in names for kind in ("cell", "verdict"))
+    key = hash_texts(program_key("gaps"), hash_file(Path(__file__)), *names, *versions)
+    sources = public_input_sources(project.catalogue, names)
+    return load_or_build_tables(home, SUMMARY_TABLES, "commonground", key, lambda: count_answers(home, names), sources)
+
+
+def count_answers(home: Path, names: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Count the places by verdict and the available cells of each problem, and the gaps of all by reason."""
+    cells = [read_table(state_path(home, "cell", name)) for name in names]
+    rows = [
+        (name, frame["place_code"].n_unique(), *(counts.get(verdict, 0) for verdict in VERDICT_WORDS),
+         frame.height, frame["value"].count())
+        for name, frame in zip(names, cells, strict=True) for counts in [places_by_verdict(home, name)]
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=ANSWER_COUNT, orient="row"), count_by_reason(cells)
+
+
+def _answers_table(answers: pl.DataFrame) -> Table:
     """Return a table of the problems with places by verdict and available cells. It fits into 80 columns."""
     table = Table("problem", title="Answers by problem", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for head in ("places", "yes", "with caveats", "no", "cells", "available"):
         table.add_column(head, justify="right", no_wrap=True)
-    for name, frame in cells.items():
-        counts = places_by_verdict(project, name)
-        places, share = frame["place_code"].n_unique(), frame["value"].count() / max(frame.height, 1)
-        table.add_row(
-            name,
-            *(f"{n:,}" for n in (places, *(counts.get(verdict, 0) for verdict in VERDICT_WORDS), frame.height)),
-            f"{share:.0%}",
-        )
+    for name, *counts, cells, known in answers.iter_rows():
+        table.add_row(name, *(f"{count:,}" for count in (*counts, cells)), f"{known / max(cells, 1):.0%}")
     return table
 
 
@@ -64,12 +100,12 @@ MAX_MEASURES = 3
 """Maximum number of measures listed for one reason. The rest are counted."""
 
 
-def _reasons_table(cells: list[pl.DataFrame]) -> Table:
+def _reasons_table(reasons: pl.DataFrame) -> Table:
     table = Table("reason", title="Gaps by reason", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for head in ("cells", "places"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("measures")
-    for reason, counted, places, measures in count_by_reason(cells).iter_rows():
+    for reason, counted, places, measures in reasons.iter_rows():
         names = measures.split(", ")
         more = f" and {len(names) - MAX_MEASURES} more" if len(names) > MAX_MEASURES else ""
         table.add_row(reason, f"{counted:,}", f"{places:,}", ", ".join(names[:MAX_MEASURES]) + more)
@@ -98,9 +134,9 @@ def _change_lines(project: Project, names: list[str], begun: Collection[str]) ->
     return summary_lines + [f"Ledger   {name}: {line}" for name, line in lines]
 
 
-def places_by_verdict(project: Project, name: str) -> dict[str, int]:
+def places_by_verdict(home: Path, name: str) -> dict[str, int]:
     """Count the places of a problem by verdict."""
-    verdicts = summarise_by_place(read_table(state_path(project.home, "verdict", name)))
+    verdicts = summarise_by_place(read_table(state_path(home, "verdict", name)))
     return dict(verdicts["verdict"].value_counts().iter_rows())
 
 
@@ -121,7 +157,7 @@ def describe_ledger(project: Project, name: str) -> list[str]:
 def count_by_reason(cells: list[pl.DataFrame]) -> pl.DataFrame:
     """Count gaps by reason: reason, cells, places, measures."""
     if not cells:
-        return pl.DataFrame(schema={"reason": pl.String, "cells": pl.Int64, "places": pl.Int64, "measures": pl.String})
+        return REASON_COUNT.to_frame()
     gaps = pl.concat(cells).filter(is_open()).with_columns(open_reason().alias("reason"))
     counted = gaps.group_by("reason").agg(
         pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"),

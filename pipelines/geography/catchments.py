@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from pipelines import readers
 from pipelines.core.errors import UnreadableError
 from pipelines.core.store import Snapshot
 from pipelines.declarations.catalogue import Catalogue
@@ -12,7 +13,6 @@ from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import ShareTable
 from pipelines.geography.reach import refuse_unexpected_numbers
 from pipelines.geography.small_areas import refuse_foreign_codes, require_rows_and_columns, strip_text
-from pipelines.readers import read_sheet, tidy_sheet
 
 
 class Shares(NamedTuple):
@@ -110,5 +110,5 @@ def read_shares_release(
 ) -> Shares:
     """Read one release of a source of shares; raises UnreadableError as read_shares does."""
     source = catalogue.sources[name]
-    sheet = tidy_sheet(read_sheet(content, source, snapshot.file), catalogue.sources_dir / f"{name}.py")
+    sheet = readers.tidy_sheet(readers.read_sheet(content, source, snapshot.file), catalogue.sources_dir / f"{name}.py")
     return read_shares(sheet.frame, name, source, snapshot, register)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from pipelines import readers
 from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, empty_table
 from pipelines.core.store import Snapshot, load_or_build_table, load_or_build_tables, read_snapshot, stored_releases
@@ -21,7 +22,6 @@ from pipelines.geography.crosswalk import PlaceData
 from pipelines.geography.reach import add_reach, count_places, refuse_unexpected_numbers
 from pipelines.geography.register import Places, add_regions, read_changes, read_register, sort_register
 from pipelines.geography.small_areas import Areas, build_areas, read_areas_release, weigh_lookup
-from pipelines.readers import read_sheet, tidy_sheet
 
 Table = TypeVar("Table", Areas, Shares)
 TableReader = Callable[[bytes, Catalogue, str, Snapshot, pl.DataFrame], Table]
@@ -172,7 +172,7 @@ def read_register_release(content: bytes, catalogue: Catalogue, name: str, snaps
     Raises UnreadableError where it has another shape, no rows or impossible content.
     """
     source = catalogue.sources[name]
-    sheet = tidy_sheet(read_sheet(content, source, snapshot.file), catalogue.sources_dir / f"{name}.py")
+    sheet = readers.tidy_sheet(readers.read_sheet(content, source, snapshot.file), catalogue.sources_dir / f"{name}.py")
     extent = source.describe_extent(snapshot.file, snapshot.released)
     if source.provides == "change":
         changes = read_changes(sheet.frame, snapshot.file)

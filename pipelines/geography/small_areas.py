@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from pipelines import readers
 from pipelines.core.errors import UnknownNameError, UnreadableError
 from pipelines.core.geocodes import KIND_PREFIXES
 from pipelines.core.store import Snapshot
@@ -19,7 +20,6 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
 from pipelines.geography.reach import refuse_unexpected_numbers
 from pipelines.geography.register import require_places
-from pipelines.readers import read_sheet, tidy_sheet
 
 AREA_CODE = "area_code"
 _CODE_SHAPE = re.compile(r"[A-Z0-9]{2,12}(\+[A-Z0-9]{2,12})*", re.A)
@@ -230,5 +230,5 @@ def read_areas_release(
 ) -> Areas:
     """Read one release of a source of small areas; raises UnreadableError as read_areas does."""
     source = catalogue.sources[name]
-    sheet = tidy_sheet(read_sheet(content, source, snapshot.file), catalogue.sources_dir / f"{name}.py")
+    sheet = readers.tidy_sheet(readers.read_sheet(content, source, snapshot.file), catalogue.sources_dir / f"{name}.py")
     return read_areas(sheet.frame, name, source, snapshot, register)

@@ -24,7 +24,6 @@ from pipelines.core.store import (
     temporary_path,
 )
 from pipelines.declarations.fingerprints import hash_texts, program_key
-from pipelines.observations.scan import scan_slices
 
 PLAIN_FIGURE: dict[str, Column] = {
     "slice": Column(WHOLE, "Number of the slice: a hash of its release, and its place in the file of that release"),
@@ -78,6 +77,9 @@ def write_plain_files(home: Path, slices: pl.DataFrame) -> tuple[list[Path], str
 
 
 def _write_plain_file(home: Path, path: Path, slices: pl.DataFrame, key: str) -> None:
+    # Imported late, because it loads NumPy: most builds write no such file.
+    from pipelines.observations.scan import scan_slices
+
     figures = scan_slices(home, slices.drop("slice"), pl.DataFrame()).join(
         slices.lazy().select("period_start", "period_end", "slice"), on=["period_start", "period_end"],
         maintain_order="left",

@@ -54,3 +54,16 @@ def test_command_loads_only_libraries_it_needs(small: Project, words: tuple[str,
 
 def test_kinds_of_source_tables_are_those_of_a_source() -> None:
     assert SourceTables._fields == OBSERVATION_TABLES
+
+
+def test_build_with_nothing_to_do_loads_two_large_libraries() -> None:
+    program = """
+import json, sys
+from pipelines.app.build import build_problems
+from pipelines.app.steps import prepare_store
+from pipelines.fetch import import_bundled_releases
+from pipelines.observations import prune_plain_files
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert LARGE & set(json.loads(done.stdout)) == {"polars", "yaml"}
