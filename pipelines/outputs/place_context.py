@@ -1,10 +1,11 @@
 """What a place is compared with: its region and nation, its neighbours, the districts most like it, and its past."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
+from functools import cached_property
 from hashlib import sha256
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -12,7 +13,7 @@ from pipelines.core.geocodes import NATION_BY_LETTER
 from pipelines.core.schema import PLACE_COLUMNS, empty_table
 from pipelines.declarations.partnership import Partnership
 from pipelines.declarations.project import Project
-from pipelines.gaps import list_partnership_places
+from pipelines.gaps import HISTORY, list_partnership_places
 from pipelines.geography import (
     MODELS,
     Places,
@@ -67,32 +68,48 @@ class Lines(Mapping[tuple[str, str], Line]):
     """Lines by measure and place. A line is made when it is first asked for: pages show a third of them."""
 
     def __init__(self, history: pl.DataFrame) -> None:
-        """Take HISTORY."""
-        marked = history.sort(*_KEY, "period_end", "period_start").with_columns(mark_of_point(_KEY).alias("mark"))
+        """Take HISTORY, which is read when the first line is asked for."""
+        self._history = history
+        self._made: dict[tuple[str, str], Line] = {}
+
+    def of_places(self, codes: Collection[str]) -> "Lines":
+        """Return the lines of some places."""
+        return Lines(self._history.filter(pl.col("place_code").is_in(list(codes))))
+
+    @cached_property
+    def _parts(self) -> tuple[list[list[Any]], dict[tuple[str, str], tuple[int, int, str]]]:
+        """Columns of the points, and the first and last row and the content of each line."""
+        # A nation that is also a place of a geography has two figures of a period, of which one may be missing.
+        order = [*_KEY, "period_end", "period_start"]
+        once = self._history.sort(*order, pl.col("value").is_null(), maintain_order=True).unique(
+            order, keep="first", maintain_order=True
+        )
+        marked = once.with_columns(mark_of_point(_KEY).alias("mark"))
         text = pl.concat_str(
             "period_start", "period_end", pl.col("value").cast(pl.String).fill_null("-"), "mark", separator=" "
         )
         grouped = marked.group_by(_KEY, maintain_order=True).agg(pl.len(), text.str.join(",").alias("text"))
-        self._columns = [marked[name].to_list() for name in ("period_start", "period_end", "value", "mark")]
-        self._spans: dict[tuple[str, str], tuple[int, int, str]] = {}
+        columns = [marked[name].to_list() for name in ("period_start", "period_end", "value", "mark")]
+        spans: dict[tuple[str, str], tuple[int, int, str]] = {}
         end = 0
         for measure, code, number, content in grouped.iter_rows():
             first, end = end, end + number
-            self._spans[measure, code] = first, end, content
-        self._made: dict[tuple[str, str], Line] = {}
+            spans[measure, code] = first, end, content
+        return columns, spans
 
     def __getitem__(self, key: tuple[str, str]) -> Line:
         if key not in self._made:
-            first, end, content = self._spans[key]
-            points = tuple(map(TrendPoint, *(values[first:end] for values in self._columns)))
+            columns, spans = self._parts
+            first, end, content = spans[key]
+            points = tuple(map(TrendPoint, *(values[first:end] for values in columns)))
             self._made[key] = Line(points, sha256(content.encode()).hexdigest()[:16])
         return self._made[key]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._spans)
+        return iter(self._parts[1])
 
     def __len__(self) -> int:
-        return len(self._spans)
+        return len(self._parts[1])
 
 
 _KEY = ["measure", "place_code"]
@@ -103,13 +120,13 @@ class PlaceContext(NamedTuple):
 
     facts: dict[str, PlaceFacts]
     names: dict[str, str]
-    lines: Mapping[tuple[str, str], Line]
+    lines: Lines
     figures: dict[tuple[str, date, date], dict[str, float]]
     derivations: dict[tuple[str, date, date, str], str]
 
 
 NO_FACTS = PlaceFacts("", "", "", "", "", (), ())
-NO_CONTEXT = PlaceContext({}, {}, {}, {}, {})
+NO_CONTEXT = PlaceContext({}, {}, Lines(empty_table(HISTORY)), {}, {})
 
 
 def load_place_context(
@@ -198,6 +215,13 @@ def _collect_figures(
                for measure, start, end, codes, values in grouped.iter_rows()}  # fmt: skip
     larger = known.filter(pl.col("level") != "place")
     return figures, {tuple(row[:4]): row[4] for row in larger.select(*keys, "place_code", "derivation").iter_rows()}
+
+
+def limit_lines(context: PlaceContext, codes: Collection[str]) -> PlaceContext:
+    """Return the context with the lines of some places, and of their regions and nations."""
+    facts = [context.facts[code] for code in codes if code in context.facts]
+    larger = {code for fact in facts for code in (fact.region, fact.nation)}
+    return context._replace(lines=context.lines.of_places({*codes, *larger}))
 
 
 def name_places(codes: Iterable[str], names: Mapping[str, str]) -> list[tuple[str, str]]:

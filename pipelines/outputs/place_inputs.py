@@ -12,10 +12,7 @@ from pipelines.declarations.partnership import Partnership, select_partnerships
 from pipelines.declarations.project import Project
 from pipelines.gaps import BOUNDARY_DISCONTINUITY
 from pipelines.observations import REVISION, has_current_tables, load_revisions
-from pipelines.outputs.brief import Brief
-from pipelines.outputs.place_brief import build_place_brief, collect_brief_facts
-from pipelines.outputs.place_context import PlaceContext
-from pipelines.outputs.place_pages import PlacePage
+from pipelines.outputs.place_brief import BriefFacts, collect_brief_facts
 
 
 def people_title(project: Project) -> str:
@@ -25,10 +22,8 @@ def people_title(project: Project) -> str:
     return title[0].lower() + title[1:]
 
 
-def build_briefs(
-    project: Project, cells: dict[str, pl.DataFrame], pages: list[PlacePage], context: PlaceContext
-) -> dict[str, Brief]:
-    """Build the brief of each place."""
+def load_brief_facts(project: Project, cells: dict[str, pl.DataFrame]) -> BriefFacts:
+    """Read the facts that the briefs of the places need, for the cells of some problems."""
     catalogue, current = project.catalogue, compute_table_keys(project.catalogue, project.home, project.as_of)
     revised = [
         load_revisions(project, name)[0].filter(pl.col("kind") == "changed").select(list(REVISION))
@@ -36,11 +31,10 @@ def build_briefs(
         if has_current_tables(project.home, name, current)
     ]
     borders = [read_table(state_path(project.home, "discontinuity", name)) for name in cells]
-    facts = collect_brief_facts(
+    return collect_brief_facts(
         pl.concat([empty_table(CELL_COLUMNS), *cells.values()]), pl.concat([empty_table(REVISION), *revised]),
         pl.concat([empty_table(BOUNDARY_DISCONTINUITY), *borders]),
     )  # fmt: skip
-    return {page.code: build_place_brief(page, catalogue, context, facts) for page in pages}
 
 
 def read_partnership_tables(project: Project, kind: str, names: Iterable[str]) -> list[pl.DataFrame]:

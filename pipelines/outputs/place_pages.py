@@ -3,6 +3,7 @@
 The content is computed for all places in one pass and then split by place, for speed.
 """
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -77,26 +78,54 @@ class PlacePage(NamedTuple):
         return sum(row["verdict"] != "not_answerable" for row in self.verdicts)
 
 
-def build_place_pages(
-    catalogue: Catalogue, cells: pl.DataFrame, verdict_table: pl.DataFrame, since: pl.DataFrame,
-    context: PlaceContext = NO_CONTEXT, is_ranked: bool = True,
-) -> list[PlacePage]:  # fmt: skip
-    """Return the page content of each place, in order of code. `is_ranked` is False for partnerships.
+class PageRows(NamedTuple):
+    """Rows that pages show: each place (place_code, place_name, nation), its verdicts, newest figures and open gaps.
 
-    Takes the cells (schema.CELL_COLUMNS) and verdicts (verdicts.VERDICT) of the problems, the opening day of each
-    gap (gap_id, opened), and the context of the places.
+    `people` has place_code and residents.
     """
-    verdicts, figures, missing = (
-        _verdict_rows(catalogue, verdict_table),
-        _known_groups(catalogue, cells, context, is_ranked),
-        _gap_rows(catalogue, cells, since),
-    )
-    people = dict(verdict_table.drop_nulls("residents").select("place_code", "residents").iter_rows())
-    places = cells.select("place_code", "place_name", "nation").unique("place_code").sort("place_code")
+
+    places: pl.DataFrame
+    verdicts: pl.DataFrame
+    figures: pl.DataFrame
+    gaps: pl.DataFrame
+    people: pl.DataFrame
+
+    def of_places(self, codes: Collection[str]) -> "PageRows":
+        """Return the rows of some places."""
+        return PageRows(*(rows.filter(pl.col("place_code").is_in(list(codes))) for rows in self))
+
+
+def collect_page_rows(
+    catalogue: Catalogue, cells: pl.DataFrame, verdict_table: pl.DataFrame, since: pl.DataFrame, is_ranked: bool = True
+) -> PageRows:
+    """Collect the rows of all pages. `is_ranked` is False for partnerships.
+
+    Takes the cells (schema.CELL_COLUMNS) and verdicts (verdicts.VERDICT) of the problems, and the opening day of each
+    gap (gap_id, opened).
+    """
+    return PageRows(
+        cells.select("place_code", "place_name", "nation").unique("place_code", keep="first", maintain_order=True)
+        .sort("place_code"),
+        summarise_by_place(verdict_table).sort("place_code", "problem"),
+        newest_figures(catalogue, cells, is_ranked).sort("place_code", "problem"),
+        _open_gaps(cells, since),
+        verdict_table.drop_nulls("residents").select("place_code", "residents").unique(
+            "place_code", keep="last", maintain_order=True
+        ),
+    )  # fmt: skip
+
+
+def compose_pages(catalogue: Catalogue, rows: PageRows, context: PlaceContext = NO_CONTEXT) -> list[PlacePage]:
+    """Return the page content of each place of some rows, in order of code."""
+    verdicts = {code: [_verdict_row(row, catalogue) for row in own]
+                for code, own in group_by_place(rows.verdicts).items()}  # fmt: skip
+    figures = _known_groups(catalogue, rows.figures, context)
+    missing = {code: [_gap_row(row, catalogue) for row in own] for code, own in group_by_place(rows.gaps).items()}
+    people = dict(rows.people.iter_rows())
     return [
         _place_page(code, name, nation or "", f"{people[code]:,.0f}" if code in people else "",
                     verdicts.get(code, []), figures.get(code, []), missing.get(code, []), context)
-        for code, name, nation in places.iter_rows()
+        for code, name, nation in rows.places.iter_rows()
     ]  # fmt: skip
 
 
@@ -132,11 +161,6 @@ def group_by_place(frame: pl.DataFrame) -> RowsByPlace:
     return parts
 
 
-def _verdict_rows(catalogue: Catalogue, verdict_table: pl.DataFrame) -> RowsByPlace:
-    rows = group_by_place(summarise_by_place(verdict_table).sort("place_code", "problem"))
-    return {code: [_verdict_row(row, catalogue) for row in place_rows] for code, place_rows in rows.items()}
-
-
 def _verdict_row(row: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     header = catalogue.problems[row["problem"]].header
     met = f"{row['needs_met']:,} of {row['needs_total']:,}"
@@ -166,24 +190,22 @@ def describe_cause(cause: str, catalogue: Catalogue) -> str:
     return f"{catalogue.measures[measure].title}: {reasons}" + (f" ({times}" if times else "")
 
 
-def _known_groups(
-    catalogue: Catalogue, cells: pl.DataFrame, context: PlaceContext, is_ranked: bool
-) -> dict[str, list[KnownGroup]]:
+def _known_groups(catalogue: Catalogue, newest: pl.DataFrame, context: PlaceContext) -> dict[str, list[KnownGroup]]:
     """Return the known figures of each place: the problems, and for each the measures in declared order."""
     order = {(problem.name, measure): n for problem in catalogue.problems.values()
              for n, measure in enumerate(problem.measures)}  # fmt: skip
     groups: dict[str, list[KnownGroup]] = {}
-    for code, rows in group_by_place(newest_figures(catalogue, cells, is_ranked).sort("place_code", "problem")).items():
+    for code, rows in group_by_place(newest).items():
         by_problem: dict[str, list[dict[str, Any]]] = {}
         for row in sorted(rows, key=lambda row: order[row["problem"], row["measure"]]):
             by_problem.setdefault(row["problem"], []).append(figure_row(row, catalogue, context))
-        newest = sorted(by_problem, key=lambda name: max(row["ends"] for row in by_problem[name]), reverse=True)
+        names = sorted(by_problem, key=lambda name: max(row["ends"] for row in by_problem[name]), reverse=True)
         groups[code] = [KnownGroup(name, catalogue.problems[name].header.question, by_problem[name])
-                        for name in newest]  # fmt: skip
+                        for name in names]  # fmt: skip
     return groups
 
 
-def _gap_rows(catalogue: Catalogue, cells: pl.DataFrame, since: pl.DataFrame) -> RowsByPlace:
+def _open_gaps(cells: pl.DataFrame, since: pl.DataFrame) -> pl.DataFrame:
     """Return the open gaps of each place, with measure, reason, opening day, data owner and remedy."""
     open_gaps = cells.filter(is_open()).with_columns(open_reason().alias("reason"))
     dated_gaps = open_gaps.join(since, left_on="cell_id", right_on="gap_id", how="left")
@@ -194,8 +216,7 @@ def _gap_rows(catalogue: Catalogue, cells: pl.DataFrame, since: pl.DataFrame) ->
         pl.col("problem").unique().sort().alias("problems"), pl.col("lower_bound").last(), pl.col("upper_bound").last(),
         pl.col("value").is_not_null().any().alias("has_proxy"),
     )  # fmt: skip
-    rows = group_by_place(grouped.sort("place_code", "need", "data_owner", "measure", "reason"))
-    return {code: [_gap_row(row, catalogue) for row in place_rows] for code, place_rows in rows.items()}
+    return grouped.sort("place_code", "need", "data_owner", "measure", "reason", maintain_order=True)
 
 
 def group_by_owner(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -1,7 +1,7 @@
 """Index page of all problems and places, and the place pages."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from pipelines.core.periods import format_period
 from pipelines.core.schema import CELL_COLUMNS, empty_table
 from pipelines.core.store import hash_bytes, output_path, read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.fingerprints import compute_table_keys, hash_texts, program_key, public_input_sources
+from pipelines.declarations.fingerprints import compute_table_keys, public_input_sources
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
 from pipelines.gaps import (
@@ -53,14 +53,16 @@ from pipelines.outputs.freshness import (
 )
 from pipelines.outputs.last_changed import FILE_CHANGE, date_file_changes, last_change, read_file_changes
 from pipelines.outputs.page_templates import render_page
-from pipelines.outputs.place_context import PlaceContext, load_place_context
+from pipelines.outputs.place_brief import build_place_brief
+from pipelines.outputs.place_context import PlaceContext, limit_lines, load_place_context
 from pipelines.outputs.place_inputs import (
-    build_briefs,
     list_page_partnerships,
+    load_brief_facts,
     people_title,
     read_partnership_tables,
 )
-from pipelines.outputs.place_pages import PlacePage, build_place_pages
+from pipelines.outputs.place_keys import common_key, hash_groups, key_pages
+from pipelines.outputs.place_pages import PageRows, collect_page_rows, compose_pages
 from pipelines.outputs.place_render import render_place_page
 from pipelines.outputs.report_changes import write_days
 from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS
@@ -125,24 +127,25 @@ def _write_place_pages(
 ) -> pl.DataFrame:
     """Write the place pages that have changed. Return PAGE_RECORD of each place page."""
     since = pl.concat([load_gaps(project, name).select("gap_id", "opened", "closed") for name in cells] or [_NO_GAPS])
-    context, opened = _load_context(project, cells), since.filter(pl.col("closed").is_null()).drop("closed")
-    pages = _build_pages(project, list(cells.values()), list(verdicts.values()), opened, context)
-    own_cells, own_verdicts = (read_partnership_tables(project, kind, cells) for kind in ("cell", "verdict"))
-    pages += _build_pages(project, own_cells, own_verdicts, opened, context, is_ranked=False)
+    history, opened = _load_history(project, cells), since.filter(pl.col("closed").is_null()).drop("closed")
+    context, facts = _load_context(project, cells, history), load_brief_facts(project, cells)
+    every = _collect_rows(project, cells, verdicts, opened)
     title, before = people_title(project), _read_page_records(project)
-    briefs = build_briefs(project, cells, pages, context)
+    common, measure_keys = common_key(project, list(cells), title, context.names), hash_groups(history, "measure")
     page_keys = {
-        page.code: hash_texts(program_key("outputs"), title, repr(page), repr(briefs[page.code])) for page in pages
+        code: key for rows in every for code, key in key_pages(rows, context, facts, measure_keys, common).items()
     }
-    hashes = {code: sha256 for code, _, sha256 in before.select("place_code", "key", "sha256").iter_rows()}
+    hashes = dict(before.select("place_code", "sha256").iter_rows())
     earlier_keys = dict(before.select("place_code", "key").iter_rows())
+    stale = [code for code, key in page_keys.items()
+             if earlier_keys.get(code) != key or not place_page_path(project.home, code).is_file()]  # fmt: skip
 
     def page_contents() -> Iterator[tuple[str, bytes]]:
-        for page in pages:
-            path = place_page_path(project.home, page.code)
-            if earlier_keys.get(page.code) != page_keys[page.code] or not path.is_file():
-                brief = briefs[page.code]
-                content = render_place_page(page, title, project.catalogue, context, brief).encode("utf-8")
+        own = limit_lines(context, stale)
+        for rows in every:
+            for page in compose_pages(project.catalogue, rows.of_places(stale), own):
+                brief = build_place_brief(page, project.catalogue, own, facts)
+                content = render_place_page(page, title, project.catalogue, own, brief).encode("utf-8")
                 hashes[page.code] = hash_bytes(content)
                 yield place_page_name(page.code), content
 
@@ -157,14 +160,17 @@ def _write_place_pages(
     return records.with_columns(pl.Series("key", list(page_keys.values()), dtype=pl.String)).select(list(PAGE_RECORD))
 
 
-def _build_pages(
-    project: Project, cells: list[pl.DataFrame], verdicts: list[pl.DataFrame], opened: pl.DataFrame,
-    context: PlaceContext, is_ranked: bool = True,
-) -> list[PlacePage]:  # fmt: skip
-    """Build the page content of the places of some cells and verdicts."""
-    judged = pl.concat([empty_table(VERDICT), *verdicts])
-    asked = pl.concat([empty_table(CELL_COLUMNS), *cells])
-    return build_place_pages(project.catalogue, asked, judged, opened, context, is_ranked)
+def _collect_rows(
+    project: Project, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame], opened: pl.DataFrame
+) -> tuple[PageRows, PageRows]:
+    """Collect the rows of the pages of places, and of partnerships."""
+
+    def collect(own: Iterable[pl.DataFrame], judged: Iterable[pl.DataFrame], is_ranked: bool) -> PageRows:
+        asked, answers = pl.concat([empty_table(CELL_COLUMNS), *own]), pl.concat([empty_table(VERDICT), *judged])
+        return collect_page_rows(project.catalogue, asked, answers, opened, is_ranked)
+
+    own_cells, own_verdicts = (read_partnership_tables(project, kind, cells) for kind in ("cell", "verdict"))
+    return collect(cells.values(), verdicts.values(), True), collect(own_cells, own_verdicts, False)
 
 
 PAGE_RECORD = pl.Schema({"place_code": pl.String, "key": pl.String, "sha256": pl.String, "changed": pl.Date})
@@ -181,11 +187,15 @@ def _read_page_records(project: Project) -> pl.DataFrame:
 _NO_GAPS = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date, "closed": pl.Date})
 
 
-def _load_context(project: Project, cells: dict[str, pl.DataFrame]) -> PlaceContext:
+def _load_history(project: Project, names: Iterable[str]) -> pl.DataFrame:
+    """Return the figures over time of the places of some problems (HISTORY)."""
+    histories = [read_table(state_path(project.home, "history", name)) for name in names]
+    return pl.concat([empty_table(HISTORY), *histories]).unique(HISTORY_KEY, keep="first", maintain_order=True)
+
+
+def _load_context(project: Project, cells: dict[str, pl.DataFrame], history: pl.DataFrame) -> PlaceContext:
     """Return what the places of some problems are compared with."""
     systems = sorted({project.catalogue.problems[name].header.geography for name in cells})
-    histories = [read_table(state_path(project.home, "history", name)) for name in cells]
-    history = pl.concat([empty_table(HISTORY), *histories]).unique(HISTORY_KEY, keep="first", maintain_order=True)
     codes = {code for frame in cells.values() for code in frame["place_code"].unique()}
     return load_place_context(project, systems, history, codes, list_page_partnerships(project, cells))
 
