@@ -12,6 +12,7 @@ from pipelines.app.store_access import describe_output
 from pipelines.core.store import (
     hash_file,
     load_or_build_tables,
+    lock_store,
     output_path,
     read_table,
     state_path,
@@ -72,7 +73,10 @@ def _load_counts(project: Project, names: Sequence[str]) -> list[pl.DataFrame]:
     versions = (table_version(state_path(home, kind, name)) or "" for name in names for kind in ("cell", "verdict"))
     key = hash_texts(program_key("gaps"), hash_file(Path(__file__)), *names, *versions)
     sources = public_input_sources(project.catalogue, names)
-    return load_or_build_tables(home, SUMMARY_TABLES, "commonground", key, lambda: count_answers(home, names), sources)
+    with lock_store(home):
+        return load_or_build_tables(
+            home, SUMMARY_TABLES, "commonground", key, lambda: count_answers(home, names), sources
+        )
 
 
 def count_answers(home: Path, names: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:

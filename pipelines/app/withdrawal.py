@@ -25,7 +25,7 @@ from pipelines.declarations.fingerprints import ANSWER_TABLES, OBSERVATION_TABLE
 
 SOURCE_TABLES = (*OBSERVATION_TABLES, "reconciliation", *REVISION_TABLES)
 """Kinds of tables that are built from one source and have its name."""
-PROVENANCE_TABLES = (*ANSWER_TABLES, "people", "returned", "overview")
+PROVENANCE_TABLES = (*ANSWER_TABLES, "people", "returned", "overview", "answer_count", "reason_count")
 """Kinds of tables that record their sources in their metadata."""
 
 
