@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from checks.contract import judge_cells, judge_releases
-from checks.expectations import judge_with_expectations
+from checks.contract import ContractRunner, judge_cells, judge_releases
 from checks.rules import Rule, Verdict, source_rules
+from checks.runners import load_runner
 from pipelines.core.schema import table_from_records
 from pipelines.observations.conform import CELLS
 from tests.checks.releases_read import CELL, DECLARED, MEASURE, read_of
@@ -86,16 +86,26 @@ BREAKS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@given(st.lists(st.sampled_from(BREAKS), max_size=50))
-def test_both_runners_give_one_verdict_on_any_table(choices: list[dict[str, Any]]) -> None:
+@pytest.fixture(scope="module")
+def expectations() -> ContractRunner:
+    """Great Expectations, imported by the first test that needs it: its import takes seconds in each worker."""
+    return load_runner("great_expectations").judge_cells
+
+
+@given(choices=st.lists(st.sampled_from(BREAKS), max_size=50))
+def test_both_runners_give_one_verdict_on_any_table(
+    expectations: ContractRunner, choices: list[dict[str, Any]]
+) -> None:
     cells = broken_table(choices)
-    assert judge_with_expectations(cells, RULES) == judge_cells(cells, RULES)
+    assert expectations(cells, RULES) == judge_cells(cells, RULES)
 
 
 @pytest.mark.parametrize(("change", "share"), [({}, 1.0), *product(BREAKS[3:], (0.94, 0.95, 0.96))], ids=str)
-def test_both_runners_state_the_same_evidence_on_broken_tables(change: dict[str, Any], share: float) -> None:
+def test_both_runners_state_the_same_evidence_on_broken_tables(
+    expectations: ContractRunner, change: dict[str, Any], share: float
+) -> None:
     cells = broken_table([{} if number < 100 * share else change for number in range(100)])
-    tables = [judge_releases(SOURCE, [cells], runner) for runner in (judge_cells, judge_with_expectations)]
+    tables = [judge_releases(SOURCE, [cells], runner) for runner in (judge_cells, expectations)]
     assert_frame_equal(*tables)
 
 

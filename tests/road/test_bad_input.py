@@ -3,6 +3,7 @@
 import gzip
 import io
 import zipfile
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import BundledRelease
 from pipelines.gaps import answer as answering
+from pipelines.geography.access import load_places
 from pipelines.observations.access import load_source_tables, scan_observations
 from pipelines.observations.source_tables import SourceTables
 from pipelines.readers.read import read_sheet
-from tests.small import small_project
+from tests.small import copied, small_project
 
 AS_OF = date(2026, 11, 24)
 STOCK = Measure(title="s", unit="items", kind="stock", column=("stock",), range=(0, 1000))
@@ -138,17 +140,37 @@ def test_same_table_is_read_from_every_file_format(source: Source, content: byte
     assert frame["stock"].to_list() == ["7", "0"]
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """The small project with one more source; the test writes its file."""
-    root = small_project(tmp_path)
+@pytest.fixture(scope="module")
+def declared(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The small project with one more source, and a store with the tables of places: all tests read them."""
+    folder = tmp_path_factory.mktemp("declared")
+    root = small_project(folder)
     (root / "sources" / "council_stock.yaml").write_text(
         "title: t\npublisher: p\nlicence: l\npage: https://example.org\ngeography: lad_2023\n"
         "columns: {place: code, label: name, period: year}\nmarkers: {c: confidential}\n"
         "releases: [{file: starter/stock.csv, released: 2024-01-01}]\n"
         "measures: {stock_on_hand: {title: s, unit: items, kind: stock, column: stock, range: [0, 1000]}}\n"
     )
-    return Project(load_catalogue(root), tmp_path / "store", AS_OF)
+    project = Project(load_catalogue(root), folder / "store", AS_OF)
+    steps.prepare_store(project)
+    load_places(project)
+    return project
+
+
+@pytest.fixture
+def project(declared: Project, tmp_path: Path) -> Project:
+    """That project with a store of its own; the test writes the file of the added source."""
+    return declared._replace(home=copied(declared.home, tmp_path / "store"))
+
+
+@pytest.fixture
+def edited(declared: Project) -> Iterator[Project]:
+    """That project for a test that edits a declaration, which is restored after it."""
+    folders = (declared.catalogue.sources_dir, declared.catalogue.root / "pipelines" / "problems")
+    texts = {path: path.read_bytes() for folder in folders for path in folder.iterdir() if path.is_file()}
+    yield declared
+    for path, text in texts.items():
+        path.write_bytes(text)
 
 
 def observed(project: Project, extra: str) -> SourceTables:
@@ -267,14 +289,14 @@ def test_unused_name_in_the_table_of_names_is_reported(small: Project) -> None:
     ],
 )
 def test_invalid_declaration_is_refused_with_file_line_and_choices(
-    project: Project, old: str, new: str, complaint: str
+    edited: Project, old: str, new: str, complaint: str
 ) -> None:
-    path = project.catalogue.sources_dir / "ons_claimant_rate.yaml"
+    path = edited.catalogue.sources_dir / "ons_claimant_rate.yaml"
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(DeclarationError, match=complaint) as refusal:
-        load_catalogue(project.catalogue.root)
+        load_catalogue(edited.catalogue.root)
     assert ".yaml" in str(refusal.value)
 
 
@@ -307,14 +329,14 @@ VALUE = "claimant_rate.value as claimant_rate,"
     ],
 )
 def test_invalid_problem_is_refused_with_file_line_and_choices(
-    project: Project, old: str, new: str, complaint: str
+    edited: Project, old: str, new: str, complaint: str
 ) -> None:
-    path = project.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
+    path = edited.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(DeclarationError, match=complaint):
-        load_catalogue(project.catalogue.root)
+        load_catalogue(edited.catalogue.root)
 
 
 @pytest.mark.parametrize(
