@@ -12,18 +12,17 @@ from pipelines.core.reasons import REASONS
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
+from tests.small import copied, stored_places
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+AS_OF = date(2026, 6, 30)
 REGISTERS = ("ons_lad_register", "ons_lad_changes", "ons_area_register", "dwp_jobcentres", "ons_small_areas")
 ABOUT = "title: t\npublisher: A publisher\nlicence: l\npage: https://example.org\nperiod_kind: year\n"
 COLUMNS = "columns: {place: code, period: period}\n"
 
 
-def answered(
-    folder: Path, own: str, asked: str, codes: list[str], *, need: str = "", kind: str = "kind: stock",
-    values: dict[str, float | None] | None = None,
-) -> pl.DataFrame:  # fmt: skip
-    """Answer one problem in one geography from a source in another; return its cells of the measure."""
+def write_registers(folder: Path) -> None:
+    """Write a project with the sources about places, and no problem."""
     root, sources = folder / "project", folder / "project" / "sources"
     (root / "pipelines" / "problems").mkdir(parents=True)
     (sources / "starter").mkdir(parents=True)
@@ -32,6 +31,16 @@ def answered(
         shutil.copy(ROOT / "sources" / f"{name}.yaml", sources)
         for path in (ROOT / "sources" / "starter").glob(f"{name}.*"):
             shutil.copy(path, sources / "starter")
+
+
+def answered(
+    folder: Path, own: str, asked: str, codes: list[str], *, need: str = "", kind: str = "kind: stock",
+    values: dict[str, float | None] | None = None,
+) -> pl.DataFrame:  # fmt: skip
+    """Answer one problem in one geography from a source in another; return its cells of the measure."""
+    root, sources = folder / "project", folder / "project" / "sources"
+    write_registers(folder)
+    copied(Path(stored_places(write_registers, AS_OF).name), folder / "store")
     lines = [f"{code},2021,{'' if (v := (values or {}).get(code, 100.0)) is None else v},1000" for code in codes]
     (sources / "starter" / "own.csv").write_text("\n".join(["code,period,figure,people", *lines]) + "\n")
     (sources / "a_source.yaml").write_text(
@@ -45,7 +54,7 @@ def answered(
         f"needs: {{figure: {{{allowed}}}}}\n*/\n"
         f"select place.place_code, figure.value as figure\nfrom {asked}.place join {asked}.figure using (place_code)\n"
     )
-    project = Project(load_catalogue(root), folder / "store", date(2026, 6, 30))
+    project = Project(load_catalogue(root), folder / "store", AS_OF)
     steps.prepare_store(project)
     return answering.answer_problem(project, "a_problem").filter(pl.col("measure") == "figure")
 

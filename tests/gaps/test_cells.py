@@ -15,6 +15,7 @@ from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
 from pipelines.gaps import grid
+from tests.small import copied, stored_places
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AS_OF = date(2024, 6, 30)
@@ -177,17 +178,13 @@ CASES = {
 
 
 def project_of(case: Case, folder: Path) -> Project:
-    """Write the project of one case: the real register and changes, one source, one problem."""
+    """Write the project of one case: the real register and changes, one source, one problem.
+
+    Its store has the tables of the register and of the changes, which are the same in each case.
+    """
     root, sources = folder / "project", folder / "project" / "sources"
-    (root / "pipelines" / "problems").mkdir(parents=True)
-    (sources / "starter").mkdir(parents=True)
-    shutil.copytree(ROOT / "sources" / "shared", sources / "shared")
-    for name in ("ons_lad_register", "ons_lad_changes"):
-        shutil.copy(ROOT / "sources" / f"{name}.yaml", sources)
-        # Its own day of release does not matter here: the cases are of before it.
-        path = sources / f"{name}.yaml"
-        path.write_text(path.read_text(encoding="utf-8").replace("2024-07-01", "2024-01-01"), encoding="utf-8")
-        shutil.copy(ROOT / "sources" / "starter" / f"{name}.csv", sources / "starter")
+    write_districts(folder)
+    copied(Path(stored_places(write_districts, AS_OF).name), folder / "store")
     about = "title: t\npublisher: A publisher\nlicence: l\npage: https://example.org\n"
     releases = (
         [("2024-05-01", case.rows)] if case.older is None else [("2024-04-01", case.older), ("2024-05-01", case.rows)]
@@ -211,6 +208,20 @@ def project_of(case: Case, folder: Path) -> Project:
         f"from lad_2023.{spine} join lad_2023.figure using (place_code{key})\n"
     )
     return Project(load_catalogue(root), folder / "store", AS_OF)
+
+
+def write_districts(folder: Path) -> None:
+    """Write a project with the register of districts and their changes, and no problem."""
+    root = folder / "project"
+    (root / "pipelines" / "problems").mkdir(parents=True)
+    (root / "sources" / "starter").mkdir(parents=True)
+    shutil.copytree(ROOT / "sources" / "shared", root / "sources" / "shared")
+    for name in ("ons_lad_register", "ons_lad_changes"):
+        shutil.copy(ROOT / "sources" / f"{name}.yaml", root / "sources")
+        # Its own day of release does not matter here: the cases are of before it.
+        path = root / "sources" / f"{name}.yaml"
+        path.write_text(path.read_text(encoding="utf-8").replace("2024-07-01", "2024-01-01"), encoding="utf-8")
+        shutil.copy(ROOT / "sources" / "starter" / f"{name}.csv", root / "sources" / "starter")
 
 
 def cell_of(case: Case, folder: Path) -> dict[str, object]:
