@@ -23,11 +23,12 @@ WIDTH = 200
 Done = subprocess.CompletedProcess[str]
 
 
-def run(*words: str, store: Path | str, project: Path = ROOT) -> Done:
+def run(*words: str, store: Path | str, project: Path = ROOT, as_of: str = AS_OF) -> Done:
     """Run a command in this process, with modules already imported; return its exit code and output."""
     out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    around = surroundings(store, project, as_of)
     with (
-        patch.dict(os.environ, surroundings(store, project)), patch.object(sys, "argv", ["commonground", *words]),
+        patch.dict(os.environ, around), patch.object(sys, "argv", ["commonground", *words]),
         redirect_stdout(out), redirect_stderr(err), _wide(),
     ):  # fmt: skip
         code = _exit_code()
@@ -62,13 +63,13 @@ def run_apart(*words: str, store: Path, project: Path = ROOT) -> Done:
     )
 
 
-def surroundings(store: Path | str, project: Path) -> dict[str, str]:
+def surroundings(store: Path | str, project: Path, as_of: str = AS_OF) -> dict[str, str]:
     """Return the environment of a command."""
     return {
         **os.environ,
         "COMMONGROUND_PROJECT": str(project),
         "COMMONGROUND_STORE": str(store),
-        "COMMONGROUND_AS_OF": AS_OF,
+        "COMMONGROUND_AS_OF": as_of,
         "PYTHONUTF8": "1",
         "COLUMNS": str(WIDTH),
     }

@@ -2,9 +2,6 @@
 
 import csv
 import io
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +9,10 @@ import dagster as dg
 import pytest
 
 from pipelines.app.definitions import define_project
+from pipelines.core.clock import current_date
 from pipelines.core.store import read_log, source_snapshots
 from pipelines.declarations.catalogue import load_catalogue
+from tests.command import Done, run
 from tests.publisher import Publisher, publishing, says
 from tests.small import places_only
 
@@ -63,10 +62,9 @@ def project(folder: Path, url: str) -> Path:
     return root
 
 
-def command(root: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    surroundings = {**os.environ, "COMMONGROUND_PROJECT": str(root), "COMMONGROUND_STORE": str(home)}
-    line = [sys.executable, "-m", "pipelines.app.cli", *arguments]
-    return subprocess.run(line, env=surroundings, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+def command(root: Path, home: Path, *arguments: str) -> Done:
+    """Run a command as of today, in this process."""
+    return run(*arguments, store=home, project=root, as_of=current_date().isoformat())
 
 
 def test_both_roads_refuse_a_copied_period_until_a_person_accepts_it(tmp_path: Path, office: Publisher) -> None:
