@@ -10,6 +10,7 @@ import pytest
 from filelock import FileLock
 from hypothesis import settings
 
+from pipelines.app.steps import prepare_store
 from pipelines.core.store import output_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
@@ -113,6 +114,14 @@ def edition(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The starter edition with its tables and no outputs; tables that tests of this worker build stay in its store."""
     home = copied(store, tmp_path_factory.mktemp("edition") / "store", "out")
     return Project(load_catalogue(ROOT), home, date.fromisoformat(AS_OF))
+
+
+@pytest.fixture(scope="session")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The starter project with its files stored and no source read; tables that tests of this worker build stay."""
+    project = Project(load_catalogue(ROOT), tmp_path_factory.mktemp("bundled"), date.fromisoformat(AS_OF))
+    prepare_store(project)
+    return project
 
 
 @pytest.fixture(scope="session")

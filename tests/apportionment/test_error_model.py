@@ -23,7 +23,6 @@ from benchmarks.backtest_fit import (
     truths_at,
 )
 from benchmarks.backtest_page import chance_interval
-from pipelines.app.steps import prepare_store
 from pipelines.apportionment.error_model import (
     MIN_PLACES,
     MIN_SPREAD_PLACES,
@@ -31,7 +30,6 @@ from pipelines.apportionment.error_model import (
     load_error_model,
     slice_unevenness,
 )
-from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.geography.load import load_small_areas
 from pipelines.geography.small_areas import Areas
@@ -196,10 +194,8 @@ def test_districts_have_the_nearest_vintage() -> None:
     assert {kind for pair in PAIRS for kind in pair} >= set(SYSTEMS) - {"lad_2021"}
 
 
-def test_bundled_errors_cover_every_pair_and_include_the_figure(tmp_path: Path) -> None:
-    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
-    prepare_store(project)
-    *_, areas = load_small_areas(project)
+def test_bundled_errors_cover_every_pair_and_include_the_figure(bundled: Project) -> None:
+    *_, areas = load_small_areas(bundled)
     result = set(load_error_model().select("from_kind", "to_kind").unique().iter_rows())
     assert {Trial(*pair, "all_ages", ()).kinds for pair in PAIRS if _cuts(areas, *pair)} <= result
     assert {("trust", "lad"), ("trust", "icb"), ("lad", "trust"), ("utla", "icb"), ("lad", "nhs_region")} <= result

@@ -12,9 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.app import steps
 from pipelines.core.store import Snapshot, hash_bytes
-from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.endpoint import StatXplore
 from pipelines.declarations.project import Project
 from pipelines.fetch.apis import plan_nomis
@@ -31,10 +29,8 @@ Figure = tuple[str, str, date, float | None, str]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(load_catalogue(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare_store(project)
-    return project
+def project(bundled: Project) -> Project:
+    return bundled
 
 
 def assemble(plan: FetchPlan, *answers: Any) -> bytes:

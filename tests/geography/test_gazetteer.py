@@ -1,28 +1,18 @@
 """The analysts' table of areas: the entity type of each code and its years of use."""
 
-from datetime import date
-from pathlib import Path
-
 import polars as pl
 import pytest
 
-from pipelines.app import steps
 from pipelines.core.geocodes import ENTITY_NAMES, KIND_BY_PREFIX
-from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.geography.access import load_places
 from pipelines.geography.lineage import GAZETTEER, build_gazetteer
 from pipelines.geography.register import select_places
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-"""Kinds that the register does not have."""
-
 
 @pytest.fixture(scope="module")
-def register(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
-    project = Project(load_catalogue(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare_store(project)
-    return load_places(project).register
+def register(bundled: Project) -> pl.DataFrame:
+    return load_places(bundled).register
 
 
 @pytest.mark.parametrize(

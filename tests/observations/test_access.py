@@ -6,9 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.app import steps
 from pipelines.core.slices import SLICE_KEY, newest_slices
-from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.observations import scan
 from pipelines.observations.access import (
@@ -19,16 +17,13 @@ from pipelines.observations.access import (
 )
 from pipelines.observations.scan import OBSERVATION_SCHEMA
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 NAME, MEASURE = "mhclg_rough_sleeping", "people_sleeping_rough"
 YEAR = pl.col("period_start") == date(2022, 1, 1)
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    made = Project(load_catalogue(ROOT), tmp_path_factory.mktemp("store"), date(2026, 11, 24))
-    steps.prepare_store(made)
-    return made
+def project(bundled: Project) -> Project:
+    return bundled
 
 
 def test_current_figures_are_those_of_the_newest_release(project: Project) -> None:

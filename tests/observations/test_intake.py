@@ -3,23 +3,18 @@
 import csv
 from collections.abc import Mapping, Sequence
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 import pytest
 
-from pipelines.app import steps
 from pipelines.core.store import Snapshot, hash_bytes, read_snapshot, stored_releases
-from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.fetch.bundled import import_bundled_releases
 from pipelines.geography.access import list_source_geographies, load_places
 from pipelines.observations.ingest import read_release, reading_context
 from pipelines.observations.intake import find_copied_periods, find_zeroed_cells, inspect_file
 from tests.starter.test_published import PUBLISHED
 from tests.workbooks import xlsx
 
-ROOT = Path(__file__).resolve().parents[2]
 FAULTY = PUBLISHED / "indicators" / "corrupt_examples" / "rough_sleeping_snapshot_2025_YEARS_SHIFTED.csv"
 
 
@@ -132,17 +127,14 @@ def test_nothing_stored_and_nothing_read_give_no_message() -> None:
 
 
 @pytest.mark.skipif(not FAULTY.exists(), reason="published files are not here")
-def test_a_copy_with_the_years_shifted_is_refused_with_both_years(tmp_path: Path) -> None:
-    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
-    steps.prepare_store(project)
-    import_bundled_releases(project.home, project.catalogue, ["mhclg_rough_sleeping"])
+def test_a_copy_with_the_years_shifted_is_refused_with_both_years(bundled: Project) -> None:
     rows = [
         [row["lad24cd"], row["la_name"], row["rough_sleeping_2025"], row["rough_sleeping_2024"]]
         for row in csv.DictReader(FAULTY.read_text(encoding="utf-8-sig").splitlines())
     ]
     content = xlsx({"Table 1": [["Local authority ONS code", "Local authority", "2025", "2024"], *rows]})
     snapshot = Snapshot("mhclg_rough_sleeping", hash_bytes(content), date(2026, 3, 1), "", "", "", "t.xlsx", 1, "")
-    messages = inspect_file(project, content, snapshot)
+    messages = inspect_file(bundled, content, snapshot)
     copied = [message for message in messages if "are those stored for" in message]
     assert [(m.split("from ")[1][:4], m.split("from ")[2][:4]) for m in copied] == [("2024", "2020"), ("2025", "2021")]
 

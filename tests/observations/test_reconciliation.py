@@ -18,7 +18,6 @@ from pipelines.core.schema import (
     table_from_records,
 )
 from pipelines.core.slices import SLICE_KEY
-from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.file_format import FileColumns
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
@@ -31,7 +30,6 @@ from pipelines.outputs.charts import build_waterfall_bars as bars
 from pipelines.outputs.charts import describe_waterfall, draw_waterfall, render_waterfall_table
 from tests.gaps.test_cells import EVERYONE, MERTON, Case, cell_of, project_of
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = "period_kind: year\ngeography: lad_2023\ncoverage: [England]\n"
 LONDON, ENGLAND = "E12000007", "E92000001"
 
@@ -175,17 +173,13 @@ def test_table_matches_the_chart_and_escapes_names() -> None:
     assert all(f">{figure}</td>" in table for figure in (66, 60, 5, 1))
 
 
-def test_source_of_unregistered_small_areas_has_no_totals(tmp_path: Path) -> None:
-    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 26))
-    steps.prepare_store(project)
-    assert reconcile_source(project, "nisra_deprivation").is_empty()
+def test_source_of_unregistered_small_areas_has_no_totals(bundled: Project) -> None:
+    assert reconcile_source(bundled, "nisra_deprivation").is_empty()
 
 
-def test_wards_add_within_their_district_of_the_time_up_to_rounding(tmp_path: Path) -> None:
+def test_wards_add_within_their_district_of_the_time_up_to_rounding(bundled: Project) -> None:
     """Barnsley and Sheffield received new codes in 2025, but most of their wards kept theirs."""
-    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
-    steps.prepare_store(project)
-    actual = reconcile_source(project, "nomis_claimants_wards")
+    actual = reconcile_source(bundled, "nomis_claimants_wards")
     assert actual.filter(pl.col("remainder") != 0).is_empty()
     districts = actual.filter(pl.col("tier") == "lad").with_columns(
         (pl.col("total") - pl.col("sum_of_places")).alias("apart")

@@ -1,14 +1,12 @@
 """Completeness of returns: which providers were due, which returned in time, and their share of the volume."""
 
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from checks.flags import PLAUSIBILITY_FLAG
-from pipelines.app.steps import prepare_store
 from pipelines.core.schema import (
     CODE_CHANGE_COLUMNS,
     OBSERVATION_COLUMNS,
@@ -16,13 +14,11 @@ from pipelines.core.schema import (
     empty_table,
     table_from_records,
 )
-from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.gaps.returns_load import load_returns
 from pipelines.observations.returns import count_returns, newest_periods, summarise_completeness
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 NOBODY = pl.DataFrame(schema={"place_code": pl.String, "people": pl.Float64})
 SOURCE = Source.model_validate(
     {"title": "t", "publisher": "p", "licence": "l", "page": "https://example.org", "geography": "pfa_2023",
@@ -196,10 +192,8 @@ def test_force_silent_for_77_months_is_listed_by_month_and_force() -> None:
     assert shown.height == 2 and shown["period_start"][0] == date(2025, 12, 1)
 
 
-def test_twenty_councils_without_a_homelessness_return_are_on_the_roll(tmp_path: Path) -> None:
-    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
-    prepare_store(project)
-    actual = load_returns(project, "mhclg_homelessness")
+def test_twenty_councils_without_a_homelessness_return_are_on_the_roll(bundled: Project) -> None:
+    actual = load_returns(bundled, "mhclg_homelessness")
     assert dict(actual["state"].value_counts().iter_rows()) == {"returned": 289, "not_returned": 20}
     of = summarise_completeness(actual).filter(pl.col("scope") == "period").row(0, named=True)
     assert (of["due"], of["returned"]) == (309, 289)

@@ -88,10 +88,8 @@ def test_nation_outside_the_source_coverage_is_a_gap(nations: pl.DataFrame) -> N
     assert one(nations, "N92000002", "households_on_universal_credit")["reason"] == "nation_not_covered"
 
 
-def test_every_district_since_2011_is_in_one_nation(tmp_path: Path) -> None:
-    project = Project(load_catalogue(ROOT), tmp_path, date(2026, 11, 24))
-    steps.prepare_store(project)
-    places = load_places(project)
+def test_every_district_since_2011_is_in_one_nation(bundled: Project) -> None:
+    places = load_places(bundled)
     target = set(require_places(places.register, "nation_2023")["place_code"])
     for year in range(2011, 2026):
         codes = require_places(places.register, f"lad_{year}")["place_code"].to_list()
