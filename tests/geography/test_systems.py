@@ -200,16 +200,26 @@ from {system}.place join {system}.claimant_rate using (place_code)
 """
 
 
-@pytest.mark.parametrize("system", ["trust_2020", "pfa_2023", "utla_2021", "icb_2022", "pcon_2024", "itl2_2021"])
-def test_problem_may_have_any_geography(system: str, own_store: Path, tmp_path: Path) -> None:
-    root = tmp_path / "project"
+ASKED = ["trust_2020", "pfa_2023", "utla_2021", "icb_2022", "pcon_2024", "itl2_2021"]
+
+
+@pytest.fixture(scope="module")
+def asking(own_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with one problem in each of these geographies, and the tables of all sources."""
+    root = tmp_path_factory.mktemp("asking") / "project"
     shutil.copytree(ROOT / "sources", root / "sources")
-    problem = root / "pipelines" / "problems" / "a_problem.sql"
-    problem.parent.mkdir(parents=True)
-    problem.write_text(PROBLEM.format(system=system), encoding="utf-8")
-    own = Project(load_catalogue(root), own_store, date(2026, 11, 24))
-    steps.prepare_store(own)
-    cells = answering.answer_problem(own, "a_problem")
+    problems = root / "pipelines" / "problems"
+    problems.mkdir(parents=True)
+    for system in ASKED:
+        (problems / f"in_{system}.sql").write_text(PROBLEM.format(system=system), encoding="utf-8")
+    project = Project(load_catalogue(root), own_store, date(2026, 11, 24))
+    steps.prepare_store(project)
+    return project
+
+
+@pytest.mark.parametrize("system", ASKED)
+def test_problem_may_have_any_geography(system: str, asking: Project) -> None:
+    cells = answering.answer_problem(asking, f"in_{system}")
     assert cells.height == PLACES_IN[system]
     # Every cell is a value or a gap with a reason.
     assert cells.filter(pl.col("value").is_null() == pl.col("reason").is_null()).is_empty()
