@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pipelines.core.schema import PLACE_COLUMNS, table_from_records
 from pipelines.core.store import Snapshot
 from pipelines.declarations.corrections import Correction
 from pipelines.declarations.source import Source
@@ -366,3 +367,66 @@ def test_rate_of_nothing_keeps_its_value_beside_the_fault() -> None:
     assert select_rows(actual.sort("file_row"), "value", "fault", "fault_evidence") == [
         (4.0, "zero_denominator", "found 4, but people is 0"), (5.0, None, None)
     ]  # fmt: skip
+
+
+STJOHN = "E09000001"
+NAMED = Codes(
+    frozenset({MERTON, SUTTON, STJOHN}),
+    CODES.ever,
+    {"merton": MERTON, "sutton": SUTTON, "st john's": STJOHN, "sutton borough": SUTTON},
+    table_from_records(
+        [{"place_code": MERTON, "place_name": "Merton", "place_name_welsh": "Merthin"},
+         {"place_code": SUTTON, "place_name": "Sutton"}, {"place_code": STJOHN, "place_name": "St John's"},
+         {"place_code": SUTTON, "place_name": "Sutton Borough"}],
+        PLACE_COLUMNS,
+    ),
+)  # fmt: skip
+LABELLED = {"columns": {"place": "code", "label": "name", "period": "year"}}
+
+
+def fault_of_label(code: str, label: str, **given: Any) -> tuple[Any, ...]:
+    actual = typed(declared(**{**LABELLED, **given}), {"code": code, "name": label}, codes=NAMED)
+    return select_rows(actual, "place_code", "fault", "fault_evidence")[0]
+
+
+@pytest.mark.parametrize(
+    ("code", "label", "other"),
+    [
+        (MERTON, "Merton", None), (MERTON, "Sutton", SUTTON), (MERTON, "Sutton borough", SUTTON),
+        (MERTON, "Merthin", None), (MERTON, "Merton / Merthin", None), (MERTON, "Merthin / Merton", None),
+        (MERTON, "Sutton / Sutton", SUTTON), (MERTON, "Kingston", None), (MERTON, "", None),
+        (STJOHN, "St Johns", None), (STJOHN, "Merton", MERTON), (SUTTON, "Sutton Borough", None),
+    ],
+)  # fmt: skip
+def test_name_of_another_place_contradicts_the_code(code: str, label: str, other: str | None) -> None:
+    why = (code, "label_contradicts_code", f"{code}: {label} is the name of {other}") if other else (code, None, None)
+    assert fault_of_label(code, label) == why
+
+
+def test_name_contradicts_a_code_only_with_both_columns() -> None:
+    by_code = {"columns": {"place": "code", "period": "year"}}
+    assert fault_of_label(MERTON, "Sutton", **by_code) == (MERTON, None, None)
+    by_name = {"columns": {"label": "name", "period": "year"}}
+    assert fault_of_label(MERTON, "Sutton", **by_name) == (SUTTON, None, None)
+
+
+@pytest.mark.parametrize(
+    ("code", "label", "expected"),
+    [
+        (MERTON, "Merton and Sutton", (f"{MERTON}+{SUTTON}", None, None)),
+        (SUTTON, "Merton and Sutton", (f"{MERTON}+{SUTTON}", None, None)),
+        (STJOHN, "Merton and Sutton", (STJOHN, None, None)),
+        ("E09999999", "Merton", ("E09999999", "unmatched_place")),
+    ],
+)  # fmt: skip
+def test_label_of_several_places_gives_the_code_of_all(code: str, label: str, expected: tuple[Any, ...]) -> None:
+    assert fault_of_label(code, label)[: len(expected)] == expected
+
+
+def test_label_of_several_places_without_a_code_gives_the_code_of_all() -> None:
+    by_name = {"columns": {"label": "name", "period": "year"}}
+    assert fault_of_label("", "Merton and Sutton", **by_name) == (f"{MERTON}+{SUTTON}", None, None)
+    assert fault_of_label("", "Merton and Kingston", **by_name)[1] == "unmatched_place"
+    assert fault_of_label("", "Merton", **by_name) == (MERTON, None, None)
+    turned = {**LABELLED, "published_together": [[SUTTON, MERTON]]}
+    assert fault_of_label(MERTON, "Merton and Sutton", **turned) == (f"{SUTTON}+{MERTON}", None, None)
