@@ -32,7 +32,10 @@ def span(start: date | None, end: date | None, **given: Any) -> dict[str, Any]:
 
 CARRIED = {"caveats": "provisional,carried_forward"}
 STOCK, ALSO = {"measure": "stock"}, {"proxy_measure": "stock"}
+LONGER = {"caveats": "provisional,coarser_period"}
 CASES: list[tuple[dict[str, Any], bool]] = [
+    (span(BEFORE, AFTER, **LONGER), False), (span(START, AFTER, **LONGER), False), (span(BEFORE, END, **LONGER), False),
+    (span(MIDDLE, AFTER, **LONGER), True), (span(BEFORE, MIDDLE, **LONGER), True), (span(BEFORE, AFTER), True),
     ({}, False), (span(START, MIDDLE), True), (span(MIDDLE, END), True), (span(BEFORE, END), True),
     (span(START, AFTER), True), (span(None, None), True), (span(BEFORE, AFTER, value=None), False),
     (span(BEFORE, BEFORE), True), (span(MIDDLE, MIDDLE), True),

@@ -144,3 +144,39 @@ def test_newest_year_is_compared_with_the_year_before_it() -> None:
     value = simulate(3)
     value[7, :, -2:] *= 0.3
     assert flagged(value) == set()
+
+
+EVEN = np.full((FORCES, PLACES, YEARS), 1000.0)
+"""Figures that never change: any fall of one force is far beyond chance."""
+
+
+@pytest.mark.parametrize(
+    ("shares", "years"),
+    [({4: 0.84}, {2020}), ({4: 0.86}, set()), ({4: 0.79, 5: 0.88}, {2020}), ({4: 0.79, 5: 0.87}, set()),
+     ({YEARS - 1: 0.84}, {2015 + YEARS}), ({YEARS - 1: 0.86}, set()), ({0: 0.5}, set()), ({4: 1.5}, set())],
+)  # fmt: skip
+def test_sum_is_short_below_a_share_of_what_is_expected_and_of_each_year_beside(
+    shares: dict[int, float], years: set[int]
+) -> None:
+    value = EVEN.copy()
+    for year, share in shares.items():
+        value[7, :, year] *= share
+    assert {year for _, year in flagged(value)} == years
+
+
+@pytest.mark.parametrize(("size", "is_compared"), [(8.0, False), (9.0, True)])
+def test_small_sums_are_not_compared(size: float, is_compared: bool) -> None:
+    """Twelve places with 8 each make 96."""
+    value = EVEN.copy()
+    value[7] = size
+    value[7, :, 4] *= 0.5
+    assert bool(flagged(value)) is is_compared
+
+
+@pytest.mark.parametrize(("places", "is_compared"), [(1, False), (2, True)])
+def test_provider_of_one_place_is_not_compared(places: int, is_compared: bool) -> None:
+    value = EVEN.copy()
+    value[7, :, 4] *= 0.5
+    few = PROVIDERS.filter((pl.col("provider") != "F07") | (pl.col("place_code") < f"P07_{places:02}"))
+    flags = find_provider_shortfalls(tabulate(value), few, "police forces")
+    assert flags.height == (places if is_compared else 0)

@@ -8,12 +8,15 @@ import pytest
 from pipelines.core.periods import ReferencePeriod, whole_months
 from pipelines.core.vocabulary import Grain
 from pipelines.declarations.base import Cadence, MeasureKind
+from pipelines.declarations.problem import ACCEPTED_DAYS, LongerPeriod
 from pipelines.gaps.reference_periods import (
     LONGEST_DAYS,
     SHORTEST_DAYS,
     choose_carried_figure,
     choose_figure,
+    choose_longer_figure,
     choose_nearest,
+    find_longer_period,
     has_overlap,
     instant_measures,
     is_regular_series,
@@ -189,3 +192,48 @@ def test_one_instant_of_a_source_that_publishes_often_enough_is_regular(grain: G
     assert not any(
         is_regular_series(grain, [ReferencePeriod(date(2024, 3, 4), date(2024, 3, 9))], True, item) for item in every
     )
+
+
+QUARTER, HALF, YEAR = whole_months(2024, 1, 3), whole_months(2024, 1, 6), whole_months(2024, 1, 12)
+
+
+def test_figure_for_a_longer_period_is_the_shortest_one_around() -> None:
+    published = [YEAR, QUARTER, HALF, whole_months(2024, 4, 3), whole_months(2023, 1, 12)]
+    for order in permutations(published):
+        assert choose_longer_figure(MARCH, order, "year") == QUARTER
+        assert choose_longer_figure(whole_months(2024, 6, 1), order, "half_year") == whole_months(2024, 4, 3)
+    assert choose_longer_figure(MARCH, [YEAR, HALF], "year") == HALF
+    early, late = whole_months(2024, 1, 3), whole_months(2024, 2, 3)
+    assert (
+        choose_longer_figure(MARCH, [late._replace(end=late.start + (early.end - early.start)), early], "year") == early
+    )
+
+
+def test_figure_for_a_longer_period_contains_it_and_is_accepted() -> None:
+    assert choose_longer_figure(MARCH, [YEAR], None) is None
+    assert choose_longer_figure(MARCH, [YEAR], "half_year") is choose_longer_figure(MARCH, [], "year") is None
+    assert choose_longer_figure(MARCH, [HALF], "quarter") is None
+    assert choose_longer_figure(MARCH, [QUARTER], "quarter") == QUARTER
+    assert choose_longer_figure(MARCH, [MARCH], "quarter") == MARCH
+    for start, end in ((date(2024, 3, 2), date(2024, 3, 31)), (date(2024, 3, 1), date(2024, 3, 30))):
+        assert choose_longer_figure(MARCH, [ReferencePeriod(start, end)], "year") is None
+
+
+@pytest.mark.parametrize("accept", ["quarter", "half_year", "year"])
+def test_longest_figure_accepted_is_shorter_than_the_limit(accept: LongerPeriod) -> None:
+    most = ACCEPTED_DAYS[accept]
+    spans = [ReferencePeriod(MARCH.start, MARCH.start + timedelta(days=days)) for days in (most - 1, most)]
+    assert [choose_longer_figure(MARCH, [span], accept) for span in spans] == [spans[0], None]
+
+
+@pytest.mark.parametrize(
+    ("month", "starts"), [(1, (1, 1, 1)), (3, (1, 1, 1)), (4, (4, 1, 1)), (7, (7, 7, 1)), (12, (10, 7, 1))]
+)
+def test_longer_period_is_the_calendar_period_around_the_first_day(month: int, starts: tuple[int, int, int]) -> None:
+    asked = whole_months(2024, month, 1)
+    actual = (
+        find_longer_period(asked, "quarter"),
+        find_longer_period(asked, "half_year"),
+        find_longer_period(asked, "year"),
+    )
+    assert actual == tuple(whole_months(2024, start, months) for start, months in zip(starts, (3, 6, 12), strict=True))
