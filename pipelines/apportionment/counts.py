@@ -50,7 +50,7 @@ def apportion_counts(
     figures can be negative, so that a part's share has no bound. Raises CrosswalkError for a code that is not in the
     crosswalk, or for a place with two figures in one slice. Never use this for rates, indices, medians or ranks.
     """
-    ordered = observation if has_contiguous_slices(observation) else observation.sort(SLICE_KEY, maintain_order=True)
+    ordered = observation if has_contiguous_slices(observation) else observation.sort(SLICE_KEY)
     frames = list(apportion_batches([ordered], crosswalk, signed=signed))
     return pl.concat(frames) if frames else _empty_result(ordered)
 

@@ -176,7 +176,7 @@ def _collect_reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.Da
     ordered = (
         pl.concat([stacked, unknown]).with_columns(order.alias("order")).sort(*CELL_KEY, "order", maintain_order=True)
     )
-    return ordered.group_by(CELL_KEY, maintain_order=True).agg(
+    return ordered.group_by(CELL_KEY).agg(
         pl.col("reason").first(),
         pl.col("evidence").first(),
         pl.col("reason").unique(maintain_order=True).slice(1).str.join(",").alias("other_reasons"),

@@ -88,7 +88,7 @@ def _write_plain_file(home: Path, path: Path, slices: pl.DataFrame, key: str) ->
     temporary = temporary_path(path)
     try:
         figures.select(_plain_column(name, column) for name, column in PLAIN_FIGURE.items()).sink_parquet(
-            temporary, compression="zstd", statistics=True,
+            temporary, compression="zstd",
             metadata={TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: "", VERSION_METADATA: obstacle or _PLAIN},
         )  # fmt: skip
         temporary.replace(path)

@@ -144,8 +144,10 @@ def test_combined_figure_is_quoted_with_its_label_and_not_with_others() -> None:
 
 def test_first_of_two_combined_figures_is_quoted() -> None:
     legs: list[Leg] = [(code, to, 1.0, None) for code, to in ("AX", "BY", "CX", "DZ")]
-    actual = place_rows([figure("C+D", 4.0), figure("A+B", 9.0)], legs)
-    assert {to: row["evidence"].split(" ")[0] for to, row in actual.items()} == {"X": "4", "Y": "9", "Z": "4"}
+    rows = [{**figure(code, value), "place_label": f"Label {code}"} for code, value in (("C+D", 4.0), ("A+B", 9.0))]
+    first, second = ("4 published together for C+D (Label C+D)", "9 published together for A+B (Label A+B)")
+    actual = place_rows(rows, legs)
+    assert {to: row["evidence"] for to, row in actual.items()} == {"X": first, "Y": second, "Z": first}
 
 
 def averaged(rates: list[Row], weights: list[Row]) -> Row:

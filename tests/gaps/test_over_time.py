@@ -293,3 +293,12 @@ def test_accepted_and_possible_kinds_are_not_refused() -> None:
         need = {key: value}
         problem = problem_about(APRIL, need)
         refuse_wrong_time_keys(problem.header, {}, problem.path, catalogue_with(kind).measures)
+
+
+def test_figures_of_other_periods_stay_and_are_no_part() -> None:
+    april, may = days_of(APRIL), days_of(whole_months(2020, 5, 1))
+    table = table_from_records([placed(float(n), of=day) for n, day in enumerate([*april, *may])], MAPPED_FIGURE)
+    whole = aggregate_over_time(table, problem_about(APRIL, {"over_time": "sum"}), [APRIL])
+    assert whole.height == table.height + 1
+    assert whole.head(table.height).equals(table)
+    assert whole.row(-1, named=True)["value"] == sum(range(len(april)))
