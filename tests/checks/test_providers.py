@@ -155,7 +155,7 @@ EVEN = np.full((FORCES, PLACES, YEARS), 1000.0)
     [({4: 0.84}, {2020}), ({4: 0.86}, set()), ({4: 0.79, 5: 0.88}, {2020}), ({4: 0.79, 5: 0.87}, set()),
      ({YEARS - 1: 0.84}, {2015 + YEARS}), ({YEARS - 1: 0.86}, set()), ({0: 0.5}, set()), ({4: 1.5}, set())],
 )  # fmt: skip
-def test_sum_is_short_below_a_share_of_what_is_expected_and_of_each_year_beside(
+def test_sum_is_short_below_a_share_of_the_expected_one_and_of_each_year_beside(
     shares: dict[int, float], years: set[int]
 ) -> None:
     value = EVEN.copy()
