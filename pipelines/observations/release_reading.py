@@ -205,14 +205,14 @@ def combine_parts(readings: Sequence[ReleaseReading]) -> ReleaseReading:
         return readings[0]
     stacked = ReleaseReading(*map(pl.concat, zip(*readings, strict=True)))
     counts = [name for name, dtype in RELEASE.items() if name.startswith(("rows_", "cells_"))]
-    release = stacked.release.head(1).with_columns(pl.lit(stacked.release[name].sum()).alias(name) for name in counts)
+    release = stacked.release.head(1).with_columns(*stacked.release.select(pl.col(counts).sum()).get_columns())
     contract = stacked.contract.group_by("source", "release", "expectation", "measure", maintain_order=True).agg(
         pl.col("met", "tolerated").all(),
         pl.col("cells", "failing").sum(),
         pl.coalesce(pl.col("sample").filter(~pl.col("met")).first(), pl.col("sample").first()).alias("sample"),
     )
     return stacked._replace(
-        release=release, contract=contract.select(CONTRACT), finding=_combine_findings([r.finding for r in readings])
+        release=release, contract=contract.select(*CONTRACT), finding=_combine_findings([r.finding for r in readings])
     )
 
 

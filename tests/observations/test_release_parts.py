@@ -1,5 +1,6 @@
 """Releases of many cells are read some measures at a time, with the same result as in one piece."""
 
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -10,10 +11,10 @@ from polars.testing import assert_frame_equal
 from pipelines.core.schema import PLACE_COLUMNS, conform_table
 from pipelines.core.store import Snapshot, hash_bytes, release_name, release_path, store_snapshot
 from pipelines.declarations.source import Source
-from pipelines.observations import ingest
+from pipelines.observations import ingest, release_reading
 from pipelines.observations.conform import Codes
 from pipelines.observations.ingest import ReadingContext
-from pipelines.observations.release_reading import ReleaseReading, load_reading
+from pipelines.observations.release_reading import ReleaseReading, combine_parts, load_reading
 from pipelines.readers import csv
 
 CODES = ["E09000001", "E09000002", "E09000003"]
@@ -55,17 +56,31 @@ def read(home: Path) -> tuple[ReleaseReading, pl.DataFrame]:
 
 
 @pytest.fixture
-def whole(tmp_path: Path) -> tuple[ReleaseReading, pl.DataFrame]:
-    """Return the release as read in one piece."""
+def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ReleaseReading, pl.DataFrame]:
+    """Return the release as read in one piece, with faults that would refuse a release of so few rows."""
+    monkeypatch.setattr("checks.contract.is_tolerated", lambda *_: True)
     return read(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("most", [1, 10, 24])
+def _note_parts(combined: list[int]) -> Callable[[Sequence[ReleaseReading]], ReleaseReading]:
+    """Return combine_parts, with a note of the number of parts."""
+
+    def combine(readings: Sequence[ReleaseReading]) -> ReleaseReading:
+        combined.append(len(readings))
+        return combine_parts(readings)
+
+    return combine
+
+
+@pytest.mark.parametrize(("most", "number"), [(1, 3), (10, 3), (24, 2)])
 def test_parts_of_a_release_give_what_the_whole_gives(
-    whole: tuple[ReleaseReading, pl.DataFrame], most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: tuple[ReleaseReading, pl.DataFrame], most: int, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    combined: list[int] = []
     monkeypatch.setattr(ingest, "MOST_CELLS", most)
+    monkeypatch.setattr(release_reading, "combine_parts", _note_parts(combined))
     parts, values = read(tmp_path)
+    assert combined == [number] and values.height
     assert_frame_equal(values, whole[1])
     for name in ReleaseReading._fields:
         assert_frame_equal(getattr(parts, name), getattr(whole[0], name), check_row_order=False)
