@@ -1,12 +1,13 @@
 """Input and output of a check: a source as read, and findings."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from pipelines.core.reasons import REASONS
-from pipelines.core.schema import FINDING_COLUMNS, conform_table, table_from_records
+from pipelines.core.schema import FINDING_COLUMNS, conform_table, empty_table, table_from_records
 from pipelines.core.store import Snapshot
 from pipelines.declarations.source import Source
 
@@ -32,6 +33,12 @@ Check = Callable[[CheckInput], pl.DataFrame]
 """A check of a source: from one release as read to findings (schema.FINDING_COLUMNS). No rows mean a pass."""
 
 
+@cache
+def no_findings() -> pl.DataFrame:
+    """Return schema.FINDING_COLUMNS without a row."""
+    return empty_table(FINDING_COLUMNS)
+
+
 def build_findings(
     release: CheckInput, check: str, reason: str, evidence_rows: pl.DataFrame, **overrides: Any
 ) -> pl.DataFrame:
@@ -41,6 +48,8 @@ def build_findings(
     remedy come from the definition of the reason.
     """
     definition = REASONS[reason]
+    if evidence_rows.is_empty():
+        return no_findings()
     data_owner = definition.data_owner.replace("the publisher", release.source.publisher)
     fixed = {
         "source": release.name,

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from checks.finding import CheckInput, build_findings
+from checks.finding import CheckInput, build_findings, no_findings
 from checks.series import Slices, number_slices, split_measures
 from pipelines.core.distinct import number_entries
 from pipelines.core.periods import format_period
@@ -77,12 +77,19 @@ def _list_absences(slices: Slices, covered: pl.DataFrame) -> pl.DataFrame:
 
 def count_hidden_cells(release: CheckInput) -> pl.DataFrame:
     """Count the cells that are suppressed or not available, by measure, marker and period."""
-    return pl.concat([_count_by_marker(release, reason, statuses) for reason, statuses in _HIDDEN_STATUSES.items()])
-
-
-def _count_by_marker(release: CheckInput, reason: str, statuses: list[str]) -> pl.DataFrame:
     columns = (*_SLICE_KEY, "obs_status", "published_marker", "place_code")
-    rows = _usable_cells(release, *columns).filter(pl.col("obs_status").is_in(statuses))
+    every = [status for statuses in _HIDDEN_STATUSES.values() for status in statuses]
+    hidden = _usable_cells(release, *columns).filter(pl.col("obs_status").is_in(every))
+    counts = [
+        _count_by_marker(release, reason, hidden.filter(pl.col("obs_status").is_in(statuses)))
+        for reason, statuses in _HIDDEN_STATUSES.items()
+    ]
+    return pl.concat(counts)
+
+
+def _count_by_marker(release: CheckInput, reason: str, rows: pl.DataFrame) -> pl.DataFrame:
+    if rows.is_empty():
+        return no_findings()
     marker = pl.col("published_marker").cast(pl.String).fill_null("(blank)")
     by_marker = rows.group_by(*_SLICE_KEY, marker, maintain_order=True).agg(
         pl.len().alias("rows"), pl.col("place_code").cast(pl.String).sort().head(5).str.join(", ").alias("some")
@@ -130,6 +137,9 @@ def _measure_finding(release: CheckInput, name: str, reason: str, evidence: str)
 
 def list_combined_areas(release: CheckInput) -> pl.DataFrame:
     """List places published together, as declared; undeclared ones are flagged (together)."""
+    codes = number_entries(release.cells["place_code"]).entries.cast(pl.String)
+    if not codes.str.contains("+", literal=True).any():
+        return no_findings()
     cells = _usable_cells(release, *_SLICE_KEY, "place_code", "place_label", "value")
     rows = cells.filter(pl.col("place_code").cast(pl.String).str.contains("+", literal=True))
     with_evidence = rows.select(

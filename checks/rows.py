@@ -2,14 +2,16 @@
 
 import polars as pl
 
-from checks.finding import CheckInput, build_findings
+from checks.finding import CheckInput, build_findings, no_findings
 
 _FINDING_KEY = ["measure", "place_code", "place_label", "fault_evidence"]
 
 
 def _gather_faults(release: CheckInput, fault: str, check: str, reason: str, *, set_aside: bool = True) -> pl.DataFrame:
     """Group the cells with one fault: a finding for each measure, place and evidence."""
-    rows = _faulted_cells(release).filter(pl.col("fault") == fault)
+    rows = _select_entries(release.cells, "fault").filter(pl.col("fault") == fault)
+    if rows.is_empty():
+        return no_findings()
     by_place = rows.group_by(_FINDING_KEY, maintain_order=True).agg(
         pl.col("period_start").min(),
         pl.col("period_end").max(),
@@ -22,13 +24,14 @@ def _gather_faults(release: CheckInput, fault: str, check: str, reason: str, *, 
     return build_findings(release, check, reason, by_place.rename({"fault_evidence": "evidence"}), set_aside=set_aside)
 
 
-def _faulted_cells(release: CheckInput) -> pl.DataFrame:
-    """Return the cells with a fault; in most releases there are few, and a copy of the others would take long."""
-    return release.cells[release.cells["fault"].is_not_null().arg_true()]
+def _select_entries(cells: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return the cells with an entry in a column. Most releases have few or none, and a copy of all takes long."""
+    entries = cells[column]
+    return cells.clear() if entries.null_count() == entries.len() else cells[entries.is_not_null().arg_true()]
 
 
 def _cells_with_caveat(release: CheckInput, caveat: str) -> pl.DataFrame:
-    some = release.cells[release.cells["caveats"].is_not_null().arg_true()]
+    some = _select_entries(release.cells, "caveats")
     return some.filter(pl.col("caveats").cast(pl.String).str.split(",").list.contains(caveat))
 
 
@@ -112,7 +115,7 @@ def _gather_corrections(release: CheckInput, caveat: str) -> pl.DataFrame:
 
 def find_expired_corrections(release: CheckInput) -> pl.DataFrame:
     """Find cells with a correction where the published text has changed since."""
-    rows = release.cells.filter(pl.col("expired").is_not_null())
+    rows = _select_entries(release.cells, "expired")
     evidence = rows.with_columns(pl.col("expired").alias("evidence"), pl.lit(1).alias("rows"))
     return build_findings(release, "expired_corrections", "correction_expired", evidence)
 

@@ -4,7 +4,6 @@ A succession of codes is a crosswalk with weight 1. Each slice becomes a vector,
 added from columns. Memory does not grow with the number of slices.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -64,22 +63,27 @@ class _BuiltCrosswalk(NamedTuple):
 
 
 _MOST_BUILT = 8
-_BUILT: OrderedDict[int, _BuiltCrosswalk] = OrderedDict()
-"""Crosswalks placed with lately: batches of slices share one, and building its matrices takes long."""
+_BUILT: list[_BuiltCrosswalk] = []
+"""Crosswalks placed with lately, the last first: batches of slices and problems share them, and matrices take long."""
 
 
 def _build_once(crosswalk: Crosswalk) -> _BuiltCrosswalk:
-    """Return what a crosswalk gives; the same table is not built again."""
-    table = crosswalk.table
-    built = _BUILT.get(id(table))
-    if built is None or built.table is not table:
+    """Return what a crosswalk gives; an equal crosswalk is not built again."""
+    at = next((number for number, built in enumerate(_BUILT) if _is_built_from(built, crosswalk)), None)
+    if at is None:
         reached = drop_targets_without_parts(crosswalk)
-        built = _BuiltCrosswalk(table, reached, lru_cache(_MOST_BUILT)(partial(build_matrix, reached.table)))
-    _BUILT[id(table)] = built
-    _BUILT.move_to_end(id(table))
-    if len(_BUILT) > _MOST_BUILT:
-        _BUILT.popitem(last=False)
-    return built
+        build = lru_cache(_MOST_BUILT)(partial(build_matrix, reached.table))
+        _BUILT.insert(0, _BuiltCrosswalk(crosswalk.table, reached, build))
+    else:
+        _BUILT.insert(0, _BUILT.pop(at))
+    del _BUILT[_MOST_BUILT:]
+    return _BUILT[0]
+
+
+def _is_built_from(built: _BuiltCrosswalk, crosswalk: Crosswalk) -> bool:
+    own, table = built.table, crosswalk.table
+    is_equal = own is table or (own.schema == table.schema and own.equals(table))
+    return is_equal and built.reached.group == crosswalk.group
 
 
 def drop_targets_without_parts(crosswalk: Crosswalk) -> Crosswalk:

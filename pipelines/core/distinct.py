@@ -8,6 +8,8 @@ import polars as pl
 Numbers = np.ndarray[Any, np.dtype[Any]]
 SPARSE = 4
 """Size of a table of all numbers, in times of the rows, above which rows are compared by a hash or a sort."""
+_MOST_KEYS = 1 << 62
+"""Number below which keys of rows stay, so that they fit whole numbers of 64 bits."""
 _SMALL = 1 << 16
 """Size of a table of all numbers that is always counted into."""
 
@@ -75,6 +77,9 @@ def number_rows(frame: pl.DataFrame, columns: list[str], *, ordered: bool = Fals
     for name in columns:
         numbers, entries = number_entries(frame[name])
         if entries.len() > 1:
+            if limit > _MOST_KEYS // entries.len():
+                keys = np.unique(keys, return_inverse=True)[1]
+                limit = int(keys.max()) + 1
             keys = keys * entries.len() + (rank_entries(entries)[numbers] if ordered else numbers)
             limit *= entries.len()
     return RowKeys(keys, limit)
@@ -84,8 +89,11 @@ def find_repeated(rows: RowKeys) -> Numbers:
     """Return the positions of the rows that share their number with another row."""
     if not _is_countable(rows.limit, len(rows.keys)):
         return pl.Series(rows.keys).is_duplicated().arg_true().to_numpy()
-    counts = np.bincount(rows.keys, minlength=1)
-    return np.flatnonzero(counts[rows.keys] > 1) if counts.max(initial=0) > 1 else np.empty(0, np.int64)
+    is_present = np.zeros(rows.limit, bool)
+    is_present[rows.keys] = True
+    if np.count_nonzero(is_present) == len(rows.keys):
+        return np.empty(0, np.int64)
+    return np.flatnonzero(np.bincount(rows.keys)[rows.keys] > 1)
 
 
 def sort_rows(rows: RowKeys) -> Numbers | None:

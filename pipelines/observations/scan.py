@@ -25,6 +25,7 @@ ROWS_PER_BATCH = 1 << 19
 _FLAGGED = ("caveats", "caveat_evidence")
 _FLAG_TEXTS = ("release", "measure", "place_code")
 _FLAG_KEY = (*_FLAG_TEXTS, "period_start", "period_end")
+_SLICE_OF_FLAG = ["release", *SLICE_KEY]
 _LIMITS = ("interval_lower", "interval_upper")
 
 
@@ -80,6 +81,9 @@ def read_slices(
     compare by number. Raises UnreadableError where a file of figures is gone.
     """
     wanted = list(columns)
+    if flags.height and any(name in wanted for name in _FLAGGED):
+        # A large source has few flags, and most batches of its slices have none.
+        flags = flags.join(slices, on=_SLICE_OF_FLAG, how="semi", maintain_order="left")
     if flags.is_empty() or not any(name in wanted for name in _FLAGGED):
         return _read_columns(home, slices, wanted, encoded=encoded)
     plain = _read_columns(home, slices, list(dict.fromkeys([*wanted, *_FLAG_KEY, *_FLAGGED])), encoded=True)

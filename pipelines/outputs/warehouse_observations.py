@@ -6,12 +6,13 @@ number it has those of the newest release of each measure and period. The others
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
 import polars as pl
 
+from pipelines.core.distinct import RowKeys, number_rows
 from pipelines.core.schema import OBSERVATION_COLUMNS, WHOLE, Column, conform_table, empty_table
 from pipelines.core.slices import SLICE_KEY
 
@@ -155,12 +156,29 @@ def _is_constant(column: pl.Series) -> bool:
     return False
 
 
+def _find_first_rows(rows: RowKeys) -> tuple[np.ndarray[Any, np.dtype[Any]], np.ndarray[Any, np.dtype[Any]]]:
+    """Return the first row with each number, in order of the rows, and for each row the position of its first."""
+    keys = rows.keys if rows.limit <= 2 * len(rows.keys) else np.unique(rows.keys, return_inverse=True)[1]
+    first_row = np.full(int(keys.max(initial=0)) + 1, -1)
+    first_row[keys[::-1]] = np.arange(len(keys))[::-1]
+    present = np.flatnonzero(first_row >= 0)
+    ordered = present[np.argsort(first_row[present])]
+    position = np.empty(len(first_row), np.int64)
+    position[ordered] = np.arange(len(ordered))
+    return first_row[ordered], position[keys]
+
+
 def _number_rows(table: pl.DataFrame, columns: Sequence[str], name: str, first: int) -> tuple[pl.Series, pl.DataFrame]:
     """Number the distinct rows of some columns; return the number of each row, and the rows with their numbers."""
     varying = [column for column in columns if not _is_constant(table[column])]
     if not varying:
         distinct = table.select(columns).head(1).with_row_index(name, first)
         return pl.Series(name, [first], pl.UInt32).new_from_index(0, table.height), distinct
+    if not any(table.schema[column].is_float() for column in varying):
+        counted = table.select(varying).with_columns(pl.col(pl.Boolean).cast(pl.UInt8))
+        first_rows, numbers_of_rows = _find_first_rows(number_rows(counted, varying))
+        distinct = table.select(columns)[first_rows].with_row_index(name, first)
+        return pl.Series(name, numbers_of_rows + first, pl.UInt32), distinct
     distinct = table.select(columns).unique(varying, keep="first", maintain_order=True).with_row_index(name, first)
     numbers = table.select(varying).join(
         distinct.select(*varying, name), on=varying, how="left", nulls_equal=True, maintain_order="left"

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.medians import group_figures, group_medians, group_upper_quarters, nearby_medians, shift_within_groups
+from checks.medians import (
+    LONG_GROUP,
+    group_figures,
+    group_medians,
+    group_upper_quarters,
+    nearby_medians,
+    shift_within_groups,
+)
 
 NAN = float("nan")
 FIGURES = st.lists(st.tuples(st.integers(0, 6), st.sampled_from([NAN, -2.0, 0.0, 0.5, 1.0, 7.0])), max_size=60)
@@ -37,6 +44,17 @@ def test_groups_of_unlike_size_do_not_share_a_matrix() -> None:
     groups = group_figures(of_figure, 4)
     assert sorted(at.shape for _, at in groups.tables) == [(1, 2), (1, 100), (2, 1)]
     assert sum((at < len(of_figure)).sum() for _, at in groups.tables) == len(of_figure)
+
+
+@pytest.mark.parametrize("size", [LONG_GROUP - 1, LONG_GROUP, LONG_GROUP + 1])
+@pytest.mark.parametrize("missing", [0, 1, 400, LONG_GROUP - 2, LONG_GROUP - 1])
+def test_median_of_a_long_group_is_of_its_known_figures(size: int, missing: int) -> None:
+    chance = np.random.default_rng(size + missing)
+    figures = chance.permutation(np.concatenate([chance.random(size - missing), np.full(missing, NAN)]))
+    of_figure = np.append(np.zeros(size, int), 1)
+    due = known(figures.tolist())
+    medians = group_medians(np.append(figures, 7.0), group_figures(of_figure, 2))
+    assert_same(medians, [median(due) if due else NAN, 7.0])
 
 
 @pytest.mark.parametrize("steps", [[-2, -1, 1, 2], [1, 2, 3], [1], [-1, 1]])

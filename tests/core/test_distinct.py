@@ -74,3 +74,22 @@ def test_rows_are_sorted_by_their_entries_and_stay_where_equal(
     plain = frame.with_columns(pl.col("text").cast(pl.String)).sort(COLUMNS, nulls_last=False, maintain_order=True)
     actual = np.arange(len(rows)) if order is None else order
     assert actual.tolist() == plain["row"].to_list()
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 1 << 62])
+@given(rows=ROWS)
+def test_rows_are_numbered_alike_where_numbers_would_grow_too_large(
+    most: int, rows: list[tuple[str, date | None, int | None]]
+) -> None:
+    usual = number_rows(as_frame(rows), COLUMNS, ordered=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distinct, "_MOST_KEYS", most)
+        other = number_rows(as_frame(rows), COLUMNS, ordered=True)
+    assert other.limit > other.keys.max(initial=0)
+    assert rank(other) == rank(usual)
+
+
+def rank(rows: distinct.RowKeys) -> list[int]:
+    """Return the position of each row's number among the numbers."""
+    places = {key: place for place, key in enumerate(sorted(set(rows.keys.tolist())))}
+    return [places[key] for key in rows.keys.tolist()]
