@@ -24,7 +24,9 @@ MIN_UNPACKED_BYTES, MAX_EXPANSION_RATIO = 24_000_000, 100
 """A file may unpack to the first number of bytes, or to the second number times its packed size.
 
 The largest ratio of a published file is 42."""
-_BYTES_PER_CELL, _MIN_BYTES_PER_CELL = 20, 8
+_BYTES_PER_CELL, _MIN_BYTES_PER_CELL = 20, 6
+"""Bytes of memory for a cell, and the fewest bytes of text for a cell of a large file. A month, a code, an item and a
+figure of four digits take 7.4 bytes each."""
 MAX_LINE_BYTES = 4_000_000
 """Maximum bytes of a line at the top of a file, where lines are inspected one at a time."""
 
