@@ -50,7 +50,7 @@ def place_figures(
     for together, slices in group_by_joint_codes(table):
         placing = Placing(built.build(together), built.reached, measures, stored, signed, allowed)
         frames += [_place_block(block, placing) for block in _split_by_kind(slices, placing)]
-    placed = pl.concat(frames, rechunk=False)
+    placed = pl.concat(frames)
     return placed if len(frames) == 2 else placed.sort(TARGET_CELL)
 
 

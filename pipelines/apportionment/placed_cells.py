@@ -201,8 +201,7 @@ def _add_part_facts(
     lists = gaps["reason"].is_in(["children_incomplete", "split"]).to_numpy()
     is_long = (gaps["parts_n"] - gaps["valued_n"]).to_numpy() > MAX_PARTS_LISTED
     lacking = list_lacking_codes(figures, matrix, cells[lists & ~is_long])
-    lacking_n = pl.col("parts_n") - pl.col("valued_n")
-    number = pl.when(lacking_n > 0).then(pl.format("{} places", lacking_n)).otherwise(pl.lit(""))
+    number = pl.format("{} places", pl.col("parts_n") - pl.col("valued_n"))
     quotes = gaps["reason"].is_in(["needs_parts", "combined_area"]).to_numpy()
     described = describe_gaps(figures, matrix, cells[quotes], block.observation)
     order = np.full(len(cells), NO_ROW)

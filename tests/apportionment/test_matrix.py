@@ -174,6 +174,8 @@ def test_places_published_together_in_one_target_have_weight_one_and_elsewhere_n
     assert joined(("A+B",), ("A", "X", 1.0, None), ("B", "X", 1.0, 4.0)) == {("A+B", "X"): (1.0, None, "merged", 2)}
     unknown = joined(("A+B",), ("A", "X", 1.0, None), ("B", "Y", 1.0, 4.0))
     assert {pair: row[0] for pair, row in unknown.items()} == {("A+B", "X"): None, ("A+B", "Y"): None}
+    few = joined(("A+B",), ("A", "X", 1.0, 0.25), ("B", "Y", 1.0, 0.75))
+    assert {pair: row[0] for pair, row in few.items()} == {("A+B", "X"): 0.25, ("A+B", "Y"): 0.75}
     nobody = joined(("A+B",), ("A", "X", 1.0, 0.0), ("B", "Y", 1.0, 0.0))
     assert {pair: row[0] for pair, row in nobody.items()} == {("A+B", "X"): None, ("A+B", "Y"): None}
 
