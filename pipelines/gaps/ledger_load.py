@@ -14,6 +14,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,10 @@ _OLD_NAMES_VERSION = "2"
 _VERSION_1_CONTENTS_KEY = "commonground_contents"
 
 
+_MOST_LEDGERS = 64
+"""Most ledgers that a process keeps."""
+
+
 def ledger_path(home: Path, problem: str) -> Path:
     """Return the path of a problem's ledger."""
     return home / "ledger" / f"{problem}.parquet"
@@ -60,9 +65,8 @@ def read_ledger(home: Path, problem: str) -> Ledger:
     if not path.is_file():
         return empty_ledger()
     try:
-        content = path.read_bytes()
-        table, footer = pl.read_parquet(io.BytesIO(content)), pl.read_parquet_metadata(io.BytesIO(content))
-        ledger = _parse_version_1(table, footer) if FORMAT_KEY not in footer else _parse_ledger(table, footer)
+        now = path.stat()
+        ledger = _read_file(path, now.st_ino, now.st_mtime_ns, now.st_size)
         last_day = read_last_days(home).get(problem)
         return repeat_last_build(ledger, last_day) if last_day else ledger
     except (pl.exceptions.PolarsError, OSError, ValueError, KeyError, UnreadableError) as error:
@@ -70,6 +74,14 @@ def read_ledger(home: Path, problem: str) -> Ledger:
             f"{path}: the gap ledger is not readable ({str(error).splitlines()[0]}). The file was not changed, "
             "since its history is stored nowhere else: restore it from a copy, or move it away to start a new one"
         ) from error
+
+
+@lru_cache(maxsize=_MOST_LEDGERS)
+def _read_file(path: Path, *_identity: int) -> Ledger:
+    """Read and check a version of a file once: several steps of a build need the same ledger."""
+    content = path.read_bytes()
+    table, footer = pl.read_parquet(io.BytesIO(content)), pl.read_parquet_metadata(io.BytesIO(content))
+    return _parse_version_1(table, footer) if FORMAT_KEY not in footer else _parse_ledger(table, footer)
 
 
 def _parse_ledger(table: pl.DataFrame, footer: dict[str, str]) -> Ledger:

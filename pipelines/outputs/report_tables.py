@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -22,6 +23,7 @@ PERIOD_WIDTH = 4
 """Width of one period in a strip, in SVG units."""
 
 
+@lru_cache(maxsize=65_536)
 def decimal_places(value: float, rounding: float | None) -> int:
     """Return the number of decimals for a figure: those of its rounding, otherwise enough to show a small figure."""
     if rounding:

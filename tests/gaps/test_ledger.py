@@ -285,6 +285,15 @@ def test_damaged_ledger_is_named_and_not_changed(
     assert path.read_bytes() == content
 
 
+def test_unchanged_file_is_read_once_and_a_changed_one_again(tmp_path: Path) -> None:
+    write_ledger(tmp_path, "p", story(cells(a="late")), "k")
+    first = read_ledger(tmp_path, "p")
+    assert read_ledger(tmp_path, "p").sightings is first.sightings
+    write_ledger(tmp_path, "p", story(cells(a="late"), cells(a=None)), "k")
+    second = read_ledger(tmp_path, "p")
+    assert (first.builds.height, second.builds.height) == (1, 2)
+
+
 def test_other_table_is_not_a_ledger(tmp_path: Path) -> None:
     path = ledger_path(tmp_path, "p")
     path.parent.mkdir()
