@@ -245,21 +245,21 @@ def test_first_place_with_two_figures_is_named() -> None:
         place_rows([figure(code, 1.0) for code in ("C", "A", "B", "A+B")], MERGED)
 
 
-def test_matrices_are_built_once_and_kept_for_eight_crosswalks(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    built: list[int] = []
+def test_matrices_are_built_once_and_kept_for_eight_crosswalks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each crosswalk is known by the people of its places."""
+    built: list[float] = []
 
     def build(table: pl.DataFrame, together: tuple[str, ...]) -> Any:
-        built.append(table.height)
+        built.append(table["weight_population"][0])
         return build_matrix(table, together)
 
     monkeypatch.setattr("pipelines.apportionment.place.build_matrix", build)
+    monkeypatch.setattr("pipelines.apportionment.place._BUILT", [])
     table = table_from_records([figure("A", 1.0)], OBSERVATION_COLUMNS)
-    ways = [crosswalk_frame([*MERGED[:2], *[("C", "Y", 1.0, 1.0)] * (number == 0)], None) for number in range(9)]
+    ways = [crosswalk_frame([(code, "X", 1.0, float(people)) for code in "AB"], None) for people in range(9)]
     for way in (*ways[:8], ways[0], ways[0], *ways[1:8]):
         place_figures(table, way, MEASURES, table.clear())
-    assert built == [3, *[2] * 7]
+    assert built == [0, 1, 2, 3, 4, 5, 6, 7]
     for way in (ways[8], ways[1], ways[0]):
         place_figures(table, way, MEASURES, table.clear())
-    assert built[8:] == [2, 3]
+    assert built[8:] == [8, 0]
