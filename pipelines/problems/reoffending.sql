@@ -10,6 +10,11 @@ needs:
     max_age: 3 years
   offenders_who_reoffended:
     max_age: 3 years
+answer:
+  column: reoffending_rate
+  order: highest
+  subject: Rates of adult reoffending within a year
+  unit: "%"
 unknowns:
   - prison_leavers
   - prison_leavers_without_home
