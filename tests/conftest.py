@@ -61,7 +61,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "store" in names:
             waiting.add(item.path)
     costs = {path: DEAR_FILES.get(f"{path.parent.name}/{path.name}", cost) for path, cost in costs.items()}
-    first = max(waiting, key=lambda path: costs[path], default=None)
+    # Equal costs are ordered by path: all workers must collect in one order.
+    first = max(waiting, key=lambda path: (costs[path], str(path)), default=None)
     order = {path: (path != first, path in waiting or cost < AHEAD, -cost, str(path)) for path, cost in costs.items()}
     items.sort(key=lambda item: order[item.path])
 
