@@ -6,10 +6,10 @@ opens the new file. The storage version is an older one, so that older DuckDB cl
 
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from itertools import chain, groupby
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
@@ -41,6 +41,7 @@ from pipelines.outputs.warehouse_observations import (
     OBSERVATION_SLICE,
     STORED_TABLES,
     SliceBatch,
+    batch_parts,
     create_observations,
     fill_observations,
     remove_observations,
@@ -278,7 +279,7 @@ def _create_from_parts(con: duckdb.DuckDBPyConnection, name: str, table: TablePa
     """Create a table from its parts; DuckDB reads files itself, so that no frame has them all."""
     _create_table(con, name, empty_table(table.columns))
     columns = ", ".join(f'"{column}"' for column in table.columns)
-    for batch in _batch_parts(table.parts):
+    for batch in batch_parts(table.parts):
         if isinstance(batch, pl.DataFrame):
             con.register("incoming", batch.to_arrow())
             con.execute(f"insert into {name} select {columns} from incoming")
@@ -286,24 +287,6 @@ def _create_from_parts(con: duckdb.DuckDBPyConnection, name: str, table: TablePa
         else:
             files = ", ".join(f"'{_escape_quotes(path)}'" for path in batch)
             con.execute(f"insert into {name} select {columns} from read_parquet([{files}])")
-
-
-BATCH_ROWS = 250_000
-"""Rows from which frames are inserted: a statement for each of many small frames takes longer than their rows."""
-
-
-def _batch_parts(parts: Iterable[pl.DataFrame | Path]) -> Iterator[pl.DataFrame | list[Path]]:
-    """Yield files together, and frames in batches of at least BATCH_ROWS, in order."""
-    for is_file, own in groupby(parts, lambda part: isinstance(part, Path)):
-        if is_file:
-            yield cast("list[Path]", list(own))
-            continue
-        frames = cast("Iterator[pl.DataFrame]", own)
-        for frame in frames:
-            batch = [frame]
-            while sum(part.height for part in batch) < BATCH_ROWS and (more := next(frames, None)) is not None:
-                batch.append(more)
-            yield pl.concat(batch)
 
 
 def column_meanings() -> dict[str, dict[str, str]]:

@@ -4,9 +4,10 @@
 number it has those of the newest release of each measure and period. The others are Parquet files beside it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import duckdb
 import numpy as np
@@ -18,6 +19,8 @@ from pipelines.core.slices import SLICE_KEY
 
 MAX_OBSERVATIONS = 5_000_000
 """Number of observations up to which the file has those of superseded releases."""
+_BATCH_ROWS = 250_000
+"""Rows from which frames are inserted: a statement for each of many small frames takes longer than their rows."""
 SUPERSEDED_FOLDER = "observations"
 """Folder beside the file with the observations that are not in it: one Parquet file a source."""
 OBSERVATIONS_SQL = Path(__file__).parent / "templates" / "observations.sql"
@@ -184,3 +187,17 @@ def _number_rows(table: pl.DataFrame, columns: Sequence[str], name: str, first: 
         distinct.select(*varying, name), on=varying, how="left", nulls_equal=True, maintain_order="left"
     )
     return numbers[name], distinct
+
+
+def batch_parts(parts: Iterable[pl.DataFrame | Path]) -> Iterator[pl.DataFrame | list[Path]]:
+    """Yield files together, and frames in batches of at least _BATCH_ROWS rows, in order."""
+    for is_file, own in groupby(parts, lambda part: isinstance(part, Path)):
+        if is_file:
+            yield cast("list[Path]", list(own))
+            continue
+        frames = cast("Iterator[pl.DataFrame]", own)
+        for frame in frames:
+            batch = [frame]
+            while sum(part.height for part in batch) < _BATCH_ROWS and (more := next(frames, None)) is not None:
+                batch.append(more)
+            yield pl.concat(batch)

@@ -7,6 +7,7 @@ from pipelines.core.errors import UnreadableError
 from pipelines.declarations.project import Project
 from tests.readers.test_read import PLAIN, SAME, cells, source, values
 from tests.road.test_bad_input import collect_findings, observed
+from tests.road.test_bad_input import declared as declared
 from tests.road.test_bad_input import project as project
 from tests.workbooks import xlsx
 
@@ -58,8 +59,8 @@ def test_period_in_another_spelling_is_reported_for_each_cell() -> None:
 
 
 def test_row_filter_that_selects_no_new_cells_is_reported() -> None:
-    declared = source("", PLAIN.replace("column: stock", "column: stock, filter: {year: ['2023', '2024']}"))
-    assert values(declared, text(ROWS)) == SAME
+    chosen = source("", PLAIN.replace("column: stock", "column: stock, filter: {year: ['2023', '2024']}"))
+    assert values(chosen, text(ROWS)) == SAME
 
 
 @pytest.mark.parametrize(
