@@ -132,3 +132,18 @@ def test_beds_of_february_2020_are_those_of_its_last_day_and_1_march_is_not_marc
     assert {code: value for code, value in published.items() if code in set(alone["place_code"])} == dict(
         alone.select("place_code", "value").iter_rows()
     )
+
+
+def test_beds_of_university_hospitals_dorset_are_those_of_the_two_trusts_that_merged(edition: Project) -> None:
+    measure = "general_acute_beds_available_overnight"
+    cells = answer_problem(edition, "ventilators_2020").filter(
+        pl.col("measure") == measure, pl.col("place_code") == "R0D", pl.col("value").is_not_null()
+    )
+    # The list of trusts of 2020 has neither of the two codes, so their rows lie beside the observations.
+    both = load_source_tables(edition, "nhse_kh03").total.filter(
+        pl.col("measure") == measure, pl.col("place_code").is_in(["RD3", "RDZ"]), pl.col("role") == "retired_code"
+    )
+    assert sorted(both["value"].round(1).to_list()) == [491.6, 519.9]
+    assert cells["period_start"].to_list() == [date(2020, month, 1) for month in (4, 5, 6)]
+    assert cells["value"].round(1).unique().to_list() == [1011.5]
+    assert set(cells["caveats"]) == {"coarser_period"} and set(cells["source_areas"]) == {"RD3,RDZ"}
