@@ -19,13 +19,11 @@ needs:
       - adult_critical_care_beds_open
       - adult_critical_care_beds_open_thursday
       - adult_critical_care_beds_open_2020
-    over_time: last # the last day of the month: the days of that winter end on 1 March 2020
   critical_care_beds_occupied:
     one_of:
       - adult_critical_care_beds_occupied
       - adult_critical_care_beds_occupied_thursday
       - adult_critical_care_beds_occupied_2020
-    over_time: last # the last day of the month: the days of that winter end on 1 March 2020
   adult_critical_care_beds_free:
     over_time: min # the day with the fewest free beds; days are published from 2 November 2020
     min_coverage: 0.9
