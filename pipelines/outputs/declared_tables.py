@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.core.schema import DATE, TEXT, Column, table_from_records
+from pipelines.core.schema import DATE, STATUS_SYMBOLS, TEXT, Column, table_from_records
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.measure import counts_residents
 from pipelines.declarations.partnership import Partnership, partnership_code
@@ -151,3 +151,9 @@ def describe_expected_places(source: Source) -> dict[str, str | None]:
         "known_up_to": "; ".join([str(newest.last_day_known), *days]),
         "expected_places": "; ".join(f"{name} {number}" for name, number in newest.expected_places.items()) or None,
     }
+
+
+def statuses_table() -> pl.DataFrame:
+    """Return the list of observation statuses: obs_status, gss_symbol, sdmx_code, from best to worst."""
+    rows = [(status, symbol, code) for status, (symbol, code) in STATUS_SYMBOLS.items()]
+    return pl.DataFrame(rows, schema=["obs_status", "gss_symbol", "sdmx_code"], orient="row")

@@ -5,10 +5,11 @@ A build with nothing to do loads this module and no other of this room that writ
 
 from pathlib import Path
 
+from pipelines.apportionment import population_measure
 from pipelines.core.attempts import last_attempts
 from pipelines.core.store import output_path, read_log, read_table, state_path, table_key, table_version
 from pipelines.declarations.fingerprints import (
-    ANSWER_TABLES,
+    TableKeys,
     compute_table_keys,
     hash_texts,
     program_key,
@@ -175,39 +176,95 @@ def warehouse_key(project: Project) -> str:
 
 
 def warehouse_keys(project: Project) -> dict[str, str]:
-    """Return the key of each part of an up-to-date analyst's file: a table, a view, or the observations of a source."""
-    catalogue, home = project.catalogue, project.home
-    current = compute_table_keys(catalogue, home, project.as_of)
+    """Return the key of each part of an up-to-date analyst's file.
+
+    A part is a table, a view, the observations of a source, or the rows of one problem or source in a table that stacks
+    these, named by `part_name`. FORM has the key of what gives all parts their columns.
+    """
+    catalogue = project.catalogue
+    current = compute_table_keys(catalogue, project.home, project.as_of)
     names = list_current_problems(project, current)
-    sources_read = [name for name in catalogue.observation_sources() if has_current_tables(home, name, current)]
-    program, declared = program_key("outputs"), hash_texts(*declaration_keys(project, names))
-    contents = {kind: _list_versions(home, kind, names) for kind in ANSWER_TABLES}
-    ledgers = [f"{name} {table_key(ledger_path(home, name))}" for name in names]
-    reviewed = [path.read_text(encoding="utf-8") for path in sorted(_problems_folder(project).glob("*.yaml"))]
-    in_force = [day for name in names for day in _acceptances_in_force(project, name)]
-    places = [current.places, current.boundaries, *current.apportioning.values()]
+    sources_read = [name for name in catalogue.observation_sources() if has_current_tables(project.home, name, current)]
+    inputs = {
+        FORM: [program_key("outputs")],
+        **_whole_table_inputs(project, current, names, sources_read),
+        **_problem_inputs(project, names),
+        **_source_inputs(project, current, sources_read),
+    }
+    return {name: hash_texts(*parts) for name, parts in inputs.items()}
+
+
+FORM = "form"
+"""Part of the analyst's file with the key of the code that writes it."""
+
+
+def part_name(table: str, name: str) -> str:
+    """Return the name of the part with the rows of one problem or source in a table of the analyst's file."""
+    return f"{table} {name}"
+
+
+def _whole_table_inputs(
+    project: Project, current: TableKeys, names: list[str], sources_read: list[str]
+) -> dict[str, list[str]]:
+    """Return what the tables of the analyst's file that are in one part are made from."""
+    catalogue, home = project.catalogue, project.home
+    declared = hash_texts(*declaration_keys(project, names))
     observed = [f"{name} {current.observation[name]}" for name in sources_read]
     attempts = [f"{name} {attempt.at} {attempt.outcome}" for name, attempt in last_attempts(read_log(home)).items()]
-    inputs = {
-        **{table: [] for table in DECLARED_TABLES},
+    places = [declared, current.places, current.boundaries, *current.apportioning.values()]
+    return {
+        **{table: [declared] for table in DECLARED_TABLES},
         "problems": declaration_keys(project, sorted(catalogue.problems)),
         "sources": [*observed, *attempts, *(f"{n} {key}" for n, key in sorted(catalogue.declaration_hashes.items()))],
         **dict.fromkeys(PLACE_TABLES, places),
-        **{table: [*ledgers, *reviewed, *in_force] for table in LEDGER_TABLES},
-        **{table: [*places, *observed] for table in SOURCE_TABLES},
-        "releases": [*observed, *contents["cell"]],
-        **{table: contents[kind] for table, kind in ANSWER_KINDS.items()},
-        "ranks": contents["cell"],
+        "releases": [declared, *observed, *(_read_version(home, "cell", name) for name in names)],
         "partnerships": [item.model_dump_json() for item in catalogue.partnerships.values()],
-        **{
-            partnership_view(name): [version]
-            for name, version in zip(names, contents["partnership_view"], strict=True)
-            if catalogue.problems[name].header.groups
-        },
-        **{f"problem.{name}": [version] for name, version in zip(names, contents["view"], strict=True)},
-        **{f"observations {name}": [current.observation[name]] for name in sources_read},
     }
-    return {name: hash_texts(program, declared, *parts) for name, parts in inputs.items()}
+
+
+def _problem_inputs(project: Project, names: list[str]) -> dict[str, list[str]]:
+    """Return what the views of problems and their rows in the tables that stack them are made from."""
+    catalogue, home = project.catalogue, project.home
+    declared, reviewed = hash_texts(*declaration_keys(project, names)), _read_reviewed_texts(project)
+    inputs: dict[str, list[str]] = {}
+    for name in names:
+        inputs[f"problem.{name}"] = [declared, _read_version(home, "view", name)]
+        if catalogue.problems[name].header.groups:
+            inputs[partnership_view(name)] = [declared, _read_version(home, "partnership_view", name)]
+        for table, kind in ANSWER_KINDS.items():
+            inputs[part_name(table, name)] = [_read_version(home, kind, name)]
+        inputs[part_name("ranks", name)] = [declared, _read_version(home, "cell", name)]
+        ledger = [table_key(ledger_path(home, name)) or "", *reviewed.get(name, ())]
+        for table in LEDGER_TABLES:
+            inputs[part_name(table, name)] = [declared, *ledger, *_acceptances_in_force(project, name)]
+    return inputs
+
+
+def _source_inputs(project: Project, current: TableKeys, sources_read: list[str]) -> dict[str, list[str]]:
+    """Return what the observations of sources and their rows in the tables that stack them are made from.
+
+    The figures of a source are compared with those of others, and a return with the residents of its place.
+    """
+    catalogue = project.catalogue
+    places = [current.places, current.boundaries, *current.apportioning.values()]
+    shared = hash_texts(*declaration_keys(project, []), *places)
+    counting = population_measure(catalogue)
+    inputs: dict[str, list[str]] = {}
+    for name in sources_read:
+        measures = {*catalogue.comparable_measures[name], *([counting] if counting else [])}
+        others = sorted({catalogue.measure_source[measure] for measure in measures})
+        keys = [current.observation[name], *(current.observation.get(other, "") for other in others)]
+        inputs[part_name("observations", name)] = keys[:1]
+        inputs |= {part_name(table, name): [shared, *keys] for table in SOURCE_TABLES}
+    return inputs
+
+
+def _read_reviewed_texts(project: Project) -> dict[str, list[str]]:
+    """Return the texts of the accepted gaps and costs of each problem that has some."""
+    texts: dict[str, list[str]] = {}
+    for path in sorted(_problems_folder(project).glob("*.*.yaml")):
+        texts.setdefault(path.name.partition(".")[0], []).append(path.read_text(encoding="utf-8"))
+    return texts
 
 
 def partnership_view(name: str) -> str:
@@ -215,6 +272,6 @@ def partnership_view(name: str) -> str:
     return f"problem.{name}_partnerships"
 
 
-def _list_versions(home: Path, kind: str, names: list[str]) -> list[str]:
-    """Return the version of a table of each problem, with the name of the problem."""
-    return [f"{name} {table_version(state_path(home, kind, name))}" for name in names]
+def _read_version(home: Path, kind: str, name: str) -> str:
+    """Return the version of a table of a problem."""
+    return str(table_version(state_path(home, kind, name)))

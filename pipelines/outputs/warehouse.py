@@ -24,7 +24,6 @@ from pipelines.core.schema import (
     FINDING_COLUMNS,
     NOT_NEEDED,
     OBSERVATION_COLUMNS,
-    STATUS_SYMBOLS,
     Column,
     empty_table,
 )
@@ -36,6 +35,7 @@ from pipelines.geography import AREA_HIERARCHY, BORDER_PRACTICE, GAZETTEER, NEIG
 from pipelines.observations import COMPLETENESS, PROVIDER_RETURN, RECONCILIATION, REVISION, REVISION_SUMMARY, TOTAL
 from pipelines.outputs.boundary_files import BOUNDARY
 from pipelines.outputs.declared_tables import COMPUTED_MEASURE_COLUMNS, PARTNERSHIP, PROBLEM
+from pipelines.outputs.freshness import FORM, part_name
 from pipelines.outputs.source_status import AGE_MEANING, SOURCE_STATUS_VIEW, STATUS_MEANING
 from pipelines.outputs.warehouse_observations import (
     OBSERVATION_SLICE,
@@ -130,38 +130,38 @@ TABLE_MEANING = {
     "obs_status": "Observation statuses, with the Government Analysis Function symbol and the SDMX code",
 }
 
-
 VIEWS = ("gaps", "source_status", "observations", "observation_rows")
 """Names of TABLE_MEANING that are views."""
 
 
-class TableParts(NamedTuple):
-    """A table in parts, each read when its turn comes: its columns, and frames or Parquet files that have them."""
+class StackedTable(NamedTuple):
+    """A table with rows of several problems or sources: its columns, and the column that names each problem or source.
+
+    `parts` has the work that reads the rows of each one, as a frame or a Parquet file with those columns.
+    """
 
     columns: Mapping[str, Column]
-    parts: Iterable[pl.DataFrame | Path]
-
-
-ReadTable = Callable[[], pl.DataFrame | TableParts]
-"""Work that reads a table of the file."""
+    named_by: str
+    parts: Mapping[str, Callable[[], pl.DataFrame | Path]]
 
 
 class FileContent(NamedTuple):
     """Content of the file, each part with the key of what it is made from, and read only where the key is new.
 
-    `tables` has the tables of TABLE_MEANING except those of observations, and the view of each problem under
-    `problem.<name>`, with the meaning of its columns in `view_meaning`. `observations` yields the slices of each source
-    under `observations <source>`.
+    `tables` has the tables of TABLE_MEANING in one part, and the view of each problem under `problem.<name>`, with the
+    meaning of its columns in `view_meaning`. `stacked` has the tables in several parts, named by `freshness.part_name`.
+    `observations` yields the slices of each source.
     """
 
     keys: Mapping[str, str]
-    tables: Mapping[str, ReadTable]
+    tables: Mapping[str, Callable[[], pl.DataFrame]]
+    stacked: Mapping[str, StackedTable]
     view_meaning: Mapping[str, tuple[str, dict[str, str]]]
     observations: Mapping[str, Callable[[], Iterable[SliceBatch]]]
 
 
-OBSERVATIONS = "observations "
-"""Start of the name of a part with the observations of a source."""
+OBSERVATIONS = "observations"
+"""Table of the parts with the observations of each source."""
 FILE_RECORD = pl.Schema({"file": pl.String, "sha256": pl.String, "part": pl.String, "key": pl.String})
 """A part of the file with its key, beside the name and the hash of the file that has it."""
 
@@ -173,7 +173,7 @@ def write_warehouse(home: Path, rests_on: Collection[str], content: FileContent,
     names the sources of the figures.
     """
     temporary = temporary_path(output_path(home, WAREHOUSE_NAME))
-    kept = _copy_file_in_use(home, record, temporary)
+    kept = _copy_file_in_use(home, record, content.keys, temporary)
     try:
         if not kept:
             with duckdb.connect() as con:
@@ -188,8 +188,11 @@ def write_warehouse(home: Path, rests_on: Collection[str], content: FileContent,
     return pl.DataFrame({"file": path.name, "sha256": sha256, **parts}, schema=FILE_RECORD)
 
 
-def _copy_file_in_use(home: Path, record: pl.DataFrame, target: Path) -> dict[str, str]:
-    """Copy the file in use where it is as the last build wrote and recorded it. Return the keys of its parts."""
+def _copy_file_in_use(home: Path, record: pl.DataFrame, keys: Mapping[str, str], target: Path) -> dict[str, str]:
+    """Copy the file in use where it is as the last build wrote and recorded it. Return the keys of its parts.
+
+    A file of another form, or with most parts changed, is made from nothing.
+    """
     if record.is_empty() or record.schema != FILE_RECORD:
         return {}
     name, sha256 = record.row(0)[:2]
@@ -197,8 +200,11 @@ def _copy_file_in_use(home: Path, record: pl.DataFrame, target: Path) -> dict[st
     written = group.files.get(name) if group else None
     if written is None or written.sha256 != (sha256,) or not is_project_file(output_path(home, name), written):
         return {}
+    kept = dict(record.select("part", "key").iter_rows())
+    if kept.get(FORM) != keys[FORM] or sum(kept.get(part) != key for part, key in keys.items()) > len(keys) // 2:
+        return {}
     shutil.copyfile(output_path(home, name), target)
-    return dict(record.select("part", "key").iter_rows())
+    return kept
 
 
 def _escape_quotes(path: Path) -> str:
@@ -208,7 +214,7 @@ def _escape_quotes(path: Path) -> str:
 def _fill_tables(path: Path, content: FileContent, kept: Mapping[str, str]) -> bool:
     """Write the parts that `kept` does not have. Return whether the file may be used; if not, it is made from nothing.
 
-    A file has blocks of earlier tables, which the next change uses again. It may not have figures of a release that is
+    A file has blocks of earlier rows, which the next change uses again. It may not have figures of a release that is
     no longer stored, nor more such blocks than others.
     """
     changed = {name for name, key in content.keys.items() if kept.get(name) != key}
@@ -217,23 +223,21 @@ def _fill_tables(path: Path, content: FileContent, kept: Mapping[str, str]) -> b
     with duckdb.connect(str(path)) as con:
         # One transaction for several hundred statements, because each commit waits for the disk.
         con.begin()
+        before = _list_releases(con) if kept else set()
         if not kept:
-            con.execute("create schema problem")
+            _create_stacked_tables(con, content.stacked)
         for name in sorted((changed | gone) & kept.keys()):
-            if not name.startswith(OBSERVATIONS):
-                con.execute(f"drop table {name}")
+            _remove_part(con, content.stacked, name)
         for name, read in content.tables.items():
             if name in changed:
-                _create(con, name, read())
+                _create_table(con, name, read())
         if not kept:
-            con.execute(f"create view gaps as select * from cells where reason is not null and need <> '{NOT_NEEDED}'")
-            con.execute(SOURCE_STATUS_VIEW)
-            create_observations(con)
-        before = _list_releases(con)
-        for name in sorted((changed | gone) & kept.keys()):
-            if name.startswith(OBSERVATIONS):
-                remove_observations(con, name.removeprefix(OBSERVATIONS))
-        fill_observations(con, chain.from_iterable(read() for n, read in content.observations.items() if n in changed))
+            _create_views(con)
+        for name, table in content.stacked.items():
+            own = (read() for part, read in table.parts.items() if part_name(name, part) in changed)
+            _insert_rows(con, name, table.columns, own)
+        batches = (read() for part, read in content.observations.items() if part_name(OBSERVATIONS, part) in changed)
+        fill_observations(con, chain.from_iterable(batches))
         has_others = not before <= _list_releases(con)
         _add_comments(con, content.view_meaning, changed if kept else {*changed, *TABLE_MEANING})
         con.commit()
@@ -246,17 +250,29 @@ def _list_releases(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
     return set(con.sql("select distinct source, release from observation_slices").fetchall())
 
 
-def _create(con: duckdb.DuckDBPyConnection, name: str, table: pl.DataFrame | TableParts) -> None:
-    if isinstance(table, TableParts):
-        _create_from_parts(con, name, table)
+def _create_stacked_tables(con: duckdb.DuckDBPyConnection, stacked: Mapping[str, StackedTable]) -> None:
+    """Create the tables that stack parts, without rows."""
+    con.execute("create schema problem")
+    for name, table in stacked.items():
+        _create_table(con, name, empty_table(table.columns))
+
+
+def _create_views(con: duckdb.DuckDBPyConnection) -> None:
+    """Create the views, and the tables of observations without rows."""
+    con.execute(f"create view gaps as select * from cells where reason is not null and need <> '{NOT_NEEDED}'")
+    con.execute(SOURCE_STATUS_VIEW)
+    create_observations(con)
+
+
+def _remove_part(con: duckdb.DuckDBPyConnection, stacked: Mapping[str, StackedTable], name: str) -> None:
+    """Remove a table, or the rows of one problem or source."""
+    table, _, part = name.partition(" ")
+    if not part:
+        con.execute(f"drop table {table}")
+    elif table == OBSERVATIONS:
+        remove_observations(con, part)
     else:
-        _create_table(con, name, table)
-
-
-def statuses_table() -> pl.DataFrame:
-    """Return the list of observation statuses: obs_status, gss_symbol, sdmx_code, from best to worst."""
-    rows = [(status, symbol, code) for status, (symbol, code) in STATUS_SYMBOLS.items()]
-    return pl.DataFrame(rows, schema=["obs_status", "gss_symbol", "sdmx_code"], orient="row")
+        con.execute(f"delete from {table} where {stacked[table].named_by} = $1", [part])
 
 
 SQL_NAMES = {"order": "release_order", "check": "check_name"}
@@ -275,18 +291,19 @@ def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame
     con.unregister("incoming")
 
 
-def _create_from_parts(con: duckdb.DuckDBPyConnection, name: str, table: TableParts) -> None:
-    """Create a table from its parts; DuckDB reads files itself, so that no frame has them all."""
-    _create_table(con, name, empty_table(table.columns))
-    columns = ", ".join(f'"{column}"' for column in table.columns)
-    for batch in batch_parts(table.parts):
+def _insert_rows(
+    con: duckdb.DuckDBPyConnection, name: str, columns: Collection[str], parts: Iterable[pl.DataFrame | Path]
+) -> None:
+    """Insert the rows of parts; DuckDB reads files itself, so that no frame has them all."""
+    chosen = ", ".join(f'"{column}"' for column in columns)
+    for batch in batch_parts(parts):
         if isinstance(batch, pl.DataFrame):
             con.register("incoming", batch.to_arrow())
-            con.execute(f"insert into {name} select {columns} from incoming")
+            con.execute(f"insert into {name} select {chosen} from incoming")
             con.unregister("incoming")
         else:
             files = ", ".join(f"'{_escape_quotes(path)}'" for path in batch)
-            con.execute(f"insert into {name} select {columns} from read_parquet([{files}])")
+            con.execute(f"insert into {name} select {chosen} from read_parquet([{files}])")
 
 
 def column_meanings() -> dict[str, dict[str, str]]:

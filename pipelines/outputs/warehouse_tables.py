@@ -1,6 +1,6 @@
 """Tables of the analyst's file: read from the store and published."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import polars as pl
 from checks import PLAUSIBILITY_FLAG
 from pipelines.apportionment import RESIDUAL
 from pipelines.core.reasons import reasons_frame
-from pipelines.core.schema import CELL_COLUMNS, Column, empty_table
+from pipelines.core.schema import CELL_COLUMNS, FINDING_COLUMNS, Column
 from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
 from pipelines.declarations.fingerprints import TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
@@ -34,20 +34,25 @@ from pipelines.geography import (
     load_postcode_tables,
 )
 from pipelines.observations import (
+    COMPLETENESS,
+    PROVIDER_RETURN,
+    RECONCILIATION,
     REVISION,
     REVISION_SUMMARY,
     TOTAL,
     all_disagreement_flags,
-    all_reconciliations,
-    current_tables,
     has_observations,
     load_revisions,
+    reconcile_source,
     summarise_completeness,
 )
 from pipelines.outputs.boundary_files import boundary_table
-from pipelines.outputs.declared_tables import measures_table, partnerships_table, problems_table
+from pipelines.outputs.declared_tables import measures_table, partnerships_table, problems_table, statuses_table
 from pipelines.outputs.freshness import (
     ANSWER_KINDS,
+    FORM,
+    LEDGER_TABLES,
+    part_name,
     partnership_view,
     warehouse_is_fresh,
     warehouse_key,
@@ -58,14 +63,7 @@ from pipelines.outputs.load import list_releases, stack_findings
 from pipelines.outputs.source_status import sources_table
 from pipelines.outputs.superseded import keep_history, list_observed_sources, read_batches
 from pipelines.outputs.view_columns import view_meaning
-from pipelines.outputs.warehouse import (
-    OBSERVATIONS,
-    FileContent,
-    ReadTable,
-    TableParts,
-    statuses_table,
-    write_warehouse,
-)
+from pipelines.outputs.warehouse import FileContent, StackedTable, write_warehouse
 from pipelines.outputs.warehouse_path import newest_warehouse
 
 
@@ -87,39 +85,26 @@ def write_tables(project: Project) -> pl.DataFrame:
     sources_read = [name for name in catalogue.observation_sources() if has_observations(home, name)]
     done = warehouse_record_path(project)
     content = FileContent(
-        {name: f"{key} {has_history}" for name, key in warehouse_keys(project).items()},
-        {**_read_by_table(project, current_keys, problems), **_read_views(project, problems)},
+        _dated_keys(project, problems, has_history),
+        {**_read_by_table(project, current_keys), **_read_views(project, problems)},
+        {**_stack_problems(project, problems), **_stack_sources(project, current_keys, observed)},
         {table: _view_meaning(project, name) for name in problems for table in _view_tables(project, name)},
-        {f"{OBSERVATIONS}{name}": partial(read_batches, project, name, has_history) for name in observed},
+        {name: partial(read_batches, project, name, has_history) for name in observed},
     )
     return write_warehouse(home, sources_read, content, read_table(done) if table_key(done) else pl.DataFrame())
 
 
-def _read_by_table(project: Project, current_keys: TableKeys, problems: list[str]) -> dict[str, ReadTable]:
-    """Return the work that reads each table of the file, by its name."""
-    catalogue, home = project.catalogue, project.home
-    columns = {
-        "cells": CELL_COLUMNS,
-        "verdicts": VERDICT,
-        "unallocated_residuals": RESIDUAL,
-        "boundary_discontinuities": BOUNDARY_DISCONTINUITY,
-        "partnership_cells": CELL_COLUMNS,
-    }
+def _dated_keys(project: Project, problems: list[str], has_history: bool) -> dict[str, str]:
+    """Return the keys of all parts with what a file from nothing would have: ledgers state the day of the build."""
+    keys = warehouse_keys(project)
+    ledgers = [part_name(table, name) for table in LEDGER_TABLES for name in problems]
+    return keys | {FORM: f"{keys[FORM]} {has_history}"} | {part: f"{keys[part]} {project.as_of}" for part in ledgers}
 
-    def stack_answers(table: str) -> TableParts:
-        return TableParts(columns[table], [state_path(home, ANSWER_KINDS[table], name) for name in problems])
 
-    def read_revisions(number: int) -> TableParts:
-        names = list_observed_sources(project, current_keys)
-        kind = (REVISION, REVISION_SUMMARY)[number]
-        return TableParts(kind, (load_revisions(project, name)[number] for name in names))
-
+def _read_by_table(project: Project, current_keys: TableKeys) -> dict[str, Callable[[], pl.DataFrame]]:
+    """Return the work that reads each table in one part, by its name."""
+    catalogue = project.catalogue
     return {
-        **{table: partial(stack_answers, table) for table in ANSWER_KINDS},
-        **_read_by_source(project, current_keys),
-        "gap_ledger": lambda: pl.concat([empty_table(GAP_LEDGER), *(load_gaps(project, name) for name in problems)]),
-        "builds": lambda: pl.concat([empty_table(BUILD), *(load_ledger(project, name).builds for name in problems)]),
-        "ranks": lambda: TableParts(RANK, _rank_problems(project, problems)),
         "places": lambda: build_gazetteer(load_places(project).register),
         "area_hierarchy": lambda: load_area_hierarchy(project),
         "code_changes": lambda: load_places(project).changes,
@@ -130,32 +115,64 @@ def _read_by_table(project: Project, current_keys: TableKeys, problems: list[str
         "partnerships": lambda: partnerships_table(catalogue.partnerships),
         "measures": lambda: measures_table(catalogue),
         "sources": lambda: sources_table(project),
+        "releases": lambda: list_releases(project, current_keys, sorted(catalogue.observation_sources())),
         "reasons": reasons_frame,
         "obs_status": statuses_table,
-        "revisions": lambda: read_revisions(0),
-        "revision_summary": lambda: read_revisions(1),
     }
 
 
-def _read_by_source(project: Project, current_keys: TableKeys) -> dict[str, ReadTable]:
-    """Return the work that reads each table which stacks tables of the sources."""
-    disagreements, returns = cache(partial(all_disagreement_flags, project)), cache(partial(stack_returns, project))
+def _stack_problems(project: Project, problems: list[str]) -> dict[str, StackedTable]:
+    """Return the tables with rows of each problem."""
+    home = project.home
+    stored = {
+        "cells": CELL_COLUMNS,
+        "verdicts": VERDICT,
+        "unallocated_residuals": RESIDUAL,
+        "boundary_discontinuities": BOUNDARY_DISCONTINUITY,
+        "partnership_cells": CELL_COLUMNS,
+    }
 
-    def stack_flags() -> pl.DataFrame:
-        return pl.concat([_stack_tables(project, "doubt", PLAUSIBILITY_FLAG, current_keys), disagreements()])
+    def stack(columns: dict[str, Column], read: Callable[[str], pl.DataFrame | Path]) -> StackedTable:
+        return StackedTable(columns, "problem", {name: partial(read, name) for name in problems})
 
     return {
-        "releases": lambda: list_releases(project, current_keys, sorted(project.catalogue.observation_sources())),
-        "published_totals": lambda: _stack_tables(project, "total", TOTAL, current_keys),
-        "reconciliation": lambda: all_reconciliations(project),
-        "provider_returns": returns,
-        "completeness": lambda: summarise_completeness(returns()),
-        "plausibility_flags": stack_flags,
-        "findings": lambda: stack_findings(project, current_keys, disagreements()),
+        **{table: stack(columns, partial(state_path, home, ANSWER_KINDS[table])) for table, columns in stored.items()},
+        "gap_ledger": stack(GAP_LEDGER, partial(load_gaps, project)),
+        "builds": stack(BUILD, lambda name: load_ledger(project, name).builds),
+        "ranks": stack(RANK, partial(_rank_problem, project)),
     }
 
 
-def _read_views(project: Project, problems: list[str]) -> dict[str, ReadTable]:
+def _stack_sources(project: Project, current_keys: TableKeys, observed: list[str]) -> dict[str, StackedTable]:
+    """Return the tables with rows of each source that has observations."""
+
+    @cache
+    def find_disagreements(name: str) -> pl.DataFrame:
+        return all_disagreement_flags(project, [name])
+
+    def read_flags(name: str) -> pl.DataFrame:
+        return pl.concat([_read_table(project, "doubt", name, PLAUSIBILITY_FLAG), find_disagreements(name)])
+
+    readers: dict[str, tuple[dict[str, Column], Callable[[str], pl.DataFrame]]] = {
+        "published_totals": (TOTAL, lambda name: _read_table(project, "total", name, TOTAL)),
+        "reconciliation": (RECONCILIATION, lambda name: reconcile_source(project, name)),
+        "provider_returns": (PROVIDER_RETURN, lambda name: stack_returns(project, [name])),
+        "completeness": (COMPLETENESS, lambda name: summarise_completeness(stack_returns(project, [name]))),
+        "plausibility_flags": (PLAUSIBILITY_FLAG, read_flags),
+        "findings": (
+            FINDING_COLUMNS,
+            lambda name: stack_findings(project, current_keys, find_disagreements(name), [name]),
+        ),
+        "revisions": (REVISION, lambda name: load_revisions(project, name)[0]),
+        "revision_summary": (REVISION_SUMMARY, lambda name: load_revisions(project, name)[1]),
+    }
+    return {
+        table: StackedTable(columns, "source", {name: partial(read, name) for name in observed})
+        for table, (columns, read) in readers.items()
+    }
+
+
+def _read_views(project: Project, problems: list[str]) -> dict[str, Callable[[], pl.DataFrame]]:
     """Return the work that reads the view of each problem."""
     return {
         table: partial(read_table, state_path(project.home, kind, name))
@@ -175,15 +192,13 @@ def _view_meaning(project: Project, name: str) -> tuple[str, dict[str, str]]:
     return view_meaning(project.catalogue.problems[name], project, columns)
 
 
-def _rank_problems(project: Project, problems: list[str]) -> Iterator[pl.DataFrame]:
-    """Yield the ranks of each problem, from the columns that they need."""
-    columns = [name for name in RANK if name in CELL_COLUMNS]
-    for name in problems:
-        cells = pl.read_parquet(state_path(project.home, "cell", name), columns=columns)
-        yield rank_places(cells, project.catalogue.measures)
+def _rank_problem(project: Project, name: str) -> pl.DataFrame:
+    """Return the ranks of a problem, from the columns that they need."""
+    columns = [column for column in RANK if column in CELL_COLUMNS]
+    cells = pl.read_parquet(state_path(project.home, "cell", name), columns=columns)
+    return rank_places(cells, project.catalogue.measures)
 
 
-def _stack_tables(project: Project, kind: str, columns: dict[str, Column], current_keys: TableKeys) -> pl.DataFrame:
-    """Combine the tables of one kind from every source of this build, with the given columns."""
-    tables = current_tables(project, kind, current_keys)
-    return pl.concat([empty_table(columns), *(table.select(list(columns)) for table in tables)])
+def _read_table(project: Project, kind: str, name: str, columns: dict[str, Column]) -> pl.DataFrame:
+    """Read a stored table of a source, with the given columns."""
+    return read_table(state_path(project.home, kind, name)).select(list(columns))

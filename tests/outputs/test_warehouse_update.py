@@ -9,22 +9,29 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.core.schema import CELL_COLUMNS, empty_table
+from pipelines.core.schema import CELL_COLUMNS, FINDING_COLUMNS, conform_table
 from pipelines.core.store import output_path
-from pipelines.outputs.warehouse import FILE_RECORD, FileContent, column_meanings, write_warehouse
+from pipelines.gaps import RANK
+from pipelines.outputs.warehouse import FILE_RECORD, FileContent, StackedTable, column_meanings, write_warehouse
 from pipelines.outputs.warehouse_observations import STORED_TABLES, SliceBatch
 from tests.outputs.test_warehouse_observations import NEW, OLD, batch_of
 
 VIEWS = ("gaps", "source_status", "observations", "observation_rows")
 DATES = ("newest_period_end", "next_due")
 NUMBERED = {"slice", "place", "mark"}
+STACKED = {"cells": ("problem", CELL_COLUMNS), "ranks": ("problem", RANK), "findings": ("source", FINDING_COLUMNS)}
 State = dict[str, int]
 """What each part of the file shows: a number, or for observations the number of releases."""
 
 
+def _rows(table: str, part: str, shown: int) -> pl.DataFrame:
+    """Return as many rows of a problem or source in a table that stacks them."""
+    named_by, columns = STACKED[table]
+    rows = [{named_by: part, "measure": f"{table} {shown}", "reason": "not_loaded", "need": "needed"}] * shown
+    return conform_table(pl.DataFrame(rows, schema=["problem", "source", "measure", "reason", "need"]), columns)
+
+
 def _frame(table: str, shown: int) -> pl.DataFrame:
-    if table == "cells":
-        return empty_table(CELL_COLUMNS)
     columns = column_meanings()[table]
     row = {name: None if name in DATES else f"{table} {shown}" for name in columns}
     return pl.DataFrame([row] * shown, schema={name: pl.Date if name in DATES else pl.String for name in columns})
@@ -36,7 +43,7 @@ def _observations(source: str, releases: int) -> Iterator[SliceBatch]:
         yield one
 
 
-def _content(state: State, read: Callable[[str], object] = str) -> FileContent:
+def _content(state: State, read: Callable[[str], object] = str, form: str = "1") -> FileContent:
     """Return the content of the file for a state; `read` is called with each part that is read."""
 
     def reader(name: str) -> Callable[[], pl.DataFrame]:
@@ -48,14 +55,24 @@ def _content(state: State, read: Callable[[str], object] = str) -> FileContent:
     def slices(name: str) -> Callable[[], Iterator[SliceBatch]]:
         return lambda: (read(name), _observations(name.removeprefix("observations "), state[name]))[1]
 
-    tables = [name for name in column_meanings() if name not in (*VIEWS, *STORED_TABLES)]
+    def rows(name: str) -> Callable[[], pl.DataFrame]:
+        return lambda: (read(name), _rows(*name.split(" "), state[name]))[1]
+
+    def parts_of(table: str) -> list[str]:
+        return [name for name in state if name.startswith(f"{table} ")]
+
+    tables = [name for name in column_meanings() if name not in (*VIEWS, *STORED_TABLES, *STACKED)]
     problems = [name for name in state if name.startswith("problem.")]
-    sources = [name for name in state if name.startswith("observations ")]
+    parts = [name for name in state if " " in name]
     return FileContent(
-        {name: str(state.get(name, 0)) for name in (*tables, *problems, *sources)},
+        {"form": form, **{name: str(state.get(name, 0)) for name in (*tables, *problems, *parts)}},
         {**{name: reader(name) for name in tables}, **{name: view(name) for name in problems}},
+        {
+            table: StackedTable(columns, by, {name.split(" ")[1]: rows(name) for name in parts_of(table)})
+            for table, (by, columns) in STACKED.items()
+        },
         {name: ("Question", {"n": "Number"}) for name in problems},
-        {name: slices(name) for name in sources},
+        {name.split(" ")[1]: slices(name) for name in parts_of("observations")},
     )
 
 
@@ -75,7 +92,10 @@ def _read_file(home: Path) -> dict[str, object]:
     return rows_by_name
 
 
-PARTS = ("ranks", "measures", "cells", "problem.a", "problem.b", "observations s", "observations t")
+PARTS = (
+    *("measures", "problem.a", "problem.b", "observations s", "observations t"),
+    *("cells a", "cells b", "ranks a", "findings s", "findings t"),
+)
 STATES = st.dictionaries(st.sampled_from(PARTS), st.integers(0, 2), min_size=2)
 
 
@@ -90,13 +110,31 @@ def test_changes_one_after_another_give_the_file_made_from_nothing(states: list[
         assert _read_file(Path(one)) == _read_file(Path(other))
 
 
-FULL: State = {"ranks": 1, "problem.a": 1, "observations s": 1, "observations t": 2}
+FULL: State = {"measures": 1, "problem.a": 1, "cells a": 1, "cells b": 2, "observations s": 1, "observations t": 2}
 
 
 def test_parts_with_the_same_key_are_not_read_again(tmp_path: Path) -> None:
     record, read = write_warehouse(tmp_path, ["s"], _content(FULL), FILE_RECORD.to_frame()), list[str]()
-    write_warehouse(tmp_path, ["s"], _content({**FULL, "ranks": 2, "observations s": 2}, read.append), record)
-    assert sorted(read) == ["observations s", "ranks"]
+    changed = {**FULL, "measures": 2, "cells b": 3, "observations s": 2}
+    write_warehouse(tmp_path, ["s"], _content(changed, read.append), record)
+    assert sorted(read) == ["cells b", "measures", "observations s"]
+
+
+def test_a_file_of_another_form_is_made_from_nothing(tmp_path: Path) -> None:
+    record, read = write_warehouse(tmp_path, ["s"], _content(FULL), FILE_RECORD.to_frame()), list[str]()
+    write_warehouse(tmp_path, ["s"], _content(FULL, read.append, form="2"), record)
+    assert set(FULL) <= set(read)
+
+
+def test_rows_of_a_problem_that_is_gone_leave_the_file(tmp_path: Path) -> None:
+    record = write_warehouse(tmp_path, ["s"], _content(FULL), FILE_RECORD.to_frame())
+    write_warehouse(tmp_path, ["s"], _content({name: n for name, n in FULL.items() if name != "cells b"}), record)
+    with duckdb.connect(str(output_path(tmp_path, "commonground.duckdb")), read_only=True) as con:
+        assert (
+            con.sql("select problem from cells").fetchall()
+            == con.sql("select problem from gaps").fetchall()
+            == [("a",)]
+        )
 
 
 def test_a_file_that_a_user_changed_is_made_from_nothing(tmp_path: Path) -> None:
@@ -110,9 +148,9 @@ def test_a_file_that_a_user_changed_is_made_from_nothing(tmp_path: Path) -> None
 def test_a_record_of_another_file_is_not_used(tmp_path: Path) -> None:
     """A build that ends before it writes its record leaves the record of the file before."""
     earlier = write_warehouse(tmp_path, ["s"], _content(FULL), FILE_RECORD.to_frame())
-    write_warehouse(tmp_path, ["s"], _content({**FULL, "ranks": 2}), earlier)
+    write_warehouse(tmp_path, ["s"], _content({**FULL, "measures": 2}), earlier)
     write_warehouse(tmp_path, ["s"], _content(FULL), earlier)
-    assert len(_read_file(tmp_path)["main.ranks"]) == 1  # type: ignore[arg-type]
+    assert len(_read_file(tmp_path)["main.measures"]) == 1  # type: ignore[arg-type]
 
 
 def test_a_release_that_is_gone_leaves_nothing_in_the_file(tmp_path: Path) -> None:
@@ -124,6 +162,8 @@ def test_a_release_that_is_gone_leaves_nothing_in_the_file(tmp_path: Path) -> No
 def test_file_does_not_grow_with_each_change(tmp_path: Path) -> None:
     record, sizes = FILE_RECORD.to_frame(), []
     for number in range(12):
-        record = write_warehouse(tmp_path, ["s"], _content({**FULL, "ranks": 1 + number % 2}), record)
+        record = write_warehouse(
+            tmp_path, ["s"], _content({**FULL, "measures": 1 + number % 2, "cells a": 1 + number % 2}), record
+        )
         sizes.append(output_path(tmp_path, "commonground.duckdb").stat().st_size)
     assert max(sizes) <= 3 * sizes[0]

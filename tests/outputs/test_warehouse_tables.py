@@ -1,0 +1,60 @@
+"""The analyst's file of a project: after a new release, the same as one made from nothing."""
+
+import gzip
+from pathlib import Path
+
+import duckdb
+
+from pipelines.core.store import output_path, read_table
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.project import Project
+from pipelines.outputs import publish_warehouse, warehouse_is_fresh
+from pipelines.outputs.freshness import warehouse_record_path
+from pipelines.outputs.warehouse_observations import STORED_TABLES
+from tests.command import run
+
+NUMBERED = {"slice", "place", "mark"}
+RELEASE = "ons_claimant_rate_2026-06-26.csv.gz"
+LATER = "ons_claimant_rate_2026-08-21.csv.gz"
+
+
+def _read_tables(file: Path) -> dict[str, object]:
+    """Return the rows of all tables and views, without the numbers that join them, their columns and all comments."""
+    with duckdb.connect(str(file), read_only=True) as con:
+        names = con.sql("select table_schema || '.' || table_name from information_schema.tables").fetchall()
+        content: dict[str, object] = {}
+        for (name,) in names:
+            frame = con.sql(f"select * from {name}").pl()
+            if name.removeprefix("main.") not in STORED_TABLES:
+                own = frame.drop(NUMBERED & set(frame.columns))
+                content[name] = (own.schema, sorted(map(repr, own.iter_rows())))
+        content["comments"] = con.sql(
+            "select schema_name, table_name, column_name, data_type, comment from duckdb_columns() order by all"
+        ).fetchall()
+    return content
+
+
+def _add_release(project: Project) -> None:
+    """Add a later release of a source, with another figure of each place in Wales."""
+    folder = project.catalogue.sources_dir / "starter"
+    text = gzip.decompress((folder / RELEASE).read_bytes()).decode("utf-8-sig")
+    lines = [line.replace(",3.", ",4.") if line.startswith("W06") else line for line in text.splitlines()]
+    (folder / LATER).write_bytes(gzip.compress("\n".join(lines).encode()))
+
+
+def test_file_after_a_new_release_is_the_file_made_from_nothing(small: Project) -> None:
+    file = output_path(small.home, "commonground.duckdb")
+    before = _read_tables(file)
+    _add_release(small)
+    built = run("build", store=small.home, project=small.catalogue.root)
+    assert built.returncode == 0, built.stderr
+    updated = _read_tables(file)
+    assert updated["main.cells"] != before["main.cells"] and updated["main.revisions"] != before["main.revisions"]
+    later = Project(load_catalogue(small.catalogue.root), small.home, small.as_of)
+    assert warehouse_is_fresh(later)
+    record = warehouse_record_path(later)
+    parts = read_table(record)
+    record.unlink()
+    publish_warehouse(later)
+    assert _read_tables(file) == updated
+    assert read_table(record).drop("sha256").equals(parts.drop("sha256"))
