@@ -15,6 +15,7 @@ import polars as pl
 from checks.expected import LEAST_FACTOR, Fit
 from checks.flags import FIGURE_KEY
 from checks.series import Slices
+from pipelines.core.schema import empty_frame
 from pipelines.core.slices import SLICE_KEY, sum_by_total
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
@@ -50,7 +51,7 @@ def compare_totals(
     Takes flags of figures of one measure that seem too low, and the rows of all its releases; `is_used` selects those
     in use. Returns COMPARED_TOTAL.
     """
-    nothing = pl.DataFrame(schema=COMPARED_TOTAL)
+    nothing = empty_frame(COMPARED_TOTAL)
     if larger is None or low.is_empty() or measure.kind not in ADDITIVE_KINDS:
         return nothing
     stated = larger.total.filter(pl.col("role") == "total", pl.col("measure").is_in(low["measure"].unique().implode()))
@@ -148,7 +149,7 @@ def add_kept_levels(fitted: pl.DataFrame) -> pl.DataFrame:
 def list_returned_figures(fit: Fit, slices: Slices, periods: pl.Series) -> pl.DataFrame:
     """Return the figures of a count in some periods, by their first days: RETURNED."""
     if periods.is_empty():
-        return pl.DataFrame(schema=RETURNED)
+        return empty_frame(RETURNED)
     wanted = slices.rows["period_start"].is_in(periods.implode()).to_numpy()
     chosen = np.flatnonzero(wanted[fit.row])
     is_usual = (fit.value > 0) & (fit.rest - fit.near > -log(LEAST_FACTOR) / 2)

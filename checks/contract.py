@@ -106,20 +106,25 @@ def judge_releases(
     Expectations.
     """
     rules = source_rules(source)
-    rows = [
-        _contract_row(cells, rule, verdict)
-        for cells in releases
-        for rule, verdict in zip(rules, runner(cells, rules), strict=True)
-    ]
+    rows = [row for cells in releases for row in _list_contract_rows(cells, rules, runner(cells, rules))]
     return pl.DataFrame(rows, schema=CONTRACT, orient="row")
 
 
-def _contract_row(cells: pl.DataFrame, rule: Rule, verdict: Verdict) -> tuple[object, ...]:
-    name, release = cells.select(pl.col("source", "release").cast(pl.String)).row(0) if cells.height else ("", "")
-    subset = cells.height if not rule.measure else int((cells["measure"] == rule.measure).sum())
-    met = verdict.failing == 0
-    sample = _name_fault(rule) if met or rule.kind == "has_rows" else _describe_failures(cells, rule, verdict)
-    return name, release, rule.name, rule.measure, met, verdict.is_tolerated, subset, verdict.failing, sample
+def _list_contract_rows(
+    cells: pl.DataFrame, rules: Sequence[Rule], verdicts: Sequence[Verdict]
+) -> list[tuple[object, ...]]:
+    """Return the CONTRACT rows of one release, in the order of the rules."""
+    name, release = (str(cells[column][0]) if cells.height else "" for column in ("source", "release"))
+    by_measure = _count_texts(cells["measure"]) if any(rule.measure for rule in rules) else {}
+    rows: list[tuple[object, ...]] = []
+    for rule, verdict in zip(rules, verdicts, strict=True):
+        subset = by_measure.get(rule.measure, 0) if rule.measure else cells.height
+        met = verdict.failing == 0
+        sample = _name_fault(rule) if met or rule.kind == "has_rows" else _describe_failures(cells, rule, verdict)
+        rows.append(
+            (name, release, rule.name, rule.measure, met, verdict.is_tolerated, subset, verdict.failing, sample)
+        )
+    return rows
 
 
 def _name_fault(rule: Rule) -> str:

@@ -40,6 +40,7 @@ from checks.units import (
     select_rescaled,
 )
 from checks.unrecovered import drop_recovered, flag_unrecovered, list_recovered, list_unrecovered
+from pipelines.core.schema import empty_frame
 from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
@@ -207,7 +208,7 @@ def _find_level_flags(slices: Slices, is_used: Numbers, fit: Fit, suspects: Numb
 def _list_waiting(figures: pl.DataFrame) -> pl.DataFrame:
     """Return the FIGURE_KEY of figures with a level that is kept for fewer than three periods."""
     if figures.is_empty():
-        return pl.DataFrame(schema=WAITING)
+        return empty_frame(WAITING)
     is_waiting = pl.col("level") & pl.col("later").is_in(list(_KEPT_PERIODS))
     return figures.filter(is_waiting).select(pl.col(name).cast(dtype) for name, dtype in WAITING.items())
 

@@ -94,6 +94,8 @@ def add_caveats(observation: pl.DataFrame, flags: pl.DataFrame) -> pl.DataFrame:
 
 def convert_flags(flags: pl.DataFrame) -> pl.DataFrame:
     """Convert every flag to a finding (schema.FINDING_COLUMNS), without a limit on their number."""
+    if flags.is_empty():
+        return empty_table(FINDING_COLUMNS)
     definitions = {code: reason for code, reason in REASONS.items() if code in set(flags["reason"])}
     fixed = {
         name: pl.col("reason").replace_strict(

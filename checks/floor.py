@@ -8,6 +8,7 @@ among percentages is a figure in another unit.
 import polars as pl
 
 from checks.expected import FEWEST_PEERS
+from pipelines.core.schema import empty_frame
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 from pipelines.declarations.source import Source
 
@@ -37,15 +38,21 @@ def find_impossible_figures(cells: pl.DataFrame, source: Source) -> pl.DataFrame
 
     Takes measure, value (in the measure's unit), text, place_code, period_start and period_end.
     """
-    numbered = cells.select("measure", "value", "text", *_KEY).with_row_index("_cell")
+    numbered = cells[["measure", "value", "text", *_KEY]].with_row_index("_cell")
     tables = [
         *(_find_marker_numbers(numbered, name, measure) for name, measure in _open_measures(numbered, source)),
-        _find_negative_counts(numbered, source),
+        *_find_negative_counts(numbered, source),
         *_find_zero_denominators(numbered, source),
-        _find_signless_fractions(numbered, source),
-        _find_fractions_among_percentages(numbered, source),
     ]
-    return pl.concat([pl.DataFrame(schema=IMPOSSIBLE), *tables]).unique("_cell", keep="first", maintain_order=True)
+    if percentages := [name for name, measure in source.measures.items() if measure.unit == "%"]:
+        figures = numbered.filter(pl.col("value").is_not_null(), pl.col("measure").is_in(percentages))
+        tables += [_find_signless_fractions(figures), _find_fractions_among_percentages(figures)]
+    faults = [table for table in tables if table.height] or [_no_faults()]
+    return pl.concat(faults).unique("_cell", keep="first", maintain_order=True) if len(faults) > 1 else faults[0]
+
+
+def _no_faults() -> pl.DataFrame:
+    return empty_frame(IMPOSSIBLE)
 
 
 def allows_negative(measure: Measure) -> bool:
@@ -55,6 +62,8 @@ def allows_negative(measure: Measure) -> bool:
 
 def _open_measures(cells: pl.DataFrame, source: Source) -> list[tuple[str, Measure]]:
     """Return the measures with a figure that is below 0 or of nines; most releases have none."""
+    if not _is_any_below_zero(cells) and not _greatest(cells) >= POSITIVE_MARKERS[0]:
+        return []
     is_odd = (pl.col("value") < 0) | (pl.col("value") >= POSITIVE_MARKERS[0])
     names = set(cells.filter(is_odd)["measure"].unique().cast(pl.String))
     return [(name, measure) for name, measure in source.measures.items() if name in names and not measure.count_rows]
@@ -94,15 +103,29 @@ def _number(table: pl.DataFrame, expression: pl.Expr) -> float:
     return float(table.select(expression.fill_null(0)).item()) if table.height else 0.0
 
 
-def _find_negative_counts(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+def _find_negative_counts(cells: pl.DataFrame, source: Source) -> list[pl.DataFrame]:
+    if not _is_any_below_zero(cells):
+        return []
     never = [name for name, measure in source.measures.items() if not measure.range and not allows_negative(measure)]
     rows = cells.filter(pl.col("value") < 0, pl.col("measure").is_in(never))
-    return _build_rows(rows, "implausible", pl.format("found {}, expected 0 or more", "text"))
+    return [_build_rows(rows, "implausible", pl.format("found {}, expected 0 or more", "text"))]
+
+
+def _is_any_below_zero(cells: pl.DataFrame) -> bool:
+    lowest: float | None = cells["value"].min()  # type: ignore[assignment]
+    return lowest is not None and lowest < 0
+
+
+def _greatest(cells: pl.DataFrame) -> float:
+    greatest: float | None = cells["value"].max()  # type: ignore[assignment]
+    return float("-inf") if greatest is None else greatest
 
 
 def _find_zero_denominators(cells: pl.DataFrame, source: Source) -> list[pl.DataFrame]:
     """Find rates of a denominator that the same file gives as 0, and divisions by 0 that a spreadsheet printed."""
     rates = {name: measure for name, measure in source.measures.items() if measure.kind == "rate"}
+    if not rates:
+        return []
     printed = cells.filter(pl.col("text").str.strip_chars() == ZERO_DIVISION, pl.col("measure").is_in(list(rates)))
     tables = [_build_rows(printed, "zero_denominator", pl.lit(f"found {ZERO_DIVISION}: a division by 0"))]
     zero = cells.filter(pl.col("value") == 0)
@@ -115,17 +138,15 @@ def _find_zero_denominators(cells: pl.DataFrame, source: Source) -> list[pl.Data
     return tables
 
 
-def _find_signless_fractions(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+def _find_signless_fractions(percentages: pl.DataFrame) -> pl.DataFrame:
     """Find figures of at most 1 without a percent sign, in a measure with the sign at most other figures."""
-    figures = _select_percentages(cells, source).with_columns(
-        pl.col("text").str.contains("%", literal=True).alias("has_sign")
-    )
+    figures = percentages.with_columns(pl.col("text").str.contains("%", literal=True).alias("has_sign"))
     mostly_signed = pl.col("has_sign").mean().over("measure") > 0.5
     rows = figures.filter(~pl.col("has_sign") & mostly_signed & (pl.col("value").abs() <= 1))
     return _build_rows(rows, "unit_change", pl.format("found {}, where most other figures have a sign of %", "text"))
 
 
-def _find_fractions_among_percentages(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
+def _find_fractions_among_percentages(percentages: pl.DataFrame) -> pl.DataFrame:
     """Find figures of at most 1 that a hundred times more brings among the other percentages of their period.
 
     Fewer than half of the figures are so, and all others are above 1 and at least FAR_BELOW times as high. A place that
@@ -133,9 +154,9 @@ def _find_fractions_among_percentages(cells: pl.DataFrame, source: Source) -> pl
     """
     period = ["measure", "period_start", "period_end"]
     is_low = (pl.col("value") > 0) & (pl.col("value") <= 1)
-    figures = _select_percentages(cells, source).filter(pl.col("value") > 0)
-    if not figures["value"].is_between(0, 1).any():
-        return _build_rows(figures.clear(), "unit_change", pl.lit(""))
+    figures = percentages.filter(pl.col("value") > 0)
+    if not (figures["value"] <= 1).any():
+        return _no_faults()
     others = pl.col("value").filter(pl.col("value") > 1)
     compared = figures.with_columns(
         others.min().over(period).alias("lowest"), others.max().over(period).alias("highest"),
@@ -162,11 +183,6 @@ def _find_fractions_among_percentages(cells: pl.DataFrame, source: Source) -> pl
     return _build_rows(rows, "unit_change", evidence)
 
 
-def _select_percentages(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
-    percentages = [name for name, measure in source.measures.items() if measure.unit == "%"]
-    return cells.filter(pl.col("value").is_not_null(), pl.col("measure").is_in(percentages))
-
-
 def _describe_division(cells: pl.DataFrame, rows: pl.DataFrame, measure: Measure) -> pl.Expr:
     """Describe each rate of nothing, with its numerator where the file has it."""
     evidence = pl.format(f"found {{}}, but {measure.denominator} is 0", "text")
@@ -180,6 +196,8 @@ def _describe_division(cells: pl.DataFrame, rows: pl.DataFrame, measure: Measure
 
 
 def _build_rows(rows: pl.DataFrame, fault: str, evidence: pl.Expr) -> pl.DataFrame:
+    if rows.is_empty():
+        return _no_faults()
     built = rows.select("_cell", pl.lit(fault).alias("fault"), evidence.cast(pl.String).alias("evidence"))
     return built.cast(pl.Schema(IMPOSSIBLE))
 

@@ -6,7 +6,7 @@ from checks import places, releases, rows
 from checks.finding import Check, CheckInput
 from pipelines.core.schema import FINDING_COLUMNS, empty_table
 
-SOURCE_CHECKS: tuple[Check, ...] = (
+FAULT_CHECKS: tuple[Check, ...] = (
     rows.find_unknown_places,
     rows.find_newer_codes,
     rows.find_contradicting_labels,
@@ -20,6 +20,9 @@ SOURCE_CHECKS: tuple[Check, ...] = (
     rows.find_duplicate_keys,
     rows.find_repeated_rows,
     rows.find_dropped_cells,
+)
+"""Checks that need only the cells with a fault."""
+SOURCE_CHECKS: tuple[Check, ...] = (
     rows.find_corrected_cells,
     rows.find_expired_corrections,
     rows.find_contradicted_limits,
@@ -35,4 +38,6 @@ SOURCE_CHECKS: tuple[Check, ...] = (
 
 def check_source(release: CheckInput) -> pl.DataFrame:
     """Run every check on one release of a source; return all findings."""
-    return pl.concat([empty_table(FINDING_COLUMNS), *(check(release) for check in SOURCE_CHECKS)])
+    faulty = release._replace(cells=rows.select_entries(release.cells, "fault"))
+    of_faults = [check(faulty) for check in FAULT_CHECKS] if faulty.cells.height else []
+    return pl.concat([empty_table(FINDING_COLUMNS), *of_faults, *(check(release) for check in SOURCE_CHECKS)])

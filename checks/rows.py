@@ -1,5 +1,7 @@
 """Checks of rows: rows set aside, and why. Each finding covers the rows with the same fault."""
 
+from typing import Any
+
 import polars as pl
 
 from checks.finding import CheckInput, build_findings, no_findings
@@ -7,11 +9,13 @@ from checks.finding import CheckInput, build_findings, no_findings
 _FINDING_KEY = ["measure", "place_code", "place_label", "fault_evidence"]
 
 
-def _gather_faults(release: CheckInput, fault: str, check: str, reason: str, *, set_aside: bool = True) -> pl.DataFrame:
+def _gather_faults(release: CheckInput, fault: str, check: str, reason: str, **overrides: Any) -> pl.DataFrame:
     """Group the cells with one fault: a finding for each measure, place and evidence."""
-    rows = _select_entries(release.cells, "fault").filter(pl.col("fault") == fault)
-    if rows.is_empty():
+    some = select_entries(release.cells, "fault")
+    is_at_fault = some["fault"] == fault
+    if not is_at_fault.any():
         return no_findings()
+    rows = some.filter(is_at_fault)
     by_place = rows.group_by(_FINDING_KEY, maintain_order=True).agg(
         pl.col("period_start").min(),
         pl.col("period_end").max(),
@@ -21,18 +25,23 @@ def _gather_faults(release: CheckInput, fault: str, check: str, reason: str, *, 
         pl.format("{}, row {}, column {}", pl.col("file").first(), pl.col("file_row").first(),
                   pl.col("file_column").first()).alias("file"),
     )  # fmt: skip
-    return build_findings(release, check, reason, by_place.rename({"fault_evidence": "evidence"}), set_aside=set_aside)
+    evidence = by_place.rename({"fault_evidence": "evidence"})
+    return build_findings(release, check, reason, evidence, set_aside=True, **overrides)
 
 
-def _select_entries(cells: pl.DataFrame, column: str) -> pl.DataFrame:
+def select_entries(cells: pl.DataFrame, column: str) -> pl.DataFrame:
     """Return the cells with an entry in a column. Most releases have few or none, and a copy of all takes long."""
     entries = cells[column]
+    if not entries.null_count():
+        return cells
     return cells.clear() if entries.null_count() == entries.len() else cells[entries.is_not_null().arg_true()]
 
 
 def _cells_with_caveat(release: CheckInput, caveat: str) -> pl.DataFrame:
-    some = _select_entries(release.cells, "caveats")
-    return some.filter(pl.col("caveats").cast(pl.String).str.split(",").list.contains(caveat))
+    some = select_entries(release.cells, "caveats")
+    return (
+        some if some.is_empty() else some.filter(pl.col("caveats").cast(pl.String).str.split(",").list.contains(caveat))
+    )
 
 
 def find_unknown_places(release: CheckInput) -> pl.DataFrame:
@@ -103,25 +112,29 @@ def find_corrected_cells(release: CheckInput) -> pl.DataFrame:
 def find_contradicted_limits(release: CheckInput) -> pl.DataFrame:
     """Find figures outside the limits published beside them, and unreadable limits."""
     rows = _cells_with_caveat(release, "limits_contradict")
+    if rows.is_empty():
+        return no_findings()
     evidence = rows.with_columns(pl.col("caveat_evidence").alias("evidence"), pl.lit(1).alias("rows"))
     return build_findings(release, "contradicted_limits", "limits_contradict", evidence)
 
 
 def _gather_corrections(release: CheckInput, caveat: str) -> pl.DataFrame:
     rows = _cells_with_caveat(release, caveat)
+    if rows.is_empty():
+        return no_findings()
     evidence = rows.with_columns(pl.col("caveat_evidence").alias("evidence"), pl.lit(1).alias("rows"))
     return build_findings(release, "corrected_cells", caveat, evidence)
 
 
 def find_expired_corrections(release: CheckInput) -> pl.DataFrame:
     """Find cells with a correction where the published text has changed since."""
-    rows = _select_entries(release.cells, "expired")
+    rows = select_entries(release.cells, "expired")
+    if rows.is_empty():
+        return no_findings()
     evidence = rows.with_columns(pl.col("expired").alias("evidence"), pl.lit(1).alias("rows"))
     return build_findings(release, "expired_corrections", "correction_expired", evidence)
 
 
 def find_repeated_rows(release: CheckInput) -> pl.DataFrame:
     """Find rows that repeat another row; one of them is kept."""
-    return _gather_faults(release, "repeat", "repeated_rows", "duplicate").with_columns(
-        pl.lit("info").alias("severity")
-    )
+    return _gather_faults(release, "repeat", "repeated_rows", "duplicate", severity="info")

@@ -13,6 +13,7 @@ import polars as pl
 
 from checks.expected import FIGURE_COLUMNS, LEAST_FACTOR, ODD_SPREADS, Fit
 from checks.flags import FIGURE_KEY, PLAUSIBILITY_FLAG, build_flags, no_flags
+from pipelines.core.schema import empty_frame
 from pipelines.core.text import format_figure_column
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
@@ -36,7 +37,7 @@ def list_unrecovered(fit: Fit, rows: pl.DataFrame, low: Numbers) -> pl.DataFrame
     for spread in spreads:
         is_far &= apart < -ODD_SPREADS * spread
     if not is_far.any():
-        return pl.DataFrame(schema=AFTER_LOW)
+        return empty_frame(AFTER_LOW)
     figures = _select_after(fit, rows, low[is_far]).with_columns(
         pl.Series("expected", np.exp(fit.base[after] + fit.before[low])[is_far]),
         pl.Series("own_history", (apart / spreads[0])[is_far]).round(1),
@@ -49,7 +50,10 @@ def list_unrecovered(fit: Fit, rows: pl.DataFrame, low: Numbers) -> pl.DataFrame
 def list_recovered(fit: Fit, rows: pl.DataFrame, low: Numbers) -> pl.DataFrame:
     """List the counts after low figures that are near what the periods before those predict (RECOVERED)."""
     low, _, apart = _compare_after(fit, low)
-    figures = _select_after(fit, rows, low[np.abs(apart) <= log(LEAST_FACTOR)])
+    is_near = np.abs(apart) <= log(LEAST_FACTOR)
+    if not is_near.any():
+        return empty_frame(RECOVERED)
+    figures = _select_after(fit, rows, low[is_near])
     return figures.select(pl.col(name).cast(dtype) for name, dtype in RECOVERED.items())
 
 

@@ -35,7 +35,7 @@ from uuid import uuid4
 import polars as pl
 
 from pipelines.core.errors import CommongroundError, UnreadableError
-from pipelines.core.table_cache import read_once
+from pipelines.core.table_cache import keep_written, read_once
 from pipelines.core.visible import escape_invisible
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def load_or_build_tables(
 ) -> list[pl.DataFrame]:  # fmt: skip
     """Return the state tables of several kinds that one step builds together.
 
-    The tables are read back from the store, so that the build that writes them and later builds agree.
+    A table with a column that a file may return as another type is read back, so that this build and later ones agree.
     A store without tables is new: its layout version is written first.
     """
     paths = [state_path(home, kind, name) for kind in kinds]
@@ -294,6 +294,7 @@ def load_or_build_tables(
             write_layout(home)
         for path, table in zip(paths, make(), strict=True):
             write_table(path, table, key, input_sources, _find_version(path, table))
+            keep_written(path, table)
     return [read_table(path) for path in paths]
 
 
@@ -353,12 +354,23 @@ def append_log(home: Path, snapshot: Snapshot) -> None:
     line = json.dumps(
         {**_escape_snapshot(snapshot)._asdict(), "released": snapshot.released.isoformat()}, ensure_ascii=False
     )
-    # A crash within a line leaves it incomplete: end that line with a null byte, by which readers skip it.
-    torn = path.is_file() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
+    before, torn = _log_state(path), _is_torn(path)
     with path.open("ab") as file:
         file.write((b"\x00\n" if torn else b"") + line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
+    last = _LOGS.get(home)
+    if last and last.state == before and not torn:
+        _LOGS[home] = _add_entry(last, _decode_line(line.encode()), _log_state(path))
+
+
+def _is_torn(path: Path) -> bool:
+    """Return whether a crash left the last line incomplete. A null byte then ends it, by which readers skip it."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
 
 
 class _ReadLog(NamedTuple):
@@ -373,6 +385,19 @@ _LOGS: dict[Path, _ReadLog] = {}
 """The log of each store as read last: every step of a build reads it."""
 
 
+def _log_state(path: Path) -> tuple[int, int]:
+    now = path.stat() if path.is_file() else None
+    return (now.st_mtime_ns, now.st_size) if now else (0, 0)
+
+
+def _add_entry(log: _ReadLog, entry: Snapshot, state: tuple[int, int]) -> _ReadLog:
+    """Return the log with an entry at its end. A build that imports a thousand files does not read it each time."""
+    releases = log.releases
+    if entry.is_new_release:
+        releases = {**releases, entry.source: [*releases.get(entry.source, ()), entry]}
+    return _ReadLog(state, [*log.entries, entry], releases)
+
+
 def read_log(home: Path) -> list[Snapshot]:
     """Read the whole log, oldest first, except lines that a crash left incomplete.
 
@@ -383,8 +408,7 @@ def read_log(home: Path) -> list[Snapshot]:
 
 def _read_log(home: Path) -> _ReadLog:
     path = snapshots_dir(home) / "log.jsonl"
-    now = path.stat() if path.is_file() else None
-    state = (now.st_mtime_ns, now.st_size) if now else (0, 0)
+    state = _log_state(path)
     last = _LOGS.get(home)
     if last is None or last.state != state:
         entries = [read_log_line(line, number, home) for number, line in read_log_lines(home)]

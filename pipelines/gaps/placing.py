@@ -67,10 +67,18 @@ Figures = pl.DataFrame | EngineSlices
 
 
 class _Succession(NamedTuple):
-    """The successors of some codes among the target places, also as a crosswalk."""
+    """The successors of some codes among the target places, also as a crosswalk; `whole` counts codes with only one."""
 
     successors: dict[str, Successor]
     parts: pl.DataFrame
+    whole: int
+
+
+class _Weighted(NamedTuple):
+    """A crosswalk by a population group, and the codes that it apportions."""
+
+    table: pl.DataFrame
+    codes: frozenset[str]
 
 
 class _Target:
@@ -88,15 +96,18 @@ class _Target:
 
     def _find_succession(self, codes: Codes) -> _Succession:
         successors = find_successors(self.places, list(codes), self.target)
-        return _Succession(successors, list_parts(successors))
+        whole = sum(len(successor.codes) == 1 for successor in successors.values())
+        return _Succession(successors, list_parts(successors), whole)
 
-    def _find_crosswalk(self, system: str, group: str, day: date) -> pl.DataFrame | None:
+    def _find_crosswalk(self, system: str, group: str, day: date) -> _Weighted | None:
         """Return the crosswalk from a geography by a population group on a day; None where none is stored."""
         geography = self.problem.header.geography
         try:
-            return build_crosswalk(self.load_place_data(), system, geography, group, day, frozenset(self.target))
+            table = build_crosswalk(self.load_place_data(), system, geography, group, day, frozenset(self.target))
         except UnknownNameError:
             return None
+        codes = table.drop_nulls(["from_code", "to_code"])["from_code"].unique()
+        return _Weighted(table, frozenset(codes.to_list()))
 
 
 class _Placed(NamedTuple):
@@ -247,9 +258,8 @@ def _apportion_slices(
 
     Returns MAPPED_FIGURE and RESIDUAL.
     """
-    successors, measures = reached.find_succession(part.codes).successors, reached.measures
-    whole = [code for code, successor in successors.items() if len(successor.codes) == 1]
-    if len(whole) == len(part.codes) or _list_slices(part.figures).is_empty():
+    succession, measures = reached.find_succession(part.codes), reached.measures
+    if succession.whole == len(part.codes) or _list_slices(part.figures).is_empty():
         return None
     moved, lost = [], []
     for group, day, figures in _group_by_weights(reached, part.figures):
@@ -258,12 +268,11 @@ def _apportion_slices(
             every = _read_observations(reached.project, part.figures)
             gone = whole_residuals(every, set(), measures)
             return slices_without_crosswalk(every, sorted(reached.target), part.system), gone
-        source_codes = set(crosswalk.drop_nulls(["from_code", "to_code"])["from_code"].unique())
-        if source_codes <= set(successors):
+        if crosswalk.codes <= succession.successors.keys():
             return None
-        placed, rows = move(figures, Crosswalk(crosswalk, group), reached.allowed)
+        placed, rows = move(figures, Crosswalk(crosswalk.table, group), reached.allowed)
         moved.append(placed)
-        lost.append(list_residuals(rows, crosswalk, measures))
+        lost.append(list_residuals(rows, crosswalk.table, measures))
     return pl.concat(moved), pl.concat(lost)
 
 

@@ -1,5 +1,7 @@
 """The area register and the areas of a geography, read from the store or built again."""
 
+from typing import NamedTuple
+
 import polars as pl
 
 from pipelines.core.store import load_or_build_table
@@ -33,7 +35,25 @@ def load_places(project: Project) -> Places:
 def load_geography(project: Project, system: str) -> GeographyPlaces:
     """Return the areas of a geography: from the register, or else from a table with its codes."""
     places = load_places(project)
-    return geography_from_register(places.register, system) or _load_from_tables(project, places, system)
+    last = _LISTED.get(system)
+    if last and last.table is places.register:
+        return last.geography
+    listed = geography_from_register(places.register, system)
+    return _remember(system, places.register, listed) if listed else _load_from_tables(project, places, system)
+
+
+class _Listed(NamedTuple):
+    table: pl.DataFrame
+    geography: GeographyPlaces
+
+
+_LISTED: dict[str, _Listed] = {}
+"""Areas of each geography, and the table that they came from last: many sources have one geography."""
+
+
+def _remember(system: str, table: pl.DataFrame, geography: GeographyPlaces) -> GeographyPlaces:
+    _LISTED[system] = _Listed(table, geography)
+    return geography
 
 
 def _load_from_tables(project: Project, places: Places, system: str) -> GeographyPlaces:
@@ -47,7 +67,11 @@ def _load_from_tables(project: Project, places: Places, system: str) -> Geograph
         return pl.concat([listing.places.with_columns(pl.lit(True).alias("own")), others], how="diagonal")
 
     table, own = load_or_build_table(project.home, "system", system, key, build_table), pl.col("own").fill_null(False)
-    return GeographyPlaces(system, table.filter(own).drop("own"), frozenset(table.filter(~own)["place_code"]))
+    last = _LISTED.get(system)
+    if last and last.table is table:
+        return last.geography
+    listed = GeographyPlaces(system, table.filter(own).drop("own"), frozenset(table.filter(~own)["place_code"]))
+    return _remember(system, table, listed)
 
 
 def list_source_geographies(project: Project, name: str) -> list[GeographyPlaces]:

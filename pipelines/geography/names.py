@@ -7,8 +7,9 @@ not match are listed with candidates for a person to choose.
 
 import re
 import unicodedata
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from functools import lru_cache
+from heapq import nlargest
 
 import polars as pl
 
@@ -128,18 +129,33 @@ def split_combined_label(label: str, names: dict[str, str]) -> tuple[str, ...]:
 def suggest_places(label: str, places: pl.DataFrame, most: int = 3) -> str:
     """Suggest the areas with names similar to a label, for a person to choose."""
     names = {fold_name(name): f"{code} {name}" for code, name in places.select("place_code", "place_name").iter_rows()}
-    folded = fold_name(label)
-    close = get_close_matches(folded, _share_letters(folded, list(names)), n=most, cutoff=_LEAST_SIMILARITY)
+    close = _find_close_names(fold_name(label), list(names), most)
     return "; ".join(names[name] for name in close) or NO_SIMILAR_NAME
 
 
 _LEAST_SIMILARITY = 0.6
 
 
-def _share_letters(text: str, names: list[str]) -> list[str]:
-    """Return the names that share enough letters with a text to be similar to it.
+def _find_close_names(text: str, names: list[str], most: int) -> list[str]:
+    """Return the names most similar to a text, as difflib.get_close_matches does.
 
-    The measure of similarity has the same upper limit, but counts it name by name.
+    Names are compared in order of their upper limit, so that the comparison ends early.
+    """
+    matcher, best = SequenceMatcher(), list[tuple[float, str]]()
+    matcher.set_seq2(text)
+    for name, limit in _share_letters(text, names):
+        if len(best) == most and limit < best[-1][0]:
+            break
+        matcher.set_seq1(name)
+        if (similarity := matcher.ratio()) >= _LEAST_SIMILARITY:
+            best = nlargest(most, [*best, (similarity, name)])
+    return [name for _, name in best]
+
+
+def _share_letters(text: str, names: list[str]) -> list[tuple[str, float]]:
+    """Return the names that share enough letters with a text to be similar to it, with the upper limit, highest first.
+
+    The measure of similarity has the same limit, but counts it name by name.
     """
     name = pl.col("name")
     shared = [
@@ -147,7 +163,8 @@ def _share_letters(text: str, names: list[str]) -> list[str]:
         for letter in sorted(set(text))
     ]
     limit = 2.0 * pl.sum_horizontal(pl.lit(0), *shared) / (name.str.len_chars() + len(text))
-    return pl.DataFrame({"name": names}, {"name": pl.String}).filter(limit >= _LEAST_SIMILARITY)["name"].to_list()
+    limits = pl.DataFrame({"name": names}, {"name": pl.String}).with_columns(limit.alias("limit"))
+    return limits.filter(pl.col("limit") >= _LEAST_SIMILARITY).sort("limit", descending=True).rows()
 
 
 _LIKE_DIGITS = str.maketrans("OIL", "011")

@@ -113,11 +113,28 @@ def summarise_known_codes(codes: Iterable[str], register: pl.DataFrame) -> Known
     newest = numbers.group_by(pl.col("code").str.head(3).alias("prefix")).agg(
         pl.col("code").str.slice(3).cast(pl.Int64).max()
     )
-    up_to = register.group_by("kind").agg(pl.col("known_up_to").max()).drop_nulls()
-    last = pl.when(pl.col("valid_to").is_not_null().all()).then(pl.col("valid_to").max()).alias("last")
-    days = register.group_by("place_code").agg(pl.col("valid_from").min(), last)
-    in_use = {code: (start, end) for code, start, end in days.iter_rows()}
-    return KnownCodes(dict(newest.iter_rows()), dict(up_to.iter_rows()), in_use)
+    days = _summarise_register(register)
+    return KnownCodes(dict(newest.iter_rows()), days.up_to, days.in_use)
+
+
+class _RegisterDays(NamedTuple):
+    register: pl.DataFrame
+    up_to: dict[str, date]
+    in_use: dict[str, tuple[date | None, date | None]]
+
+
+_LAST: list[_RegisterDays] = []
+"""The days of the register summarised last: the sources of a build have one register."""
+
+
+def _summarise_register(register: pl.DataFrame) -> _RegisterDays:
+    if not _LAST or _LAST[0].register is not register:
+        up_to = register.group_by("kind").agg(pl.col("known_up_to").max()).drop_nulls()
+        last = pl.when(pl.col("valid_to").is_not_null().all()).then(pl.col("valid_to").max()).alias("last")
+        days = register.group_by("place_code").agg(pl.col("valid_from").min(), last)
+        in_use = {code: (start, end) for code, start, end in days.iter_rows()}
+        _LAST[:] = [_RegisterDays(register, dict(up_to.iter_rows()), in_use)]
+    return _LAST[0]
 
 
 def describe_unknown_code(code: str, known: KnownCodes, system: str) -> UnknownCode:

@@ -25,7 +25,7 @@ from pipelines.observations.reconciliation import RECONCILIATION, reconcile_tota
 from pipelines.observations.revisions import COMPARED_COLUMNS, REVISION_SUMMARY, compare_releases
 from pipelines.observations.scan import OBSERVATION_SCHEMA, cut_batches, newest_of_slices, read_slices, scan_slices
 from pipelines.observations.source_tables import SourceTables, build_source_tables
-from pipelines.observations.totals import total_members
+from pipelines.observations.totals import covered_members
 
 
 def reconcile_source(project: Project, name: str) -> pl.DataFrame:
@@ -41,13 +41,13 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
         with_total = tables.total.filter(pl.col("role") == "total", pl.col("value").is_not_null())
         if with_total.is_empty():
             return empty_table(RECONCILIATION)
-        own = load_geography(project, source.geography or "").places
-        covered_places = own.filter(pl.col("nation").is_in(list(source.coverage)))
+        geography = load_geography(project, source.geography or "")
+        members = covered_members(geography.name, geography.places, source.coverage)
         # A release in another vintage has other places, and its totals refer to those.
         own_slices = newest_of_slices(tables.slice.filter(pl.col("geography") == source.geography))
         slices = own_slices.join(with_total, on=[*SLICE_KEY, "order"], how="semi", maintain_order="left")
         observation = read_slices(project.home, slices, list(OBSERVATION_SCHEMA), tables.doubt)
-        return reconcile_totals(observation, tables.total, source, total_members(covered_places), places)
+        return reconcile_totals(observation, tables.total, source, members, places)
 
     return load_or_build_table(project.home, "reconciliation", name, key, build_reconciliation)
 

@@ -143,6 +143,15 @@ def _assign_place_codes(cells: pl.DataFrame, source: Source, codes: Codes) -> pl
     distinct = cells.select(pl.col(key).unique())
     texts = distinct[key].cast(pl.String).to_list()
     skipped = match_texts(texts, source.skip_rows)
+    if (
+        by_code
+        and not skipped
+        and not source.footnotes
+        and codes.system.issuperset(texts)
+        and not (source.totals.keys() & texts)
+    ):
+        # Every code is of the geography, so it needs no reading.
+        return cells.with_columns(pl.col(key).alias("place_code"))
     schema = {"place_code": pl.Categorical, "_fault": pl.String, "_evidence": pl.String}
     match = pl.DataFrame([_match_code(text, source, codes, by_code) for text in texts], schema, orient="row")
     known = pl.concat([distinct, match], how="horizontal")

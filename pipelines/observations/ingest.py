@@ -36,8 +36,14 @@ def load_codes(source: Source, places: Places, names: Path, system: GeographyPla
     own_system = system or GeographyPlaces(
         source.geography or "", require_places(places.register, source.geography or "")
     )
-    codes, reviewed = _load_geography_codes(own_system, places), read_reviewed_names(names)
+    codes, reviewed = _load_geography_codes(own_system, places, _reads_names(source)), read_reviewed_names(names)
     return codes.add_names(reviewed) if reviewed else codes
+
+
+def _reads_names(source: Source) -> bool:
+    """Return whether a file of the source has names of places beside codes or instead of them."""
+    columns = source.columns
+    return not (source.place or (columns and columns.place)) or bool(columns and columns.label)
 
 
 class _LoadedCodes(NamedTuple):
@@ -46,26 +52,29 @@ class _LoadedCodes(NamedTuple):
     codes: Codes
 
 
-_LOADED: dict[str, _LoadedCodes] = {}
-"""Codes of each geography as loaded last: many sources have the codes of one geography."""
+_LOADED: dict[tuple[str, bool], _LoadedCodes] = {}
+"""Codes of each geography, with its names or without, as loaded last: many sources have the codes of one geography."""
 
 
-def _load_geography_codes(system: GeographyPlaces, places: Places) -> Codes:
-    """Return the codes and names of a geography, without the reviewed names of a source."""
-    last = _LOADED.get(system.name)
+def _load_geography_codes(system: GeographyPlaces, places: Places, reads_names: bool) -> Codes:
+    """Return the codes and names of a geography, without the reviewed names of a source. Few sources need names."""
+    last = _LOADED.get((system.name, reads_names))
     if last and last.register is places.register and _are_equal(last.system, system):
         return last.codes
     kinds_ever = dict.fromkeys(system.other_codes, geography_kind(system.name)) | places.kinds
     # Files use a council's former names for years, so include every name that a code has had.
     own = system.places.select("place_code")
-    name_rows = pl.concat([system.places, places.register.join(own, on="place_code", how="semi")])
-    codes = Codes(frozenset(own["place_code"]), kinds_ever, build_name_table(name_rows, {}), places.register)
-    _LOADED[system.name] = _LoadedCodes(system, places.register, codes)
+    names: dict[str, str] = {}
+    if reads_names:
+        name_rows = pl.concat([system.places, places.register.join(own, on="place_code", how="semi")])
+        names = build_name_table(name_rows, {})
+    codes = Codes(frozenset(own["place_code"].to_list()), kinds_ever, names, places.register)
+    _LOADED[system.name, reads_names] = _LoadedCodes(system, places.register, codes)
     return codes
 
 
 def _are_equal(one: GeographyPlaces, other: GeographyPlaces) -> bool:
-    return one.other_codes == other.other_codes and one.places.equals(other.places)
+    return one is other or (one.other_codes == other.other_codes and one.places.equals(other.places))
 
 
 def read_reviewed_names(path: Path) -> dict[str, str]:

@@ -120,10 +120,7 @@ def _values_path(home: Path, name: str, snapshot: Snapshot) -> Path:
 
 def _pack_tables(reading: ReleaseReading) -> pl.DataFrame:
     """Put all tables of a reading in one row, each as a list of its rows, so that one rename stores them."""
-    return pl.DataFrame(
-        pl.Series(name, [table.to_struct()], pl.List(pl.Struct(_SCHEMAS[name])))
-        for name, table in reading._asdict().items()
-    )
+    return pl.DataFrame([table.to_struct(name).implode() for name, table in reading._asdict().items()])
 
 
 def _unpack_tables(path: Path) -> ReleaseReading:
@@ -187,7 +184,8 @@ def _judge_part(release: OpenRelease, negative: Collection[str] | None) -> tuple
         return reading._replace(finding=pl.concat([_contract_fault(read, contract), unused])), None
     findings = [unused, _suggest_names(check_source(read), context.own)]
     total = keep_totals(read.cells)
-    sound = read.cells.filter(pl.col("fault").is_null())
+    fault = read.cells["fault"]
+    sound = read.cells.filter(fault.is_null()) if fault.null_count() < read.cells.height else read.cells
     sound, narrowed, excluded = _narrow_bounds(sound, total, context, snapshot, negative)
     values, slices = split_release(sound, read.source, f"{release_name(snapshot)}.parquet")
     return reading._replace(
@@ -262,6 +260,8 @@ def _narrow_bounds(
 
 def _cells_set_aside(cells: pl.DataFrame) -> pl.DataFrame:
     not_set_aside = ("total", "repeat", "unallocated")
+    if cells["fault"].null_count() == cells.height:
+        return _NOTHING.set_aside
     aside = cells.filter(
         pl.col("fault").is_not_null(), ~pl.col("fault").is_in(not_set_aside), pl.col("place_code").is_not_null()
     )
@@ -294,8 +294,9 @@ def _contract_fault(read: CheckInput, contract: pl.DataFrame) -> pl.DataFrame:
 def _unused_name_findings(context: ReadingContext, cells: pl.DataFrame) -> pl.DataFrame:
     """Return findings for names in a source's table of names that a release does not use."""
     path = context.tidy.with_name(f"{context.name}.names.csv")
-    labels = {fold_name(label) for label in cells["place_label"].unique().to_list()}
-    absent = sorted(label for label in read_reviewed_names(path) if fold_name(label) not in labels)
+    reviewed = read_reviewed_names(path)
+    labels = {fold_name(label) for label in cells["place_label"].unique().to_list()} if reviewed else set()
+    absent = sorted(label for label in reviewed if fold_name(label) not in labels)
     messages = [f"{label}: in the table of names but not in the file" for label in absent]
     remedy = "Delete the name from the table if the publisher no longer uses it."
     return build_unmatched_findings(context.name, UNUSED_NAME, "unmatched_place", messages, path.name, remedy)
@@ -303,6 +304,8 @@ def _unused_name_findings(context: ReadingContext, cells: pl.DataFrame) -> pl.Da
 
 def _suggest_names(finding: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     """Add the code probably meant, or similar names, to each finding of an unknown place."""
+    if not (finding["reason"] == "unmatched_place").any():
+        return finding
     is_unknown, key = pl.col("reason") == "unmatched_place", ["place_code", "place_label"]
     texts = finding.filter(is_unknown).select(key).unique(maintain_order=True)
     offers = [_suggest_place(code or "", label or "", places) for code, label in texts.iter_rows()]

@@ -14,7 +14,7 @@ from polars.io.plugins import register_io_source
 
 from checks import add_caveats
 from pipelines.core.errors import UnreadableError
-from pipelines.core.schema import NUMBER, OBSERVATION_COLUMNS, TEXT, VALUE_COLUMNS, WHOLE, polars_schema
+from pipelines.core.schema import NUMBER, OBSERVATION_COLUMNS, TEXT, VALUE_COLUMNS, WHOLE, empty_frame, polars_schema
 from pipelines.core.slices import SLICE_KEY
 from pipelines.core.store import release_path
 from pipelines.observations.published_limits import PUBLISHED_SOURCE
@@ -132,8 +132,9 @@ def _read_values(home: Path, slices: pl.DataFrame, columns: list[str]) -> pl.Dat
         pl.scan_parquet(_values_path(home, source, file)).slice(first, rows).select(columns)
         for source, file, first, rows in _adjacent_rows(slices)
     ]
-    nothing = pl.LazyFrame(schema={name: VALUE_COLUMNS[name].dtype for name in columns})
-    return pl.concat([nothing, *parts]).collect()
+    if not parts:
+        return empty_frame({name: VALUE_COLUMNS[name].dtype for name in columns})
+    return (parts[0] if len(parts) == 1 else pl.concat(parts)).collect()
 
 
 def _values_path(home: Path, source: str, file: str) -> Path:

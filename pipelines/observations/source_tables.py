@@ -16,7 +16,7 @@ from checks import (
     convert_flags,
     flag_measures,
 )
-from pipelines.core.schema import FINDING_COLUMNS, SLICE_COLUMNS, WHOLE, empty_table
+from pipelines.core.schema import FINDING_COLUMNS, SLICE_COLUMNS, WHOLE, empty_frame, empty_table
 from pipelines.core.slices import SLICE_KEY
 from pipelines.core.store import Snapshot, prune_release_tables, release_name, source_snapshots, stored_releases
 from pipelines.declarations.catalogue import Catalogue
@@ -36,7 +36,7 @@ from pipelines.observations.release_reading import (
     unused_correction_findings,
 )
 from pipelines.observations.scan import read_slices
-from pipelines.observations.totals import TOTAL, total_members
+from pipelines.observations.totals import TOTAL, covered_members
 
 
 class SourceTables(NamedTuple):
@@ -120,10 +120,10 @@ def _collect_tables(readings: list[ReleaseReading]) -> SourceTables:
     """Stack the tables of releases with their order, and select the findings that stay."""
     return SourceTables(
         _stack_ordered(empty_table(SLICE_COLUMNS), [reading.slices for reading in readings]),
-        _stack_ordered(pl.DataFrame(schema=SET_ASIDE), [reading.set_aside for reading in readings]),
+        _stack_ordered(empty_frame(SET_ASIDE), [reading.set_aside for reading in readings]),
         _select_findings(readings),
-        pl.concat([pl.DataFrame(schema=CONTRACT), *(reading.contract for reading in readings)]),
-        _stack_ordered(pl.DataFrame(schema=RELEASE), [reading.release for reading in readings]),
+        pl.concat([empty_frame(CONTRACT), *(reading.contract for reading in readings)]),
+        _stack_ordered(empty_frame(RELEASE), [reading.release for reading in readings]),
         _stack_ordered(empty_table(TOTAL), [reading.total for reading in readings]),
         empty_table(PLAUSIBILITY_FLAG),
     )
@@ -142,17 +142,19 @@ def _select_findings(readings: list[ReleaseReading]) -> pl.DataFrame:
     """
     whole_source = pl.col("release").is_null()
     tables = [empty_table(FINDING_COLUMNS)]
-    later = pl.concat([empty_table(SLICE_COLUMNS), *(reading.slices for reading in readings)]).clear()
+    later = empty_table(SLICE_COLUMNS)
     for reading in reversed(readings):
-        newest = reading is readings[-1]
-        unused = (pl.col("check") == UNUSED_CORRECTION) & whole_source
-        standing = reading.finding.filter(~unused, pl.lit(newest) | (pl.col("check") != UNUSED_NAME))
-        expired = standing.filter(pl.col("check") == UNUSED_CORRECTION)
-        superseded = expired.join(later, on=["measure", "period_start"], how="semi")
-        tables.append(
-            standing.join(superseded, on=standing.columns, how="anti", nulls_equal=True, maintain_order="left")
-        )
-        later = pl.concat([later, reading.slices])
+        newest, standing = reading is readings[-1], reading.finding
+        if standing["check"].is_in([UNUSED_CORRECTION, UNUSED_NAME]).any():
+            unused = (pl.col("check") == UNUSED_CORRECTION) & whole_source
+            standing = standing.filter(~unused, pl.lit(newest) | (pl.col("check") != UNUSED_NAME))
+            expired = standing.filter(pl.col("check") == UNUSED_CORRECTION)
+            superseded = expired.join(later, on=["measure", "period_start"], how="semi")
+            standing = standing.join(
+                superseded, on=standing.columns, how="anti", nulls_equal=True, maintain_order="left"
+            )
+        tables.append(standing)
+        later = later.vstack(reading.slices)
     return pl.concat([*reversed(tables), _corrections_without_cell(readings)])
 
 
@@ -181,10 +183,11 @@ def _sort_findings(finding: pl.DataFrame) -> pl.DataFrame:
 
 def _members_by_system(context: ReadingContext) -> dict[str, pl.DataFrame]:
     """Return, for each geography of a source's releases, the covered places within each larger place."""
-    covered = pl.col("nation").is_in(list(context.source.coverage))
+    coverage = context.source.coverage
     return {
-        variant.source.geography or "": total_members(variant.own.filter(covered))
+        geography: covered_members(geography, variant.own, coverage)
         for variant in (context, *context.earlier)
+        for geography in [variant.source.geography or ""]
     }
 
 

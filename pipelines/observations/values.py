@@ -6,6 +6,7 @@ build chooses slices from these rows and reads only the figures that it needs.
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from struct import Struct
 from typing import Any, NamedTuple
@@ -122,7 +123,7 @@ def _hashed_figures(figures: pl.Series, starts: Vector) -> _HashedColumn:
 def _hashed_texts(texts: pl.Series, starts: Vector) -> _HashedColumn:
     """Return a column of texts, each as 64 bits of its hash, which is computed once; zero for null."""
     numbers, entries = number_entries(texts)
-    digests = np.array([_digest_text(text) for text in entries.cast(TEXT)], np.uint64)
+    digests = np.array([_digest_text(text) for text in entries.cast(TEXT).to_list()], np.uint64)
     return _HashedColumn(
         _find_constant(numbers, starts),
         [_WORD.pack(word) for word in digests[numbers[starts]].tolist()],
@@ -139,5 +140,6 @@ def _find_constant(numbers: Vector, starts: Vector) -> list[bool]:
 _WORD = Struct("<Q")
 
 
+@lru_cache(maxsize=1 << 16)
 def _digest_text(text: str | None) -> int:
     return 0 if text is None else int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")

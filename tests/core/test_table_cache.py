@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from pipelines.core import table_cache
-from pipelines.core.store import read_table, write_table
+from pipelines.core.store import load_or_build_tables, read_table, write_table
 from pipelines.core.table_cache import read_once
 
 
@@ -20,7 +20,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         return read(path)
 
     monkeypatch.setattr(pl, "read_parquet", note)
-    monkeypatch.setattr(table_cache, "_READ", table_cache.OrderedDict())
+    monkeypatch.setattr(table_cache, "_READ", table_cache._Tables())
     return done
 
 
@@ -55,6 +55,16 @@ def test_large_table_is_not_kept(tmp_path: Path, reads: list[Path], monkeypatch:
     path = tmp_path / "a.parquet"
     write_table(path, pl.DataFrame({"a": range(100)}), "key")
     assert read_once(path).equals(read_once(path)) and reads == [path, path]
+
+
+@pytest.mark.parametrize(("dtype", "again"), [(pl.String, 0), (pl.Categorical, 1)])
+def test_table_of_this_process_is_read_only_where_a_file_may_change_it(
+    tmp_path: Path, reads: list[Path], dtype: pl.DataType, again: int
+) -> None:
+    table = pl.DataFrame({"a": ["x"]}, {"a": dtype})
+    for key in ("one", "two"):
+        (kept,) = load_or_build_tables(tmp_path, ["slice"], "a", key, lambda: [table])
+        assert kept.equals(table) and len(reads) == again * (2 if key == "two" else 1)
 
 
 def test_missing_file_is_an_error(tmp_path: Path) -> None:

@@ -9,7 +9,14 @@ from polars.testing import assert_frame_equal
 
 from pipelines.core.schema import PLACE_COLUMNS, empty_table, table_from_records
 from pipelines.observations.conform import CELLS
-from pipelines.observations.totals import PLACES_ABOVE_NATIONS, TOTAL, keep_totals, nations_of_place, total_members
+from pipelines.observations.totals import (
+    PLACES_ABOVE_NATIONS,
+    TOTAL,
+    covered_members,
+    keep_totals,
+    nations_of_place,
+    total_members,
+)
 
 YEAR = {"period_start": date(2023, 1, 1), "period_end": date(2023, 12, 31)}
 LONDON = {
@@ -125,3 +132,13 @@ def test_no_places_have_no_larger_places() -> None:
 def test_code_of_a_larger_place_gives_its_nations(code: str, nations: tuple[str, ...]) -> None:
     assert nations_of_place(code) == nations
     assert set(PLACES_ABOVE_NATIONS) == {"K02000001", "K03000001", "K04000001"}
+
+
+def test_members_are_those_of_the_covered_nations_and_listed_again_for_another_table() -> None:
+    rows = [{"place_code": code, "place_name": code, "nation": nation, "region_code": "R"}
+            for code, nation in (("E07000001", "England"), ("W06000001", "Wales"))]  # fmt: skip
+    own = table_from_records(rows, PLACE_COLUMNS)
+    for places in (own, own.head(1), own):
+        for coverage in (("England",), ("England", "Wales"), ("Scotland",)):
+            covered = places.filter(pl.col("nation").is_in(list(coverage)))
+            assert_frame_equal(covered_members("lad_2024", places, coverage), total_members(covered))
