@@ -15,6 +15,7 @@ from pipelines.core.store import remove_temporary_files, state_path, table_key
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.fingerprints import compute_table_keys
 from pipelines.declarations.project import Project
+from pipelines.geography import load_places
 from pipelines.observations.access import load_source_tables, scan_observations
 from pipelines.observations.current import has_current_tables
 from pipelines.observations.source_tables import SourceTables
@@ -68,10 +69,11 @@ def open_store(home: Path) -> Project:
 
 @pytest.fixture(scope="module")
 def unread(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store with snapshots, of which no source is read yet."""
+    """Return a store with snapshots and the register, of which no source of figures is read yet."""
     home: Path = tmp_path_factory.mktemp("unread")
     project = open_store(home)
     steps.prepare_store(project)
+    load_places(project)
     return home
 
 
@@ -79,6 +81,15 @@ def unread(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def expected(unread: Path, tmp_path_factory: pytest.TempPathFactory) -> SourceTables:
     """Return the tables of an undisturbed build."""
     return load_source_tables(open_store(copied(unread, tmp_path_factory.mktemp("whole") / "store")), NAME)
+
+
+@pytest.fixture(scope="module")
+def renames(unread: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Return the number of renames of an undisturbed build."""
+    with killed_at(10**6) as every:
+        load_source_tables(open_store(copied(unread, tmp_path_factory.mktemp("counted") / "store")), NAME)
+    assert len(every) > 15
+    return len(every)
 
 
 def require_recovery(project: Project, expected: SourceTables) -> None:
@@ -98,16 +109,22 @@ def require_recovery(project: Project, expected: SourceTables) -> None:
 
 @pytest.mark.parametrize("event", [0, 1, 2, 3, -7, -6, -4, -1])
 def test_build_killed_before_a_rename_is_completed_by_the_next(
-    event: int, unread: Path, expected: SourceTables, tmp_path: Path
+    event: int, unread: Path, renames: int, expected: SourceTables, tmp_path: Path
 ) -> None:
     project = open_store(copied(unread, tmp_path / "store"))
-    at = event
-    if event < 0:
-        with killed_at(10**6) as every:
-            load_source_tables(open_store(copied(unread, tmp_path / "counted")), NAME)
-        at = len(every) + event
-    with killed_at(at), pytest.raises(Killed):
+    with killed_at(event % renames), pytest.raises(Killed):
         load_source_tables(project, NAME)
+    require_recovery(project, expected)
+
+
+@pytest.mark.parametrize("event", [0, 1])
+def test_build_killed_while_it_registers_places_is_completed_by_the_next(
+    event: int, unread: Path, expected: SourceTables, tmp_path: Path
+) -> None:
+    project = open_store(copied(unread, tmp_path / "store", "register", "change"))
+    with killed_at(event) as seen, pytest.raises(Killed):
+        load_source_tables(project, NAME)
+    assert len(seen) == event and not state_path(project.home, "change", "places").exists()
     require_recovery(project, expected)
 
 
