@@ -71,7 +71,8 @@ def test_answers_of_an_engine_in_a_bucket_equal_those_of_a_directory(
     published: str, built_small: Path, tmp_path: Path, engine: str
 ) -> None:
     bucket = open_bucket(published)
-    answers = {name: file for name, file in read_edition(bucket).files.items() if Path(name).parent.name in ANSWER_TABLES}
+    files = read_edition(bucket).files
+    answers = {name: file for name, file in files.items() if Path(name).parent.name in ANSWER_TABLES}
     assert len(answers) == 2 * len(ANSWER_TABLES)
     with open_view(bucket, tmp_path) as view:
         for name in answers:

@@ -93,7 +93,9 @@ def changed(before: dict[str, object], after: dict[str, object]) -> set[str]:
 
 
 @pytest.mark.parametrize("room", sorted(EDITED))
-def test_edit_rebuilds_its_package_and_those_above_only(program: Program, unedited: dict[str, object], room: str) -> None:
+def test_edit_rebuilds_its_package_and_those_above_only(
+    program: Program, unedited: dict[str, object], room: str
+) -> None:
     path = program.folder / EDITED[room]
     text = path.read_text(encoding="utf-8")
     path.write_text(text + "\n# edited\n", encoding="utf-8")

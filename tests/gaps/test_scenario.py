@@ -10,6 +10,7 @@ from rich.console import Console
 from pipelines.app.build import report_scenario
 from pipelines.core.errors import DeclarationError, UnknownNameError
 from pipelines.declarations.catalogue import Problem, load_catalogue
+from pipelines.declarations.problem_file import read_problem
 from pipelines.declarations.project import Project
 from pipelines.gaps.scenario import list_lost_measures, run_scenario
 from pipelines.geography.access import load_places
@@ -114,11 +115,27 @@ new:
     return read_scenario(ROOT, str(path))
 
 
-def sharing_downwards(project: Project) -> Problem:
-    """Give jobs_recovery as if it took shares of a larger place's figures."""
-    problem = project.catalogue.problems["jobs_recovery"]
-    needs = {name: need.model_copy(update={"downscale": True}) for name, need in problem.header.needs.items()}
-    return problem._replace(header=problem.header.model_copy(update={"needs": needs}))
+RESIDENTS = """/*
+question: Where do people of working age live, and how many of them were on furlough?
+decision: Which council gets how many advisers.
+owner: Team
+geography: lad_2023
+grain: latest
+needs:
+  residents_16_64: {max_age: 5 years, downscale: SHARED}
+  furlough_take_up: {from: 2020-03, until: 2021-09, downscale: SHARED}
+*/
+select place.place_code, place.place_name, residents_16_64.value as residents_16_64,
+  furlough_take_up.value as furlough_take_up
+from lad_2023.place join lad_2023.residents_16_64 using (place_code) join lad_2023.furlough_take_up using (place_code)
+"""
+
+
+def of_residents(project: Project, *, is_shared: bool = True) -> Problem:
+    """Declare a problem of two measures, which takes shares of a larger place's figures or does not."""
+    catalogue, text = project.catalogue, RESIDENTS.replace("SHARED", str(is_shared).lower())
+    sources = {measure: catalogue.sources[name] for measure, name in catalogue.measure_source.items()}
+    return read_problem(Path("residents.sql"), text, catalogue.measures, sources, {})
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +151,7 @@ def test_cut_district_is_apportioned_by_residents_of_its_parts(
     codes = elmbridge[system].unique().sort().to_list()
     north, south = codes[: len(codes) // 3], codes[len(codes) // 3 :]
     scenario, path = split(tmp_path, system, north, south)
-    actual = run_scenario(edition, sharing_downwards(edition), scenario, path)
+    actual = run_scenario(edition, of_residents(edition), scenario, path)
     mine = actual.cells.filter(pl.col("measure") == "residents_16_64")
     values = dict(mine.select("place_code", "value").iter_rows())
     people = elmbridge.group_by(pl.col(system).is_in(north).alias("north")).agg(
@@ -160,7 +177,7 @@ def test_district_can_be_cut_by_declared_shares(edition: Project, tmp_path: Path
     path = tmp_path / "shares.yaml"
     path.write_text(SHARES)
     scenario, actual = read_scenario(ROOT, str(path))
-    cells = run_scenario(edition, sharing_downwards(edition), scenario, actual).cells
+    cells = run_scenario(edition, of_residents(edition), scenario, actual).cells
     values = dict(cells.filter(pl.col("measure") == "residents_16_64").select("place_code", "value").iter_rows())
     assert values["PLAN-A"] == pytest.approx(0.25 * values["E06000009"])
     assert values["PLAN-B"] == pytest.approx(0.75 * values["E06000009"])
@@ -178,7 +195,7 @@ def test_council_of_minor_parts_has_no_figures_until_shares_are_declared(edition
     path = tmp_path / "shares.yaml"
     path.write_text(SHARES)
     scenario, actual = read_scenario(ROOT, str(path))
-    cells = run_scenario(edition, edition.catalogue.problems["jobs_recovery"], scenario, actual).cells
+    cells = run_scenario(edition, of_residents(edition, is_shared=False), scenario, actual).cells
     residents = cells.filter(pl.col("measure") == "residents_16_64", pl.col("side") == "then").sort("place_code")
     assert residents["reason"].to_list() == ["coarser_only", None]
     lost = list_lost_measures(cells, edition.catalogue.measures)
@@ -264,10 +281,21 @@ def test_refused_plan_writes_no_file(edition: Project, tmp_path: Path) -> None:
     assert not list(edition.home.rglob("scenario_*"))
 
 
+RENAMED = """
+title: Blackpool is renamed
+plan: https://example.org/plan
+day: 2027-04-01
+geography: lad_2023
+replaces: E06000009
+new:
+  - {code: PLAN-A, name: A, districts: [E06000009]}
+"""
+
+
 def test_scenario_in_a_file_is_applied_to_every_problem(small: Project, tmp_path: Path) -> None:
     plan = tmp_path / "mine.yaml"
-    plan.write_text(SHARES)
+    plan.write_text(RENAMED)
     report_scenario(small, str(plan), [], Console())
     written = {path.name for path in small.home.rglob("scenario_*")}
     assert written == {f"scenario_mine_{name}.csv" for name in ("cells", "lost", *small.catalogue.problems)}
-    assert "Blackpool is cut" in next(small.home.rglob("scenario_mine_jobs_recovery.csv")).read_text()
+    assert "Blackpool is renamed" in next(small.home.rglob("scenario_mine_jobs_recovery.csv")).read_text()

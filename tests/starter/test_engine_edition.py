@@ -1,7 +1,7 @@
 """Every bundled problem answered by an engine: the same cells, views and other tables as a build without one stores.
 
-DuckDB and Sail run the same queries, so each answers half of the problems. In tests/app/test_engine_build.py both answer
-the same two problems, down to the outputs.
+DuckDB and Sail run the same queries, so each answers half of the problems. Both answer the same two problems in
+tests/app/test_engine_build.py.
 """
 
 from contextlib import nullcontext
