@@ -236,8 +236,8 @@ def test_an_invalid_acceptance_is_refused_with_file_and_line(
 
 
 def build_p(project: Project, day: date) -> Project:
-    root = project.catalogue.root
-    asked(root, SQL.replace("    proxy: STAND_IN\n", ""))
+    root, two = project.catalogue.root, "geography: lad_2023\nplace_codes: [E06000063, E09000024]\n"
+    asked(root, SQL.replace("    proxy: STAND_IN\n", "").replace("geography: lad_2023\n", two))
     return build_by_steps(Project(load_catalogue(root), project.home, day))
 
 

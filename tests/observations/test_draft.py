@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def place_data(edition: Project) -> PlaceData:
-    return load_place_data(edition, load_register(edition))
+def place_data(edition: Project) -> Iterator[PlaceData]:
+    """The stored places. Each draft reads the codes of sixty geographies: a draft of these tests reads them once."""
+    stored = load_place_data(edition, load_register(edition))
+
+    @cache
+    def list_codes(system: str) -> list[str]:
+        return list_geography_codes(stored, system)
+
+    def list_codes_once(asked: PlaceData, system: str) -> list[str]:
+        return list_codes(system) if asked is stored else list_geography_codes(asked, system)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipelines.observations.profile.list_geography_codes", list_codes_once)
+        yield stored
 
 
 def source_of(said: dict[str, Any]) -> Source:
