@@ -17,7 +17,9 @@ import shutil
 import sys
 import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,7 +100,7 @@ def indicator_yaml(indicator: Indicator, places: str) -> str:
     )
 
 
-def infer_system(indicator: Indicator, register: pl.DataFrame) -> str:
+def infer_system(indicator: Indicator, codes_of: Callable[[str], set[str]]) -> str:
     """Infer the geography of an indicator from its newest period: the vintage with fewest missing codes."""
     newest = max(indicator.column("period"))
     codes = {
@@ -113,7 +115,7 @@ def infer_system(indicator: Indicator, register: pl.DataFrame) -> str:
     nations = {code[0] for code in codes if KIND_BY_PREFIX.get(code[:3]) == "lad"}
 
     def count_missing(name: str) -> int:
-        return sum(code not in codes for code in system_codes(name, register) if code[0] in nations)
+        return sum(code not in codes for code in codes_of(name) if code[0] in nations)
 
     return min((f"lad_{year}" for year in years), key=count_missing)
 
@@ -142,11 +144,12 @@ def write_project(folder: Path, indicators: list[Indicator]) -> Project:
     bare = Project(load_catalogue(folder), folder / "store", AS_OF)
     steps.prepare_store(bare)
     register = load_places(bare).register
+    codes_of = cache(lambda name: system_codes(name, register))
     for indicator in indicators:
-        places = infer_system(indicator, register)
+        places = infer_system(indicator, codes_of)
         (sources / f"{indicator.name}.yaml").write_text(indicator_yaml(indicator, places), encoding="utf-8")
         with (sources / "starter" / f"{indicator.name}.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([indicator.head, *rows_in_use(indicator, system_codes(places, register))])
+            csv.writer(file).writerows([indicator.head, *rows_in_use(indicator, codes_of(places))])
         (problems / f"{indicator.name}.sql").write_text(problem_sql(indicator.name), encoding="utf-8")
     return bare._replace(catalogue=load_catalogue(folder))
 

@@ -112,10 +112,10 @@ def test_flags_are_those_of_every_figure_in_one_frame(seed: int, faults: frozens
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_flags_of_each_fault_are_those_of_one_frame(fault: str) -> None:
-    for seed in (1, 2):
-        table, larger = make_table(seed, frozenset({fault, "older"}))
-        assert_same_flags(flag_figures(table, MEASURES, larger), flag_in_full(table, MEASURES, larger))
-        assert_same_flags(flag_figures(table, MEASURES), flag_in_full(table, MEASURES))
+    table, larger = make_table(1, frozenset({fault, "older"}))
+    assert_same_flags(flag_figures(table, MEASURES, larger), flag_in_full(table, MEASURES, larger))
+    table, _ = make_table(2, frozenset({fault, "older"}))
+    assert_same_flags(flag_figures(table, MEASURES), flag_in_full(table, MEASURES))
 
 
 def test_every_reason_is_flagged_in_some_table() -> None:
