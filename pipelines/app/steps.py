@@ -11,7 +11,7 @@ from pipelines.app.withdrawal import SOURCE_TABLES, withdraw_locked
 from pipelines.core.output_files import remove_groups
 from pipelines.core.store import prune_tables, remove_temporary_files
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.fingerprints import ANSWER_TABLES, TableKeys, compute_table_keys
+from pipelines.declarations.fingerprints import ANSWER_TABLES, OPENING_TABLE, TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.fetch import import_bundled_releases
 from pipelines.observations import prune_plain_files
@@ -30,7 +30,7 @@ def prepare_store(project: Project) -> TableKeys:
         prune_tables(home, kind, set(catalogue.observation_sources()))
     prune_plain_files(home, catalogue.observation_sources())
     declared = {*catalogue.problems, *catalogue.excluded_problems}
-    for kind in (*ANSWER_TABLES, "report"):
+    for kind in (*ANSWER_TABLES, OPENING_TABLE, "report"):
         prune_tables(home, kind, declared)
     for kind in ("areas", "shares"):
         prune_tables(home, kind, set(catalogue.apportionment_sources()))

@@ -21,11 +21,11 @@ from pipelines.core.store import (
     table_input_sources,
 )
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.fingerprints import ANSWER_TABLES, OBSERVATION_TABLES, REVISION_TABLES
+from pipelines.declarations.fingerprints import ANSWER_TABLES, OBSERVATION_TABLES, OPENING_TABLE, REVISION_TABLES
 
 SOURCE_TABLES = (*OBSERVATION_TABLES, "reconciliation", *REVISION_TABLES)
 """Kinds of tables that are built from one source and have its name."""
-PROVENANCE_TABLES = (*ANSWER_TABLES, "people", "returned", "overview", "answer_count", "reason_count")
+PROVENANCE_TABLES = (*ANSWER_TABLES, OPENING_TABLE, "people", "returned", "overview", "answer_count", "reason_count")
 """Kinds of tables that record their sources in their metadata."""
 
 

@@ -17,6 +17,8 @@ from pipelines.declarations.source import Source
 ANSWER_TABLES = ("cell", "view", "verdict", "loss", "discontinuity", "history",
                  "partnership_cell", "partnership_view", "partnership_verdict")  # fmt: skip
 """State tables that answer a problem."""
+OPENING_TABLE = "opening"
+"""State table with the opening day of each open gap of a problem."""
 OBSERVATION_TABLES = ("slice", "set_aside", "finding", "contract", "release", "total", "doubt")
 """State tables with the observations of a source, in the order of `SourceTables`."""
 REVISION_TABLES = ("revision", "revision_summary")

@@ -27,6 +27,7 @@ from .ledger_load import is_ledger_current as is_ledger_current
 from .ledger_load import ledger_path as ledger_path
 from .ledger_load import load_gaps as load_gaps
 from .ledger_load import load_ledger as load_ledger
+from .ledger_load import load_opening_days as load_opening_days
 from .ledger_load import read_last_build as read_last_build
 from .ledger_load import read_ledger as read_ledger
 from .ledger_load import record_repeated_builds as record_repeated_builds

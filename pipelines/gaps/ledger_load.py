@@ -24,7 +24,16 @@ from pipelines.core.clock import current_date
 from pipelines.core.errors import UnreadableError
 from pipelines.core.renames import COLUMNS
 from pipelines.core.schema import conform_table, empty_table
-from pipelines.core.store import TABLE_KEY_METADATA, hash_bytes, read_log, state_path, table_key, write_atomically
+from pipelines.core.store import (
+    TABLE_KEY_METADATA,
+    hash_bytes,
+    load_or_build_table,
+    read_log,
+    state_path,
+    table_key,
+    write_atomically,
+)
+from pipelines.declarations.fingerprints import OPENING_TABLE, hash_texts, program_key, public_input_sources
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger import (
     BUILD,
@@ -287,6 +296,21 @@ def load_ledger(project: Project, problem: str) -> Ledger:
         return ledger_as_at(read_ledger(project.home, problem), project.as_of)
     except UnreadableError:
         return empty_ledger()
+
+
+def load_opening_days(project: Project, problem: str) -> pl.DataFrame:
+    """Load the opening day of each open gap of a problem (gap_id, opened), stored while its ledger is the same."""
+    _, day = read_last_build(project.home, problem)
+    # A ledger with builds of later days than this one is cut at the day.
+    cut = "" if day <= project.as_of else project.as_of.isoformat()
+    key = hash_texts(program_key("gaps"), table_key(ledger_path(project.home, problem)) or "", cut)
+
+    def list_open_gaps() -> pl.DataFrame:
+        spells = load_ledger(project, problem).spells
+        return spells.filter(pl.col("closed").is_null()).select("gap_id", "opened").sort("gap_id")
+
+    sources = public_input_sources(project.catalogue, [problem])
+    return load_or_build_table(project.home, OPENING_TABLE, problem, key, list_open_gaps, sources)
 
 
 def load_gaps(project: Project, problem: str) -> pl.DataFrame:

@@ -9,6 +9,7 @@ from pipelines.apportionment import population_measure
 from pipelines.core.attempts import last_attempts
 from pipelines.core.store import output_path, read_log, read_table, state_path, table_key, table_version
 from pipelines.declarations.fingerprints import (
+    OPENING_TABLE,
     TableKeys,
     compute_table_keys,
     hash_texts,
@@ -114,9 +115,19 @@ def pages_key(project: Project) -> str:
     catalogue, home = project.catalogue, project.home
     current = compute_table_keys(catalogue, home, project.as_of)
     names = list_current_problems(project, current)
+    return hash_texts(page_content_key(project), *(f"{name} {table_key(ledger_path(home, name))}" for name in names))
+
+
+def page_content_key(project: Project) -> str:
+    """Return the key of what place pages show, of ledgers the stored opening days alone.
+
+    Another build in a ledger leaves this key, where no gap opened or closed.
+    """
+    catalogue, home = project.catalogue, project.home
+    current = compute_table_keys(catalogue, home, project.as_of)
+    names = list_current_problems(project, current)
     groups = [item.model_dump_json() for item in catalogue.partnerships.values()]
     tables = [(name, table_version(state_path(home, kind, name))) for name in names for kind in PAGE_TABLES]
-    tables += [(name, table_key(ledger_path(home, name))) for name in names]
     return hash_texts(
         program_key("outputs"), current.places, current.boundaries,
         *current.apportioning.values(), *declaration_keys(project, names), *groups,
@@ -125,7 +136,7 @@ def pages_key(project: Project) -> str:
     )  # fmt: skip
 
 
-PAGE_TABLES = ("cell", "verdict", "history", "discontinuity", "partnership_cell", "partnership_verdict")
+PAGE_TABLES = ("cell", "verdict", "history", "discontinuity", "partnership_cell", "partnership_verdict", OPENING_TABLE)
 """State tables of a problem that the place pages show."""
 
 
@@ -141,7 +152,14 @@ def pages_are_fresh(project: Project) -> bool:
     done = pages_path(project)
     if not table_key(done) == table_key(overview_path(project)) == pages_key(project):
         return False
-    return all(place_page_path(project.home, code).is_file() for code in read_table(done)["place_code"])
+    return all_pages_exist(project)
+
+
+def all_pages_exist(project: Project) -> bool:
+    """Return whether all recorded place pages exist."""
+    pages = output_path(project.home, "places")
+    names = {path.name for path in pages.iterdir()} if pages.is_dir() else set()
+    return all(f"{code}.html" in names for code in read_table(pages_path(project))["place_code"])
 
 
 def index_key(project: Project) -> str:

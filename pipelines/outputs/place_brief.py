@@ -170,7 +170,7 @@ def _is_small_or_unsure(row: dict[str, Any], earlier: float, catalogue: Catalogu
 def _has_break(row: dict[str, Any], before: tuple[date, date] | None, code: str, context: PlaceContext) -> bool:
     """Return whether the series has a break in the year before a figure."""
     line = context.lines.get((row["measure"], code))
-    points = line.points if line and before else ()
+    points = line if line and before else ()
     return any(point.mark == "break" and before[0] < point.start <= row["starts"] for point in points)  # type: ignore[index]
 
 

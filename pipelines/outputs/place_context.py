@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from functools import cached_property
-from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -57,11 +56,8 @@ class PlaceFacts(NamedTuple):
     partnerships: tuple[str, ...] = ()
 
 
-class Line(NamedTuple):
-    """The figures of one measure and place over time, and a hash that changes whenever one of them does."""
-
-    points: tuple[TrendPoint, ...]
-    key: str
+Line = tuple[TrendPoint, ...]
+"""The figures of one measure and place over time."""
 
 
 class Lines(Mapping[tuple[str, str], Line]):
@@ -72,37 +68,34 @@ class Lines(Mapping[tuple[str, str], Line]):
         self._history = history
         self._made: dict[tuple[str, str], Line] = {}
 
-    def of_places(self, codes: Collection[str]) -> "Lines":
-        """Return the lines of some places."""
-        return Lines(self._history.filter(pl.col("place_code").is_in(list(codes))))
+    def select(self, codes: Collection[str], measures: Collection[str]) -> "Lines":
+        """Return the lines of some places and measures."""
+        own = pl.col("place_code").is_in(list(codes)), pl.col("measure").is_in(list(measures))
+        return Lines(self._history.filter(*own))
 
     @cached_property
-    def _parts(self) -> tuple[list[list[Any]], dict[tuple[str, str], tuple[int, int, str]]]:
-        """Columns of the points, and the first and last row and the content of each line."""
+    def _parts(self) -> tuple[list[list[Any]], dict[tuple[str, str], tuple[int, int]]]:
+        """Columns of the points, and the first and last row of each line."""
         # A nation that is also a place of a geography has two figures of a period, of which one may be missing.
         order = [*_KEY, "period_end", "period_start"]
         once = self._history.sort(*order, pl.col("value").is_null(), maintain_order=True).unique(
             order, keep="first", maintain_order=True
         )
         marked = once.with_columns(mark_of_point(_KEY).alias("mark"))
-        text = pl.concat_str(
-            "period_start", "period_end", pl.col("value").cast(pl.String).fill_null("-"), "mark", separator=" "
-        )
-        grouped = marked.group_by(_KEY, maintain_order=True).agg(pl.len(), text.str.join(",").alias("text"))
+        grouped = marked.group_by(_KEY, maintain_order=True).len()
         columns = [marked[name].to_list() for name in ("period_start", "period_end", "value", "mark")]
-        spans: dict[tuple[str, str], tuple[int, int, str]] = {}
+        spans: dict[tuple[str, str], tuple[int, int]] = {}
         end = 0
-        for measure, code, number, content in grouped.iter_rows():
+        for measure, code, number in grouped.iter_rows():
             first, end = end, end + number
-            spans[measure, code] = first, end, content
+            spans[measure, code] = first, end
         return columns, spans
 
     def __getitem__(self, key: tuple[str, str]) -> Line:
         if key not in self._made:
             columns, spans = self._parts
-            first, end, content = spans[key]
-            points = tuple(map(TrendPoint, *(values[first:end] for values in columns)))
-            self._made[key] = Line(points, sha256(content.encode()).hexdigest()[:16])
+            first, end = spans[key]
+            self._made[key] = tuple(map(TrendPoint, *(values[first:end] for values in columns)))
         return self._made[key]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -113,16 +106,44 @@ class Lines(Mapping[tuple[str, str], Line]):
 
 
 _KEY = ["measure", "place_code"]
+PeriodKey = tuple[str, date, date]
+_PERIOD = ["measure", "period_start", "period_end"]
+
+
+class OfPeriods(Mapping[PeriodKey, dict[str, Any]]):
+    """A column of all places by measure and period: values by code. A period is read when it is first asked for."""
+
+    def __init__(self, history: pl.DataFrame, column: str) -> None:
+        """Take rows of HISTORY, and the name of the column."""
+        grouped = history.group_by(_PERIOD, maintain_order=True).agg("place_code", column)
+        self._columns = grouped["place_code"], grouped[column]
+        self._rows = {key: row for row, key in enumerate(grouped.select(_PERIOD).iter_rows())}
+        self._made: dict[PeriodKey, dict[str, Any]] = {}
+
+    def __getitem__(self, key: PeriodKey) -> dict[str, Any]:
+        if key not in self._made:
+            codes, values = (column[self._rows[key]].to_list() for column in self._columns)
+            self._made[key] = dict(zip(codes, values, strict=True))
+        return self._made[key]
+
+    def __iter__(self) -> Iterator[PeriodKey]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 class PlaceContext(NamedTuple):
-    """Facts by code of place, names by code, lines by measure and code, and figures by measure and period."""
+    """Facts by code of place, names by code, lines by measure and code, and figures by measure and period.
+
+    `derivations` has how the figures of larger places were derived.
+    """
 
     facts: dict[str, PlaceFacts]
     names: dict[str, str]
     lines: Lines
-    figures: dict[tuple[str, date, date], dict[str, float]]
-    derivations: dict[tuple[str, date, date, str], str]
+    figures: Mapping[PeriodKey, dict[str, float]]
+    derivations: Mapping[PeriodKey, dict[str, str]]
 
 
 NO_FACTS = PlaceFacts("", "", "", "", "", (), ())
@@ -203,25 +224,18 @@ def _similar_districts(places: Places, codes: set[str]) -> dict[str, tuple[tuple
     return {code: tuple((model, models[model]) for model in MODELS) for code, models in lists.items()}
 
 
-def _collect_figures(
-    history: pl.DataFrame,
-) -> tuple[dict[tuple[str, date, date], dict[str, float]], dict[tuple[str, date, date, str], str]]:
+def _collect_figures(history: pl.DataFrame) -> tuple[OfPeriods, OfPeriods]:
     """Return by measure and period the figures that may be compared, and how those of larger places were derived."""
     doubted = pl.col("caveats").fill_null("").str.split(",").list.set_intersection(list(DOUBTS)).list.len() > 0
     known = history.filter(pl.col("value").is_not_null(), ~doubted)
-    keys = ("measure", "period_start", "period_end")
-    grouped = known.group_by(*keys, maintain_order=True).agg("place_code", "value")
-    figures = {(measure, start, end): dict(zip(codes, values, strict=True))
-               for measure, start, end, codes, values in grouped.iter_rows()}  # fmt: skip
-    larger = known.filter(pl.col("level") != "place")
-    return figures, {tuple(row[:4]): row[4] for row in larger.select(*keys, "place_code", "derivation").iter_rows()}
+    return OfPeriods(known, "value"), OfPeriods(known.filter(pl.col("level") != "place"), "derivation")
 
 
-def limit_lines(context: PlaceContext, codes: Collection[str]) -> PlaceContext:
-    """Return the context with the lines of some places, and of their regions and nations."""
+def limit_lines(context: PlaceContext, codes: Collection[str], measures: Collection[str]) -> PlaceContext:
+    """Return the context with the lines of some measures, of some places and of their regions and nations."""
     facts = [context.facts[code] for code in codes if code in context.facts]
     larger = {code for fact in facts for code in (fact.region, fact.nation)}
-    return context._replace(lines=context.lines.of_places({*codes, *larger}))
+    return context._replace(lines=context.lines.select({*codes, *larger}, measures))
 
 
 def name_places(codes: Iterable[str], names: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -42,12 +42,11 @@ NOT_KNOWN = Compared("not known", ())
 
 
 class LineRef(NamedTuple):
-    """A line of a trend: its role, and the measure, code and content of its figures."""
+    """A line of a trend: its role, and the measure and code of its figures."""
 
     role: Role
     measure: str
     code: str
-    key: str
 
 
 def newest_figures(catalogue: Catalogue, cells: pl.DataFrame, is_ranked: bool = True) -> pl.DataFrame:
@@ -104,15 +103,14 @@ def _list_lines(
     name = row["proxy_measure"] or row["measure"]
     wanted: list[tuple[Role, str]] = [("own", row["place_code"])]
     wanted += [] if measure.kind in ADDITIVE_KINDS else [("region", facts.region), ("nation", facts.nation)]
-    lines = [(role, code, context.lines.get((name, code))) for role, code in wanted if code]
-    listed = [LineRef(role, name, code, line.key) for role, code, line in lines if line]
+    listed = [LineRef(role, name, code) for role, code in wanted if code and (name, code) in context.lines]
     own = listed and listed[0].role == "own" and has_trend(line_series(listed[0], context))
     return tuple(listed) if own else ()
 
 
 def line_series(ref: LineRef, context: PlaceContext) -> TrendSeries:
     """Return the points of a line, from its first figure on."""
-    points = context.lines[ref.measure, ref.code].points
+    points = context.lines[ref.measure, ref.code]
     first = next((n for n, point in enumerate(points) if point.value is not None), len(points))
     return TrendSeries(context.names.get(ref.code, ref.code), points[first:], ref.role)
 
@@ -125,7 +123,7 @@ def _compare(row: dict[str, Any], facts: PlaceFacts, measure: Measure, context: 
     def larger(code: str) -> Compared:
         if code not in figures:
             return NOT_KNOWN
-        return Compared(format_figure(figures[code], measure), (_DERIVATIONS[context.derivations[*key, code]],))
+        return Compared(format_figure(figures[code], measure), (_DERIVATIONS[context.derivations[key][code]],))
 
     similar = dict(facts.similar).get("global", ())
     return {
@@ -139,15 +137,17 @@ def summarise_places(
     codes: Sequence[str], figures: dict[str, float], measure: Measure, context: PlaceContext
 ) -> Compared:
     """Return the median of the places with a figure, and the lowest and highest with their names."""
-    known = sorted((figures[code], context.names.get(code, code)) for code in codes if code in figures)
+    known = sorted([(figures[code], context.names.get(code, code)) for code in codes if code in figures])
     if not known:
         return NOT_KNOWN
     (low, lowest), (high, highest) = known[0], known[-1]
     span = f"{format_figure(low, measure)} ({lowest})"
     span += f" to {format_figure(high, measure)} ({highest})" if len(known) > 1 else ""
     number = f"{len(known)} of {len(codes)}" if len(known) < len(codes) else f"all {len(codes)}"
-    decimals = max(decimal_places(value, measure.rounding) for value, _ in known)
-    middle = f"{median(value for value, _ in known):z,.{decimals}f}"
+    values = [value for value, _ in known]
+    shown = values[:1] if measure.rounding else values
+    decimals = max([decimal_places(value, measure.rounding) for value in shown])
+    middle = f"{median(values):z,.{decimals}f}"
     return Compared(middle, (f"median of {number}", span))
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from pipelines.core.output_files import write_outputs
 from pipelines.core.periods import format_period
 from pipelines.core.schema import CELL_COLUMNS, empty_table
-from pipelines.core.store import hash_bytes, output_path, read_table, state_path, table_key, write_table
+from pipelines.core.store import hash_bytes, output_path, read_table, state_path, table_key, table_version, write_table
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.fingerprints import compute_table_keys, public_input_sources
 from pipelines.declarations.project import Project
@@ -26,8 +26,8 @@ from pipelines.gaps import (
     is_needed,
     list_current_problems,
     list_partnership_places,
-    load_gaps,
     load_ledger,
+    load_opening_days,
     summarise_by_place,
 )
 from pipelines.geography import list_boundary_sources, load_geography, load_places
@@ -40,10 +40,12 @@ from pipelines.outputs.freshness import (
     INDEX,
     SEARCH,
     TABLE_SCRIPT,
+    all_pages_exist,
     index_is_fresh,
     index_key,
     index_record_path,
     overview_path,
+    page_content_key,
     pages_are_fresh,
     pages_key,
     pages_path,
@@ -61,7 +63,7 @@ from pipelines.outputs.place_inputs import (
     people_title,
     read_partnership_tables,
 )
-from pipelines.outputs.place_keys import common_key, hash_groups, key_pages
+from pipelines.outputs.place_keys import common_key, hash_groups, key_pages, list_shown_measures
 from pipelines.outputs.place_pages import PageRows, collect_page_rows, compose_pages
 from pipelines.outputs.place_render import render_place_page
 from pipelines.outputs.report_changes import write_days
@@ -79,15 +81,34 @@ def publish_place_pages(project: Project) -> None:
     """Write the place pages that have changed, and the table from which the index page is written."""
     if not pages_are_fresh(project):
         names = _current_problems(project)
+        opened = {name: load_opening_days(project, name) for name in names}
         verdicts = {name: read_table(state_path(project.home, "verdict", name)) for name in names}
         listed = [name for name in names if verdicts[name]["place_code"].n_unique() <= MAX_LISTED_PLACES]
         cells = {name: _read_page_cells(project, name, name in listed) for name in names}
         overview = _build_project_overview(project, cells, verdicts, listed)
         sources = public_input_sources(project.catalogue, names)
         write_table(overview_path(project), overview.problems, pages_key(project), sources)
-        pages = _write_place_pages(project, {n: cells[n] for n in listed}, {n: verdicts[n] for n in listed})
+        pages = _read_unchanged_pages(project)
+        if pages is None:
+            tables = PageTables(*({name: kind[name] for name in listed} for kind in (cells, verdicts, opened)))
+            pages = _write_place_pages(project, tables)
         places = pages.join(overview.places, on="place_code", how="left", maintain_order="left")
-        write_table(pages_path(project), places, pages_key(project))
+        write_table(pages_path(project), places, pages_key(project), version=page_content_key(project))
+
+
+class PageTables(NamedTuple):
+    """Tables by problem that place pages show: cells, verdicts, and the opening day of each open gap."""
+
+    cells: dict[str, pl.DataFrame]
+    verdicts: dict[str, pl.DataFrame]
+    opened: dict[str, pl.DataFrame]
+
+
+def _read_unchanged_pages(project: Project) -> pl.DataFrame | None:
+    """Return PAGE_RECORD where all place pages exist and have the content of these tables."""
+    if table_version(pages_path(project)) != page_content_key(project) or not all_pages_exist(project):
+        return None
+    return _read_page_records(project)
 
 
 def _read_page_cells(project: Project, name: str, has_pages: bool) -> pl.DataFrame:
@@ -122,14 +143,12 @@ def _current_problems(project: Project) -> list[str]:
     return list_current_problems(project, compute_table_keys(project.catalogue, project.home, project.as_of))
 
 
-def _write_place_pages(
-    project: Project, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame]
-) -> pl.DataFrame:
+def _write_place_pages(project: Project, tables: PageTables) -> pl.DataFrame:
     """Write the place pages that have changed. Return PAGE_RECORD of each place page."""
-    since = pl.concat([load_gaps(project, name).select("gap_id", "opened", "closed") for name in cells] or [_NO_GAPS])
-    history, opened = _load_history(project, cells), since.filter(pl.col("closed").is_null()).drop("closed")
+    cells, opened = tables.cells, pl.concat([_NO_GAPS, *tables.opened.values()])
+    history = _load_history(project, cells)
     context, facts = _load_context(project, cells, history), load_brief_facts(project, cells)
-    every = _collect_rows(project, cells, verdicts, opened)
+    every = _collect_rows(project, cells, tables.verdicts, opened)
     title, before = people_title(project), _read_page_records(project)
     common, measure_keys = common_key(project, list(cells), title, context.names), hash_groups(history, "measure")
     page_keys = {
@@ -141,7 +160,8 @@ def _write_place_pages(
              if earlier_keys.get(code) != key or not place_page_path(project.home, code).is_file()]  # fmt: skip
 
     def page_contents() -> Iterator[tuple[str, bytes]]:
-        own = limit_lines(context, stale)
+        shown = pl.concat([list_shown_measures(rows)["measure"] for rows in every])
+        own = limit_lines(context, stale, set(shown))
         for rows in every:
             for page in compose_pages(project.catalogue, rows.of_places(stale), own):
                 brief = build_place_brief(page, project.catalogue, own, facts)
@@ -184,13 +204,20 @@ def _read_page_records(project: Project) -> pl.DataFrame:
     return table.select(list(PAGE_RECORD)) if set(PAGE_RECORD) <= set(table.columns) else PAGE_RECORD.to_frame()
 
 
-_NO_GAPS = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date, "closed": pl.Date})
+_NO_GAPS = pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date})
 
 
 def _load_history(project: Project, names: Iterable[str]) -> pl.DataFrame:
     """Return the figures over time of the places of some problems (HISTORY)."""
     histories = [read_table(state_path(project.home, "history", name)) for name in names]
-    return pl.concat([empty_table(HISTORY), *histories]).unique(HISTORY_KEY, keep="first", maintain_order=True)
+    stacked = pl.concat([empty_table(HISTORY), *histories]).with_row_index(_ROW)
+    # Most figures are of one problem alone, which a hash of the key finds faster than a comparison of the keys.
+    is_shared = stacked.select(HISTORY_KEY).hash_rows().is_duplicated()
+    first = stacked.filter(is_shared).unique(HISTORY_KEY, keep="first", maintain_order=True)[_ROW]
+    return stacked.filter(~is_shared | pl.col(_ROW).is_in(first.implode())).drop(_ROW)
+
+
+_ROW = "_row"
 
 
 def _load_context(project: Project, cells: dict[str, pl.DataFrame], history: pl.DataFrame) -> PlaceContext:

@@ -27,7 +27,7 @@ from pipelines.gaps.ledger import (
     ledger_as_at,
     summarise_changes,
 )
-from pipelines.gaps.ledger_load import ledger_path, read_ledger, update_ledger, write_ledger
+from pipelines.gaps.ledger_load import ledger_path, load_opening_days, read_ledger, update_ledger, write_ledger
 from pipelines.outputs.warehouse_tables import publish_warehouse
 from tests.command import build_by_steps
 from tests.gaps.test_verdicts import SQL, asked, bare, copy  # noqa: F401
@@ -256,6 +256,25 @@ def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(bare:
         seen = con.sql("select distinct first_seen, last_seen from gap_ledger").fetchall()
         days = con.sql("select day, last_day from builds order by build").fetchall()
     assert seen == [(DAY[0], DAY[5])] and days == [(DAY[0], DAY[5])]
+
+
+def test_opening_days_are_of_the_gaps_open_on_the_day(bare: Project) -> None:  # noqa: F811
+    ledger = story(cells(a="late", b="late"), cells(a=None, b="late", c="late"), cells(a="late", b="late", c="late"))
+    asked(bare.catalogue.root, SQL.replace("    proxy: STAND_IN\n", ""))
+    project = Project(load_catalogue(bare.catalogue.root), bare.home, DAY[0])
+    write_ledger(bare.home, "p", ledger, "")
+
+    def opened(day: date) -> dict[str, date]:
+        return dict(load_opening_days(project._replace(as_of=day), "p").iter_rows())
+
+    ids = dict(ledger.spells.select("place_code", "gap_id").unique().iter_rows())
+    last = {ids["a"]: DAY[2], ids["b"]: DAY[0], ids["c"]: DAY[1]}
+    assert opened(DAY[2]) == opened(DAY[3]) == last
+    assert opened(DAY[1]) == {ids["b"]: DAY[0], ids["c"]: DAY[1]}
+    assert opened(DAY[0]) == {ids["a"]: DAY[0], ids["b"]: DAY[0]}
+    assert opened(DAY[4]) == last
+    write_ledger(bare.home, "p", story(cells(a="late")), "")
+    assert opened(DAY[4]) == {ids["a"]: DAY[0]}
 
 
 def test_damaged_ledger_stops_only_steps_that_need_it(bare: Project) -> None:  # noqa: F811

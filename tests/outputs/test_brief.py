@@ -16,7 +16,7 @@ from pipelines.outputs.answer import find_answer
 from pipelines.outputs.answer_ranking import rank_answer
 from pipelines.outputs.brief import HEADING_WORDS, MAX_WORDS, BriefLine, BriefSection, fit_brief, interleave
 from pipelines.outputs.place_brief import NO_BRIEF_FACTS, build_place_brief, collect_brief_facts
-from pipelines.outputs.place_context import NO_CONTEXT, Line
+from pipelines.outputs.place_context import NO_CONTEXT
 from pipelines.outputs.place_pages import KnownGroup, PlacePage
 from pipelines.outputs.report import render_html
 from pipelines.outputs.report_brief import BORDER_RULE, REVISION_RULE, build_report_brief
@@ -134,7 +134,7 @@ def lines_of_year(row: dict[str, Any], earlier: float, mark: Mark = "") -> list[
     days = [(date(year, 1, 1), date(year, 12, 31)) for year in (2024, 2025)]
     points = (TrendPoint(*days[0], earlier), TrendPoint(*days[1], row["value"], mark))
     context = NO_CONTEXT._replace(
-        figures={("claimant_rate", *days[0]): {"E1": earlier}}, lines={("claimant_rate", "E1"): Line(points, "")}
+        figures={("claimant_rate", *days[0]): {"E1": earlier}}, lines={("claimant_rate", "E1"): points}
     )
     page = NO_PAGE._replace(code="E1", known=[KnownGroup("p", "q", [row])])
     sections = build_place_brief(page, load_catalogue(ROOT), context, NO_BRIEF_FACTS).sections

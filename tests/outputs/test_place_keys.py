@@ -78,7 +78,8 @@ def test_lines_of_some_places_have_their_nation_and_each_period_once() -> None:
     context = NO_CONTEXT._replace(
         facts={"N1": NO_FACTS._replace(nation="N92")}, lines=Lines(table_from_records(points, HISTORY))
     )
-    own = limit_lines(context, ["N1"]).lines
+    own = limit_lines(context, ["N1"], ["m"]).lines
+    assert not limit_lines(context, ["N1"], ["other"]).lines
     assert set(own) == {("m", "N1"), ("m", "N92")} and len(own) == 2
-    assert [point.value for point in own["m", "N92"].points] == [3.0]
+    assert [point.value for point in own["m", "N92"]] == [3.0]
     assert set(context.lines) == {("m", "N1"), ("m", "N2"), ("m", "N92")}

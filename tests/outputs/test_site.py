@@ -15,10 +15,11 @@ from pipelines.core.periods import format_period
 from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.gaps.ledger import empty_ledger
+from pipelines.gaps import is_open, read_ledger, write_ledger
+from pipelines.gaps.ledger import add_build, empty_ledger
 from pipelines.gaps.verdicts import build_verdicts
 from pipelines.outputs.charts import draw_trend
-from pipelines.outputs.freshness import place_page_name, place_page_path
+from pipelines.outputs.freshness import pages_are_fresh, place_page_name, place_page_path
 from pipelines.outputs.place_context import NO_CONTEXT
 from pipelines.outputs.place_pages import collect_page_rows, compose_pages, describe_cause, split_causes
 from pipelines.outputs.place_render import render_place_page
@@ -193,6 +194,30 @@ def test_next_day_rewrites_only_the_index(small: Project) -> None:
     old, new = (texts[1].decode() for texts in (before["index.html"], after["index.html"]))
     days = [format_period(project.as_of, project.as_of) for project in (today, tomorrow)]
     assert [day in new for day in days] == [True, True] and days[1] not in old
+
+
+def test_another_build_of_a_ledger_composes_pages_only_where_a_gap_opened_or_closed(
+    small: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, composed = "jobs_recovery", list[int]()
+    publish_pages(small)
+    later = small._replace(as_of=small.as_of + timedelta(days=1))
+    cells = read_table(state_path(small.home, "cell", name))
+    monkeypatch.setattr("pipelines.outputs.site.compose_pages", lambda _, rows, __: composed.append(rows.places.height))
+
+    def add_to_ledger(seen: pl.DataFrame, contents: str) -> None:
+        ledger = add_build(read_ledger(small.home, name), seen, later.as_of, contents)
+        write_ledger(small.home, name, ledger, "")
+        assert not pages_are_fresh(later)
+
+    add_to_ledger(cells, "the same gaps")
+    publish_pages(later)
+    assert pages_are_fresh(later) and not composed
+    gap = cells.filter(is_open()).row(0, named=True)
+    add_to_ledger(cells.filter(pl.col("cell_id") != gap["cell_id"]), "a gap less")
+    with pytest.raises(TypeError):  # the replaced function returns no pages
+        publish_pages(later)
+    assert composed == [1]
 
 
 def test_months_of_the_index_begin_with_a_capital(paged: Project) -> None:
