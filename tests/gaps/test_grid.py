@@ -311,3 +311,27 @@ def test_period_after_an_extract_of_a_finished_series_is_not_loaded() -> None:
     assert (finished.reason, finished.evidence) == (
         "after_series", "the last figure of the series is for February 2024",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spans", "source", "reason"),
+    [
+        (["2024-01-01 2024-04-30", "2024-05-01 2024-05-31"], {}, "no_figure_for_period"),
+        (["2024-01-01 2024-02-29", "2024-04-01 2024-05-31"], {}, "not_loaded"),
+        (["2024-01-01 2024-02-29", "2024-04-01 2024-05-31"], {"cadence": "once"}, "no_figure_for_period"),
+        # A release that begins with the period, or ends as it begins, does not reach over it.
+        (["2024-02-29 2024-03-02"], {}, "no_figure_for_period"), (["2024-03-01 2024-03-02"], {}, "not_loaded"),
+        (["2024-02-29 2024-03-01"], {}, "not_loaded"), ([], {}, "no_figure_for_period"),
+    ],
+)  # fmt: skip
+def test_period_is_left_out_by_a_release_only_if_that_release_reaches_over_it(
+    spans: list[str], source: dict[str, Any], reason: str
+) -> None:
+    stored = [whole_months(2024, month, 1) for month in (1, 2, 4, 5)]
+    catalogue = catalogue_of(a_source=source_of(measures={"figure": measure_of("stock")}, **source))
+    releases = {"figure": [ReferencePeriod(*map(date.fromisoformat, span.split())) for span in spans]}
+    problem = problem_of("month", {"figure": {}}, **MONTH)
+    (actual,) = choose_periods(problem, catalogue, {"figure": stored}, [MARCH], DAY, releases)
+    files = "the release has" if reason == "no_figure_for_period" else "the stored releases have"
+    text = f"{files} no figure between February 2024 and April 2024"
+    assert actual == PeriodChoice("figure", *MARCH, reason=reason, evidence=text)
