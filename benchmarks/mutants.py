@@ -40,7 +40,7 @@ _ENGINE_TESTS = {
     "engine_sums": ("engine_sums",), "error_model": ("error_model_rules",), "gap_reasons": ("gap_reasons", "place"),
     "losses": ("losses_rules",), "mapped_figure": ("matrix", "placed_cells"), "matrix": ("matrix", "place"),
     "part_bounds": ("part_bounds_rules", "place"), "part_sums": ("part_bounds_rules", "engine", "place"),
-    "place": ("engine", "provenance", "place"),
+    "place": ("engine", "provenance", "place"), "population": ("population",),
     "placed_cells": ("placed_cells", "place"), "provenance": ("provenance", "place"),
     "rates": ("rates", "engine"), "vectors": ("vectors", "place", "counts"),
 }  # fmt: skip
@@ -57,7 +57,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "checks/figures.py": ("tests/checks/test_figures.py", "tests/checks/test_figures_in_full.py"),
     **{f"pipelines/{name}.py": () for name in (
         "core/periods", "core/slices", "readers/values", "readers/reshape", "readers/rows",
-        "observations/bounds", "observations/caveats", "observations/conform", "observations/disclosure",
+        "observations/bounds", "observations/caveats", "observations/conform", "observations/current",
+        "observations/disclosure",
         "observations/plain_files", "observations/published_limits", "observations/reconciliation",
         "observations/reference_period", "observations/returns", "observations/revisions", "observations/scan",
         "observations/totals", "observations/values",
@@ -68,6 +69,12 @@ TESTS: dict[str, tuple[str, ...]] = {
         "gaps/sightings", "gaps/validity", "gaps/verdicts",
     )},
     "pipelines/gaps/over_time.py": ("tests/gaps/test_over_time.py", "tests/gaps/test_over_time_rules.py"),
+    "pipelines/observations/intake.py": (
+        "tests/observations/test_intake_rules.py", "tests/observations/test_local_contract.py",
+    ),
+    "pipelines/observations/release_reading.py": (
+        "tests/observations/test_release_reading.py", "tests/observations/test_release_parts.py",
+    ),
     "pipelines/readers/values.py": ("tests/readers/test_values.py", "tests/observations/test_conform.py"),
     "pipelines/readers/reshape.py": ("tests/readers/test_reshape_rules.py",),
     "pipelines/geography/contiguity.py": ("tests/geography/test_contiguity_rules.py",),

@@ -202,6 +202,18 @@ def test_mean_of_months_weighs_their_days() -> None:
     assert row["coverage"] == pytest.approx((30 + 31 / 2 + 30) / 91)
 
 
+def test_markers_and_rows_of_the_parts_stay_in_order_of_days() -> None:
+    names = [f"{letter}{n}" for n in range(5) for letter in "qcazxm"]
+    rows = [
+        placed(float(n), of=day, published_marker=name, file_rows=name, caveats=name, caveat_evidence=name)
+        for n, (day, name) in enumerate(zip(days_of(APRIL), names, strict=True))
+    ]
+    for given in (rows, rows[::-1]):
+        actual = aggregate(given, {"over_time": "sum"})
+        assert actual["published_marker"] == ", ".join(names)
+        assert {actual[name] for name in ("file_rows", "caveats", "caveat_evidence")} == {",".join(names)}
+
+
 def test_worst_status_and_caveats_are_of_the_known_parts() -> None:
     rows = [
         placed(1.0, of=MONTHS[0], obs_status="provisional", caveats="flagged", caveat_evidence="one"),
