@@ -70,7 +70,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     )},
     "pipelines/gaps/over_time.py": ("tests/gaps/test_over_time.py", "tests/gaps/test_over_time_rules.py"),
     "pipelines/observations/intake.py": (
-        "tests/observations/test_intake_rules.py", "tests/observations/test_local_contract.py",
+        "tests/observations/test_intake_rules.py", "tests/app/test_copied_files.py",
+        "tests/observations/test_local_contract.py",
     ),
     "pipelines/observations/release_reading.py": (
         "tests/observations/test_release_reading.py", "tests/observations/test_release_parts.py",

@@ -23,7 +23,7 @@ from pipelines.core.store import (
     write_table_parts,
 )
 from pipelines.declarations.corrections import CORRECTIONS_SUFFIX, list_unused_corrections
-from pipelines.geography import fold_name, suggest_codes, suggest_places
+from pipelines.geography import NO_SIMILAR_NAME, fold_name, suggest_codes, suggest_places
 from pipelines.observations.disclosure import narrow_hidden_bounds
 from pipelines.observations.ingest import (
     OpenRelease,
@@ -317,7 +317,7 @@ def _suggest_names(finding: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
 
 def _suggest_place(code: str, label: str, places: pl.DataFrame) -> str:
     offer = suggest_codes(code, places) or (suggest_places(label, places) if label else "")
-    return f"; perhaps {offer}" if offer else ""
+    return f"; perhaps {offer}" if offer and offer != NO_SIMILAR_NAME else ""
 
 
 def _release_row(read: CheckInput, usable: bool) -> tuple[object, ...]:

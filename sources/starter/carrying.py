@@ -46,9 +46,9 @@ def rows_of(text: str) -> list[Row]:
 def csv_bytes(header: list[str], rows: Iterable[dict[str, Any]], end: str = "\r\n") -> bytes:
     """Write selected columns of rows as CSV, with the line ends of the publisher's file."""
     buffer = io.StringIO(newline="")
-    writer = csv.DictWriter(buffer, header, extrasaction="ignore", lineterminator=end)
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(buffer, lineterminator=end)
+    writer.writerow(header)
+    writer.writerows([row.get(name, "") for name in header] for row in rows)
     return buffer.getvalue().encode()
 
 

@@ -208,8 +208,8 @@ def test_markers_and_rows_of_the_parts_stay_in_order_of_days() -> None:
         placed(float(n), of=day, published_marker=name, file_rows=name, caveats=name, caveat_evidence=name)
         for n, (day, name) in enumerate(zip(days_of(APRIL), names, strict=True))
     ]
-    for given in (rows, rows[::-1]):
-        actual = aggregate(given, {"over_time": "sum"})
+    for shuffled in (rows, rows[::-1]):
+        actual = aggregate(shuffled, {"over_time": "sum"})
         assert actual["published_marker"] == ", ".join(names)
         assert {actual[name] for name in ("file_rows", "caveats", "caveat_evidence")} == {",".join(names)}
 

@@ -1,17 +1,21 @@
 """A release is read once: again only where an input has changed or its figures are gone."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.app import steps
-from pipelines.core.store import Snapshot, list_release_tables
+from pipelines.core.schema import FINDING_COLUMNS, PLACE_COLUMNS, table_from_records
+from pipelines.core.store import Snapshot, list_release_tables, state_path
+from pipelines.declarations.fingerprints import OBSERVATION_TABLES
 from pipelines.declarations.project import Project
 from pipelines.observations import release_reading
 from pipelines.observations.access import load_source_tables, scan_observations
 from pipelines.observations.ingest import ReadingContext, open_release
+from pipelines.observations.release_reading import _suggest_names
 from tests.gaps.test_cells import MERTON, Case, project_of, with_peers
 
 SOURCE = "a_source"
@@ -54,3 +58,47 @@ def test_lost_file_of_figures_is_read_again(tmp_path: Path, read: list[str]) -> 
     assert read == ["2024-05-01.csv"] * 2
     for before, after in zip(first, again, strict=True):
         assert_frame_equal(before, after)
+
+
+def test_release_is_not_read_again_where_only_tables_of_its_source_are_gone(tmp_path: Path, read: list[str]) -> None:
+    project = project_of(Case(None, MERTON, with_peers(f"{MERTON},x,2023,7")), tmp_path)
+    first = tables_of(project)
+    for table in OBSERVATION_TABLES:
+        state_path(project.home, table, SOURCE).unlink()
+    again = tables_of(project)
+    assert read == ["2024-05-01.csv"]
+    for before, after in zip(first, again, strict=True):
+        assert_frame_equal(before, after)
+
+
+def test_refused_release_without_figures_is_not_read_again(tmp_path: Path, read: list[str]) -> None:
+    project = project_of(Case(None, MERTON, [f"{MERTON},x,2023,lots"] * 3), tmp_path)
+    assert tables_of(project)[-1].is_empty()
+    assert not list(project.home.glob("state/values/*/*.parquet"))
+    for table in OBSERVATION_TABLES:
+        state_path(project.home, table, SOURCE).unlink()
+    assert tables_of(project)[-1].is_empty() and read == ["2024-05-01.csv"]
+
+
+PLACES = table_from_records(
+    [{"place_code": code, "place_name": name, "kind": "lad", "nation": "England"}
+     for code, name in (("E09000024", "Merton"), ("E09000029", "Sutton"), ("E06000063", "Cumberland"))],
+    PLACE_COLUMNS,
+)  # fmt: skip
+
+
+def test_only_findings_of_unknown_places_offer_a_place_and_every_finding_stays() -> None:
+    said: list[dict[str, Any]] = [
+        {"reason": "duplicate", "place_code": "E09000024", "place_label": "Merton", "evidence": "two rows"},
+        {"reason": "unmatched_place", "place_label": "Suton", "evidence": "no such name"},
+        {"reason": "unmatched_place", "place_code": "E90000024", "place_label": "x", "evidence": "no such code"},
+        {"reason": "unreadable", "evidence": "not a number"},
+        {"reason": "unmatched_place", "place_label": "Suton", "evidence": "again"},
+    ]
+    actual = _suggest_names(table_from_records(said, FINDING_COLUMNS), PLACES)
+    evidence = ["two rows", "no such name; perhaps E09000029 Sutton", "no such code",
+                "not a number", "again; perhaps E09000029 Sutton"]  # fmt: skip
+    expected = [{**row, "evidence": text} for row, text in zip(said, evidence, strict=True)]
+    assert_frame_equal(actual, table_from_records(expected, FINDING_COLUMNS))
+    known = table_from_records(said[:1], FINDING_COLUMNS)
+    assert_frame_equal(_suggest_names(known, PLACES), known)
