@@ -57,6 +57,36 @@ def sandbox_config(limits: QueryLimits) -> dict[str, Any]:
     }
 
 
+_MEMORY_STEP = 128_000_000
+"""Bytes by which the limits of sandboxes differ, so that queries of about the same size share one."""
+_MOST_IDLE = 2
+_IDLE: list[tuple[dict[str, Any], duckdb.DuckDBPyConnection]] = []
+"""Sandboxes that no query uses, with their settings."""
+
+
+@contextmanager
+def open_sandbox(memory: int, schema: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database in memory for untrusted SQL, with an empty schema that ends with the block.
+
+    A process uses a database again, because starting one takes longer than a small query. An error closes it.
+    """
+    config = sandbox_config(QueryLimits(-(-memory // _MEMORY_STEP) * _MEMORY_STEP, 0))
+    at = next((number for number, (settings, _) in enumerate(_IDLE) if settings == config), None)
+    shared = duckdb.connect(":memory:", config=config) if at is None else _IDLE.pop(at)[1]
+    try:
+        # What a block registers belongs to its cursor.
+        with shared.cursor() as con:
+            con.execute(f"create schema {schema}")
+            yield con
+            con.execute(f"drop schema {schema} cascade")
+    except BaseException:
+        shared.close()
+        raise
+    _IDLE.append((config, shared))
+    if len(_IDLE) > _MOST_IDLE:
+        _IDLE.pop(0)[1].close()
+
+
 def run_limited_query(
     con: duckdb.DuckDBPyConnection, text: str, limits: QueryLimits, description: str = "the query"
 ) -> pl.DataFrame:

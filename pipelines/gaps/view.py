@@ -4,13 +4,16 @@ The tables have exactly one row for each place (and period) of the spine, so a S
 only. DuckDB's access to files is off, so a SELECT reads no other data.
 """
 
+from collections.abc import Mapping, Sequence
+
 import duckdb
+import numpy as np
 import polars as pl
 
 from checks import CARRIED_FORWARD, COARSER_PERIOD, is_carried_forward, is_of_longer_period
 from pipelines.core.errors import CommongroundError, DeclarationError
 from pipelines.core.periods import format_period
-from pipelines.core.query import QueryLimits, run_limited_query, sandbox_config, user_query_limits
+from pipelines.core.query import QueryLimits, open_sandbox, run_limited_query, user_query_limits
 from pipelines.core.renames import add_new_name
 from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.core.visible import escape_invisible_frame
@@ -45,7 +48,7 @@ def run_problem_select(
     returns a figure although none of its measures has one.
     """
     limits = _select_limits(places, cells, placed)
-    with duckdb.connect(":memory:", config=sandbox_config(limits)) as con:
+    with open_sandbox(limits.memory, problem.header.geography) as con:
         _prepare_tables(con, problem, places, cells, placed)
         try:
             view = run_limited_query(con, problem.select.sql, limits, f"{problem.path}: the SELECT")
@@ -77,16 +80,14 @@ def _prepare_tables(
     con: duckdb.DuckDBPyConnection, problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame
 ) -> None:
     schema = problem.header.geography
-    con.execute(f"create schema {schema}")
     spans = cells.select("place_code", "period_start", "period_end").unique()
     spine = places.join(spans, on="place_code", how="inner").sort("place_code", "period_start")
     name = "place" if problem.header.grain == "latest" else "place_period"
     _create_table(con, f"{schema}.{name}", spine.drop("period_start", "period_end") if name == "place" else spine)
+    columns = ["place_code", "period_start", "period_end", *MEASURE_COLUMNS]
+    by_measure = cells.select("measure", *columns).partition_by("measure", as_dict=True, include_key=False)
     for measure in problem.measures:
-        rows = cells.filter(pl.col("measure") == measure)
-        _create_table(
-            con, f"{schema}.{measure}", rows.select("place_code", "period_start", "period_end", *MEASURE_COLUMNS)
-        )
+        _create_table(con, f"{schema}.{measure}", by_measure.get((measure,), cells.select(columns).clear()))
         # A SELECT that does not name a table cannot read it.
         if f"{measure}_history" in problem.select.sql.lower():
             history = placed.filter(pl.col("measure") == measure).rename({"to_code": "place_code"})
@@ -119,93 +120,101 @@ def _refuse_other_rows(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame
 
 
 def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    computed = {name: inputs for name, inputs in problem.select.inputs.items() if inputs and name in view.columns}
     alternatives = [set(measures) for measures in problem.header.alternatives.values()]
-    columns: list[str] = []
-    for name, inputs in problem.select.inputs.items():
-        columns.append(name)
-        if not inputs or name not in view.columns:
-            continue
-        statuses = collect_statuses(inputs, cells, key)
-        view = view.join(statuses, on=key, how="left", maintain_order="left")
-        _refuse_invented_figures(problem, name, view)
-        no_need = pl.when("_no_need").then(pl.lit("not_applicable"))
-        status = pl.when(pl.col(name).is_null()).then(pl.coalesce("_reason", no_need, pl.lit("input_missing")))
-        view = view.with_columns(status.otherwise("_worst").alias(f"{name}_status")).drop(
-            "_reason", "_worst", "_known", "_no_need"
-        )
-        columns.append(f"{name}_status")
-        if any(measures <= set(inputs) for measures in alternatives):
-            view = view.join(_name_answering_measures(inputs, cells, key), on=key, how="left", maintain_order="left")
-            measure = pl.when(pl.col(name).is_not_null()).then("_measures").alias(f"{name}{_MEASURE_SUFFIX}")
-            view = view.with_columns(measure).drop("_measures")
-            columns.append(f"{name}{_MEASURE_SUFFIX}")
+    added: dict[str, list[pl.Series]] = {}
+    for name, fact in collect_facts(computed, view.select(key), cells, key).items():
+        _refuse_invented_figures(problem, name, view, fact["known"])
+        shown = {f"{name}_status": pl.when(view[name].is_not_null()).then("worst").otherwise("why")}
+        if any(measures <= set(computed[name]) for measures in alternatives):
+            shown[f"{name}{_MEASURE_SUFFIX}"] = pl.when(view[name].is_not_null()).then("measures")
         if not view.schema[name].is_temporal():
-            view = view.join(collect_periods(inputs, cells, key), on=key, how="left", maintain_order="left")
-            period_text = pl.when(pl.col(name).is_not_null()).then("_periods").alias(f"{name}{PERIOD_SUFFIX}")
-            view = view.with_columns(period_text).drop("_periods")
-            columns.append(f"{name}{PERIOD_SUFFIX}")
-    return view.select(columns)
+            shown[f"{name}{PERIOD_SUFFIX}"] = pl.when(view[name].is_not_null()).then("periods")
+        added[name] = fact.select(**shown).get_columns()
+    return pl.DataFrame([one for name in problem.select.inputs for one in (view[name], *added.get(name, []))])
 
 
-def collect_statuses(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Return for each row the first reason among some measures, their worst status, and the number known.
+def collect_facts(
+    inputs: Mapping[str, Sequence[str]], rows: pl.DataFrame, cells: pl.DataFrame, key: list[str]
+) -> dict[str, pl.DataFrame]:
+    """Return facts about the measures of columns: for each column a table with a row for each of the view's `rows`.
 
-    A proxy, or a figure for another period, ranks as worse than any published observation status.
+    `why` is the first reason among the measures, `worst` their worst status, `known` the number with a figure,
+    `measures` the names of these, and `periods` their reference periods in words. A proxy, or a figure for another
+    period, ranks as worse than any published observation status.
     """
-    rank = pl.col("obs_status").replace_strict(
-        {s: n for n, s in enumerate(OBSERVATION_STATUSES)}, default=0, return_dtype=pl.Int64
+    pairs = [(number, measure) for number, measures in enumerate(inputs.values()) for measure in measures]
+    asked = pl.DataFrame(pairs, schema={"column": pl.UInt32, "measure": pl.String}, orient="row")
+    each = asked.join(_describe_cells(cells, key), on="measure").join(rows.with_row_index("row"), on=key)
+    slots = each.select(pl.col("column").cast(pl.Int64) * rows.height + pl.col("row")).to_series()
+    size = len(inputs) * rows.height
+    is_alone = pl.Series(np.bincount(slots, minlength=size)[slots] == 1)
+    facts = each.with_columns(slots.alias("slot")).drop("column", "row", *key)
+    if not is_alone.all():
+        together = facts.filter(~is_alone).sort("slot", "measure").group_by("slot", maintain_order=True)
+        facts = pl.concat([facts.filter(is_alone).select("slot", "name", *_FACTS), together.agg(_join_measures())])
+    at = np.full(size, -1)
+    at[facts["slot"]] = np.arange(facts.height)
+    places = pl.Series(at)
+    whole = facts[places.set(places < 0, None)].select(
+        pl.coalesce("reason", "open_reason", "no_need", pl.lit("input_missing")).alias("why"),
+        pl.coalesce(_name_entries("mark", _MARKS), _name_entries("rank", OBSERVATION_STATUSES)).alias("worst"),
+        "known",
+        pl.col("name").alias("measures"),
+        pl.col("period").alias("periods"),
     )
+    return {name: whole.slice(number * rows.height, rows.height) for number, name in enumerate(inputs)}
+
+
+_MARKS = (COARSER_PERIOD, CARRIED_FORWARD, "proxy_used")
+"""Statuses of a column with a figure for another period or a proxy; a later one comes before an earlier one."""
+
+
+def _describe_cells(cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    """Return what a column states about each cell that it uses; the measure and period of known figures only."""
     known = pl.col("value").is_not_null()
-    grouped = (
-        cells.filter(pl.col("measure").is_in(list(inputs))).sort(*key, "measure").group_by(key, maintain_order=True)
-    )
-    worst = rank.filter(known).max().replace_strict(dict(enumerate(OBSERVATION_STATUSES)), default=None)
-    has_proxy = pl.col("proxy_measure").is_not_null().any()
-    status = (
-        pl.when(has_proxy)
-        .then(pl.lit("proxy_used"))
-        .when(is_carried_forward().any())
-        .then(pl.lit(CARRIED_FORWARD))
-        .when(is_of_longer_period().any())
-        .then(pl.lit(COARSER_PERIOD))
-    )
-    return grouped.agg(
-        pl.coalesce(
-            pl.col("reason").filter(is_needed()).drop_nulls().first(),
-            open_reason().filter(is_needed()).drop_nulls().first(),
-        ).alias("_reason"),
-        (~is_needed()).any().alias("_no_need"),
-        status.otherwise(worst).alias("_worst"),
-        known.sum().alias("_known"),
-    )
+    spans = cells.select("reference_start", "reference_end").unique().drop_nulls()
+    texts = [format_period(*span) for span in spans.iter_rows()]
+    ranks = {status: number for number, status in enumerate(OBSERVATION_STATUSES)}
+    described = cells.select(
+        *key, "measure",
+        known.cast(pl.Int64).alias("known"),
+        pl.when(is_needed()).then("reason").alias("reason"),
+        pl.when(is_needed()).then(open_reason()).alias("open_reason"),
+        pl.when(~is_needed()).then(pl.lit("not_applicable")).alias("no_need"),
+        pl.when(pl.col("proxy_measure").is_not_null()).then(2)
+        .when(is_carried_forward()).then(1)
+        .when(is_of_longer_period()).then(0).alias("mark"),
+        pl.when(known).then(
+            pl.col("obs_status").replace_strict(ranks, default=0, return_dtype=pl.Int64)
+        ).alias("rank"),
+        pl.when(known).then("reference_start").alias("reference_start"),
+        pl.when(known).then("reference_end").alias("reference_end"),
+    )  # fmt: skip
+    return described.join(
+        spans.with_columns(pl.Series("period", texts, pl.String)), on=["reference_start", "reference_end"], how="left"
+    ).select(*key, "measure", pl.when(pl.col("known") > 0).then("measure").alias("name"), *_FACTS)
 
 
-def _name_answering_measures(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Return for each row the measures with a figure, among some (`_measures`)."""
-    known = cells.filter(pl.col("measure").is_in(list(inputs)), pl.col("value").is_not_null()).sort(*key, "measure")
-    return known.group_by(key, maintain_order=True).agg(
-        pl.col("measure").unique(maintain_order=True).str.join(" and ").alias("_measures")
-    )
+_FACTS = ("known", "reason", "open_reason", "no_need", "mark", "rank", "period")
 
 
-def collect_periods(inputs: tuple[str, ...], cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Return for each row the reference periods of the figures of some measures, in words (`_periods`)."""
-    known = cells.filter(pl.col("measure").is_in(list(inputs)), pl.col("value").is_not_null()).sort(*key, "measure")
-    spans = known.select("reference_start", "reference_end").unique()
-    texts = spans.with_columns(
-        pl.Series("_periods", [format_period(*span) for span in spans.iter_rows()], dtype=pl.String)
-    )
-    with_text = known.join(texts, on=["reference_start", "reference_end"], how="left", maintain_order="left")
-    return with_text.group_by(key, maintain_order=True).agg(
-        pl.col("_periods").unique(maintain_order=True).str.join(" and ")
-    )
+def _join_measures() -> list[pl.Expr]:
+    """Return the facts about a column of several measures, from those of each, in order of the measures."""
+    first = [pl.col(name).drop_nulls().first() for name in ("reason", "open_reason", "no_need")]
+    joined = [pl.col(name).drop_nulls().unique(maintain_order=True).str.join(" and ") for name in ("name", "period")]
+    return [joined[0], pl.col("known").sum(), *first, pl.col("mark").max(), pl.col("rank").max(), joined[1]]
 
 
-def _refuse_invented_figures(problem: Problem, name: str, view: pl.DataFrame) -> None:
+def _name_entries(column: str, names: Sequence[str]) -> pl.Expr:
+    return pl.col(column).replace_strict(dict(enumerate(names)), default=None, return_dtype=pl.String)
+
+
+def _refuse_invented_figures(problem: Problem, name: str, view: pl.DataFrame, known: pl.Series) -> None:
     """Raise CommongroundError where the SELECT turns missing values into a figure."""
-    invented = view.filter((pl.col("_known") == 0) & pl.col(name).is_not_null())
-    if invented.height:
-        first = invented.row(0, named=True)
+    invented = (known == 0) & view[name].is_not_null()
+    if invented.any():
+        first = view.filter(invented).row(0, named=True)
         raise CommongroundError(
             f"{problem.path}: column {name} has {first[name]} for {first['place_code']}, where all of its measures "
             "are missing; leave missing figures null"
