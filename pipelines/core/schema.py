@@ -261,11 +261,14 @@ def _make_empty(columns: tuple[tuple[str, Any], ...]) -> pl.DataFrame:
 
 def conform_table(frame: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
     """Select the columns of a conformed table and cast their types; columns that the frame lacks are null."""
-    have = set(frame.columns)
-    return frame.select(
-        (pl.col(name) if name in have else pl.lit(None)).cast(column.dtype).alias(name)
+    own = {series.name: series.dtype for series in frame.get_columns()}
+    cast = [
+        (pl.col(name) if name in own else pl.lit(None)).cast(column.dtype).alias(name)
         for name, column in columns.items()
-    )
+        if own.get(name) != column.dtype
+    ]
+    whole = frame.with_columns(cast) if cast else frame
+    return pl.DataFrame([whole.get_column(name) for name in columns])
 
 
 def table_from_records(records: list[dict[str, Any]], columns: Mapping[str, Column]) -> pl.DataFrame:

@@ -48,9 +48,11 @@ def build_history(
         return empty_table(HISTORY)
     own = placed.rename({"to_code": "place_code"})
     frames = [own.with_columns(pl.lit("place").alias("level"))]
+    known = own.filter(pl.col("value").is_not_null()).sort(*SLICE_KEY, "place_code")
+    observation = conform_table(known, OBSERVATION_COLUMNS)
     for level, members in _members_by_level(places).items():
         published = _published_totals(totals, members, own).with_columns(pl.lit(level).alias("level"))
-        computed = _larger_figures(own, members, denominators, dict(measures)).with_columns(
+        computed = _larger_figures(observation, members, denominators, dict(measures)).with_columns(
             pl.lit(level).alias("level")
         )
         frames += [published, computed.join(published, on=HISTORY_KEY, how="anti")]
@@ -84,16 +86,14 @@ def _published_totals(totals: pl.DataFrame, members: pl.DataFrame, own: pl.DataF
 
 
 def _larger_figures(
-    own: pl.DataFrame, members: pl.DataFrame, denominators: pl.DataFrame, measures: dict[str, Measure]
+    observation: pl.DataFrame, members: pl.DataFrame, denominators: pl.DataFrame, measures: dict[str, Measure]
 ) -> pl.DataFrame:
     """Return the figures of larger places that follow from those of all their places, and the gaps of the others."""
-    known = own.filter(pl.col("value").is_not_null()).sort(*SLICE_KEY, "place_code")
     weights = members.select(
         pl.col("place_code").alias("from_code"), pl.col("total_code").alias("to_code"), pl.lit(1.0).alias("weight"),
         pl.lit(None, pl.Float64).alias("weight_population"), pl.lit("aggregated").alias("kind"),
     )  # fmt: skip
-    if known.is_empty() or weights.is_empty():
+    if observation.is_empty() or weights.is_empty():
         return empty_table(HISTORY)
-    observation = conform_table(known, OBSERVATION_COLUMNS)
     placed = place_figures(observation, Crosswalk(weights), measures, denominators)
     return placed.rename({"to_code": "place_code"})

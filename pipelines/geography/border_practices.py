@@ -59,7 +59,7 @@ def list_border_practices(places: Places, tables: Iterable[Areas]) -> pl.DataFra
 
 
 def _empty_locations() -> pl.DataFrame:
-    return empty_table({name: BORDER_PRACTICE[name] for name in ("place_code", "postcode_district", "source")})
+    return empty_table(BORDER_PRACTICE).select("place_code", "postcode_district", "source")
 
 
 def _locate_practices(areas: Areas) -> pl.DataFrame:
