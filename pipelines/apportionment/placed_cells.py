@@ -28,11 +28,12 @@ from pipelines.apportionment.provenance import (
     list_file_rows,
     list_lacking_codes,
     mark_absent,
+    repeat_null,
     scatter_text,
 )
 from pipelines.apportionment.rates import Denominators
 from pipelines.apportionment.vectors import NO_ROW, FigureBlock, SliceTable
-from pipelines.core.schema import CELL_COLUMNS, OBSERVATION_STATUSES, polars_schema
+from pipelines.core.schema import CELL_COLUMNS, OBSERVATION_STATUSES, conform_table
 
 
 class BlockFacts(NamedTuple):
@@ -57,9 +58,7 @@ def describe_cells(
         _heading_column(block, placing.matrix, figures, placed, facts.heading),
     )
     evidence = _word_evidence(block, placing, figures, placed, denominators, frame)
-    return frame.with_columns(evidence.alias("evidence")).select(
-        pl.col(name).cast(dtype) for name, dtype in polars_schema(MAPPED_FIGURE).items()
-    )
+    return conform_table(frame.with_columns(evidence.alias("evidence")), MAPPED_FIGURE)
 
 
 def _build_frame(block: SliceTable, placing: Placing, placed: PlacedBlock) -> pl.DataFrame:
@@ -125,12 +124,11 @@ def _published_intervals(
     """Return INTERVAL_COLUMNS of the one whole figure of each place with a value."""
     size = has_value.size
     if block.observation["interval_source"].is_null().all():
-        return [pl.repeat(None, size, dtype=CELL_COLUMNS[name].dtype, eager=True).alias(name)
-                for name in INTERVAL_COLUMNS]  # fmt: skip
+        return [repeat_null(size, CELL_COLUMNS[name].dtype).alias(name) for name in INTERVAL_COLUMNS]
     row = take_only_part(figures.row, matrix, matrix.is_single, NO_ROW)
     at = mark_absent(flatten_cells(np.where(has_value, row, NO_ROW)))
     has_source = block.observation["interval_source"].is_not_null()
-    at = at.zip_with(has_source.gather(at).fill_null(False), pl.repeat(None, size, dtype=at.dtype, eager=True))
+    at = at.zip_with(has_source.gather(at).fill_null(False), repeat_null(size, at.dtype))
     return [block.observation[name].gather(at).alias(name) for name in INTERVAL_COLUMNS]
 
 

@@ -23,10 +23,15 @@ def flatten_cells(column: Vector) -> Vector:
 def scatter_text(size: int, cells: Vector, texts: pl.Series) -> pl.Series:
     """Return a column of text for all cells from the texts of some."""
     if not len(cells):
-        return pl.repeat(None, size, dtype=pl.String, eager=True)
+        return repeat_null(size, pl.String)
     place = np.full(size, NO_ROW)
     place[cells] = np.arange(len(cells))
     return texts.gather(mark_absent(place))
+
+
+def repeat_null(size: int, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+    """Return a column without any entry."""
+    return pl.Series([None], dtype=dtype).new_from_index(0, size)
 
 
 def mark_absent(rows: Vector) -> pl.Series:

@@ -20,6 +20,7 @@ FIGURES_PER_BLOCK = 1_000_000
 """Number of figures in a block of slices."""
 NO_ROW = -1
 HIDDEN_STATUS = np.array([status in STATUSES_WITHOUT_VALUE for status in OBSERVATION_STATUSES])
+_STATUS = pl.Enum(OBSERVATION_STATUSES)
 _NUMBERS = ("value", "lower_bound", "upper_bound")
 
 
@@ -62,11 +63,12 @@ def index_slices(observation: pl.DataFrame, columns: tuple[str, ...] = (), *, or
     Columns of bounds or statuses that the table lacks are missing throughout.
     """
     starts = slice_starts(observation)
-    slices = observation[starts].select(*SLICE_KEY, *columns)
-    if slices.select(SLICE_KEY).is_duplicated().any():
+    slices = pl.DataFrame([observation.get_column(name) for name in (*SLICE_KEY, *columns)])[starts]
+    keys = list(zip(*(slices.get_column(name) for name in SLICE_KEY), strict=True))
+    if len(set(keys)) < len(keys):
         return index_slices(observation.sort(SLICE_KEY, maintain_order=True), columns)
     lengths = np.diff(np.append(starts, observation.height))
-    order = slices.select(pl.arg_sort_by(SLICE_KEY)).to_series().to_numpy() if ordered else np.arange(slices.height)
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__) if ordered else range(len(keys)), np.int64)
     numbers = {name: _number_vector(observation, name) for name in _NUMBERS}
     return SliceTable(observation, slices[order], starts[order], lengths[order], numbers, _status_vector(observation))
 
@@ -75,16 +77,17 @@ def _number_vector(observation: pl.DataFrame, name: str) -> tuple[Vector, Vector
     """Return the figures of a column, 0 where missing, and whether each is present."""
     if name not in observation.columns:
         return np.zeros(observation.height), np.zeros(observation.height, bool)
-    numbers = observation[name].cast(pl.Float64).fill_nan(None)
-    return numbers.fill_null(0.0).to_numpy(), numbers.is_not_null().to_numpy()
+    numbers = observation[name].cast(pl.Float64).to_numpy()
+    is_present = ~np.isnan(numbers)
+    return np.where(is_present, numbers, 0.0), is_present
 
 
 def _status_vector(observation: pl.DataFrame) -> Vector:
     """Return the number of each row's status, best first; the best where there is no status."""
     if "obs_status" not in observation.columns:
         return np.zeros(observation.height, np.int8)
-    ranks = observation["obs_status"].cast(pl.String).cast(pl.Enum(OBSERVATION_STATUSES)).to_physical()
-    return ranks.fill_null(0).cast(pl.Int8).to_numpy()
+    ranks = observation["obs_status"].cast(pl.String).cast(_STATUS).to_physical()
+    return (ranks.fill_null(0) if ranks.null_count() else ranks).to_numpy().astype(np.int8)
 
 
 def select_slices(table: SliceTable, at: Vector) -> SliceTable:

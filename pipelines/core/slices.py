@@ -26,8 +26,17 @@ def split_slices(batches: Iterable[pl.DataFrame]) -> Iterator[tuple[pl.DataFrame
 
 def slice_starts(observations: pl.DataFrame) -> RowNumbers:
     """Return the row at which each slice starts."""
-    is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in SLICE_KEY)
-    return observations.select((is_new | (pl.int_range(pl.len()) == 0)).arg_true()).to_series().to_numpy()
+    if observations.is_empty():
+        return np.empty(0, np.int64)
+    is_new = np.zeros(observations.height - 1, bool)
+    for name in SLICE_KEY:
+        column = observations.get_column(name)
+        if column.dtype == pl.String or column.null_count():
+            is_new |= column.slice(1).ne_missing(column.head(-1)).to_numpy()
+        else:
+            entries = column.to_physical().to_numpy()
+            is_new |= entries[1:] != entries[:-1]
+    return np.concatenate([[0], np.flatnonzero(is_new) + 1])
 
 
 def take_slices(observations: pl.DataFrame, starts: RowNumbers, is_chosen: RowNumbers) -> pl.DataFrame:
