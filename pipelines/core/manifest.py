@@ -9,6 +9,7 @@ except files that a person has changed. Their sources were not recorded, so they
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,15 +49,39 @@ def read_manifest(home: Path) -> Manifest:
     if not path.is_file():
         return _rebuild_manifest(home)
     try:
-        groups: dict[str, dict[str, Any]] = json.loads(path.read_bytes())["groups"]
-        return {
-            name: OutputGroup(tuple(entry["rests_on"]), _parse_files(entry["files"])) for name, entry in groups.items()
-        }
+        lines = path.read_bytes().split(_LINE_END)
+        if (lines[0] + _LINE_END, _LINE_END + lines[-1]) == (_HEAD, _TAIL):
+            return dict(pair for line in lines[1:-1] for pair in _parse_groups(line))
+        return dict(_parse_groups(json.dumps(json.loads(path.read_bytes())["groups"])[1:-1].encode()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableError(
             f"{path}: cannot read the list of output files ({error}); restore it, or move both {path.name} "
             "and out/ elsewhere and build again"
         ) from error
+
+
+_HEAD, _TAIL, _LINE_END = b'{"groups": {\n', b"\n}}", b"\n"
+
+
+@lru_cache(maxsize=4096)
+def _parse_groups(line: bytes) -> list[tuple[str, OutputGroup]]:
+    """Parse one line of the manifest: a group. Each build step reads the manifest, and few groups change."""
+    groups: dict[str, dict[str, Any]] = json.loads(b"{" + line.removesuffix(b",") + b"}")
+    return [
+        (name, OutputGroup(tuple(entry["rests_on"]), _parse_files(entry["files"]))) for name, entry in groups.items()
+    ]
+
+
+_FORMATTED: dict[str, tuple[OutputGroup, bytes]] = {}
+"""Groups with their lines of the manifest. An edit replaces a group, and the others stay."""
+
+
+def _format_group(name: str, group: OutputGroup) -> bytes:
+    known = _FORMATTED.get(name)
+    if known is None or known[0] is not group:
+        entry = {"rests_on": group.input_sources, "files": group.files}
+        known = _FORMATTED[name] = (group, f"{json.dumps(name)}: {json.dumps(entry)}".encode())
+    return known[1]
 
 
 def _parse_files(entries: dict[str, Any]) -> dict[str, WrittenFile]:
@@ -76,7 +101,10 @@ def open_manifest(home: Path) -> Manifest:
 
 @contextmanager
 def edit_manifest(home: Path) -> Iterator[Manifest]:
-    """Yield the manifest for changes and write it at the end of the block; a lock admits one process at a time."""
+    """Yield the manifest for changes and write it at the end of the block; a lock admits one process at a time.
+
+    A change replaces a group: groups and their files are shared with other readers.
+    """
     # Imported late, as in lock_store.
     from filelock import FileLock
 
@@ -84,10 +112,8 @@ def edit_manifest(home: Path) -> Iterator[Manifest]:
     with FileLock(home / "outputs.lock"):
         manifest = read_manifest(home)
         yield manifest
-        groups = {
-            name: {"rests_on": group.input_sources, "files": group.files} for name, group in sorted(manifest.items())
-        }
-        write_atomically(manifest_path(home), json.dumps({"groups": groups}).encode())
+        lines = [_format_group(name, group) for name, group in sorted(manifest.items())]
+        write_atomically(manifest_path(home), _HEAD + b",\n".join(lines) + _TAIL)
 
 
 _SLACK_NS = 60 * 10**9

@@ -83,14 +83,15 @@ def register_outputs(home: Path, group_name: str, input_sources: Collection[str]
     """List files in the manifest before they are written, and rename any user's file in their place."""
     with edit_manifest(home) as manifest:
         group = manifest.get(group_name, OutputGroup((), {}))
-        # Until the group is complete, some of its files are still earlier versions.
-        manifest[group_name] = OutputGroup(_merge_names(group.input_sources, input_sources), dict(group.files))
+        files = dict(group.files)
         for name, sha256 in digests.items():
             before = group.files.get(name)
             if os.path.lexists(locate_output(home, name)) and not is_project_file(locate_output(home, name), before):
                 _rename_user_file(home, manifest, name, group.input_sources if before else ())
                 before = None
-            manifest[group_name].files[name] = WrittenFile((*(before.sha256 if before else ()), sha256))
+            files[name] = WrittenFile((*(before.sha256 if before else ()), sha256))
+        # Until the group is complete, some of its files are still earlier versions.
+        manifest[group_name] = OutputGroup(_merge_names(group.input_sources, input_sources), files)
 
 
 def complete_group(home: Path, group_name: str, input_sources: Collection[str], names: Collection[str] | None) -> None:
@@ -199,8 +200,8 @@ def move_file(path: Path, new: Path) -> None:
 
 def _register_user_file(manifest: Manifest, name: str, input_sources: Collection[str]) -> None:
     group_name = f"{USER_FILES} {' '.join(sorted(input_sources))}".strip()
-    group = manifest.setdefault(group_name, OutputGroup(tuple(sorted(input_sources)), {}))
-    group.files[name] = WrittenFile(())
+    group = manifest.get(group_name, OutputGroup(tuple(sorted(input_sources)), {}))
+    manifest[group_name] = group._replace(files={**group.files, name: WrittenFile(())})
 
 
 def list_user_files(home: Path) -> frozenset[str]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from pipelines.core.identity_cache import cache_by_identity
 from pipelines.declarations.measure import Measure, counts_residents
 from pipelines.outputs.report_model import DOUBTS, Report
 from pipelines.outputs.report_tables import format_figure, title_column
@@ -46,7 +47,7 @@ class PageAnswer(NamedTuple):
     @property
     def comparable(self) -> pl.DataFrame:
         """Figures that can be compared within their group."""
-        return self.figures.filter(pl.col("state") == COMPARABLE)
+        return _select_comparable(self.figures)
 
     @property
     def heading(self) -> str:
@@ -66,6 +67,11 @@ class PageAnswer(NamedTuple):
     def is_by_group(self) -> bool:
         """Whether figures are compared within groups only."""
         return self.comparable["group"].n_unique() > 1
+
+
+@cache_by_identity()
+def _select_comparable(figures: pl.DataFrame) -> pl.DataFrame:
+    return figures.filter(pl.col("state") == COMPARABLE)
 
 
 def add_unit(title: str, unit: str) -> str:

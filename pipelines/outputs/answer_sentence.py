@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from pipelines.core.identity_cache import cache_by_identity
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.measure import ADDITIVE_KINDS
@@ -178,6 +179,7 @@ def state_unpublished(report: Report) -> str:
     return f"No figure of what the question needs is known for any place: {_join(titles)}."
 
 
+@cache_by_identity()
 def sentence_values(report: Report, answer: PageAnswer | None, rankings: list[Ranking]) -> dict[str, Any]:
     """Return the texts of the head of a page."""
     unpublished = state_unpublished(report) if rankings else ""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.core.export import escape_formulas
+from pipelines.core.identity_cache import cache_by_identity
 from pipelines.core.periods import format_period
 from pipelines.gaps import is_needed
 from pipelines.observations import newest_periods
@@ -265,6 +266,7 @@ def cells_csv(report: Report) -> str:
     return escape_formulas(credited_cells(report).filter(is_needed())).write_csv()
 
 
+@cache_by_identity()
 def credited_cells(report: Report) -> pl.DataFrame:
     """Return all cells, with the measure title, publisher, licence and attribution of each figure."""
     credits = pl.DataFrame(

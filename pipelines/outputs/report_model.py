@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from pipelines.core.identity_cache import cache_by_identity
 from pipelines.core.schema import CELL_COLUMNS, PLACE_COLUMNS, empty_table
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import ProblemHeader
@@ -97,12 +98,12 @@ class Report(NamedTuple):
     @property
     def asked_cells(self) -> pl.DataFrame:
         """Cells within the scope of their need, and those of unknowns: all that pages and counts show."""
-        return self.cells.filter(is_needed())
+        return _select_asked(self.cells)
 
     @property
     def open_cells(self) -> pl.DataFrame:
         """Cells with an open need, with the reason of their gap, also where a proxy is shown."""
-        return self.cells.filter(is_open()).with_columns(open_reason().alias("reason"))
+        return _select_open(self.cells)
 
     @property
     def is_large(self) -> bool:
@@ -113,3 +114,13 @@ class Report(NamedTuple):
     def is_by_larger_place(self) -> bool:
         """Whether the report shows larger places, because the problem has too many places to list."""
         return self.larger.height > 0
+
+
+@cache_by_identity()
+def _select_asked(cells: pl.DataFrame) -> pl.DataFrame:
+    return cells.filter(is_needed())
+
+
+@cache_by_identity()
+def _select_open(cells: pl.DataFrame) -> pl.DataFrame:
+    return cells.filter(is_open()).with_columns(open_reason().alias("reason"))

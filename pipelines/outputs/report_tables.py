@@ -11,6 +11,7 @@ import polars as pl
 
 from checks import CARRIED_FORWARD
 from pipelines.apportionment import INTERVAL_COLUMNS
+from pipelines.core.identity_cache import cache_by_identity
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.measure import Measure
@@ -263,6 +264,7 @@ def describe_age_limits(report: Report) -> dict[str, str]:
     }
 
 
+@cache_by_identity()
 def measure_headings(report: Report) -> list[dict[str, Any]]:
     """Return the column heading of each measure: title, unit, common reference period, rounding, and if only wanted."""
     heads = []

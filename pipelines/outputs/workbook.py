@@ -243,8 +243,11 @@ def _find_heights(table: pl.DataFrame, widths: Sequence[float]) -> dict[int, flo
     lines = [1] * table.height
     for values, width in zip(table.iter_columns(), widths, strict=True):
         if values.dtype == pl.String and (values.str.len_chars().max() or 0) > width * 0.8:  # type: ignore[operator]
-            by_text = {text: count_lines(text, width) for text in values.unique().drop_nulls()}
-            lines = [max(most, by_text.get(text, 1)) for most, text in zip(lines, values, strict=True)]
+            # A text of capitals alone is the widest.
+            may_wrap = (values.str.len_chars() > int(width / _text_scale("A"))) | values.str.contains(r"[\n\t]")
+            by_text = {text: count_lines(text, width) for text in values.filter(may_wrap).unique()}
+            if by_text:
+                lines = [max(most, by_text.get(text, 1)) for most, text in zip(lines, values, strict=True)]
     return {row: number * LINE_HEIGHT for row, number in enumerate(lines) if number > 1}
 
 
