@@ -1,6 +1,7 @@
 """Format frames as a console table, CSV or JSON, with formulas and control characters in data made harmless."""
 
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -23,10 +24,12 @@ MAX_TABLE_ROWS = 60
 def escape_formulas(frame: pl.DataFrame) -> pl.DataFrame:
     """Prefix an apostrophe to text that a spreadsheet would evaluate as a formula."""
     text = [name for name, dtype in frame.schema.items() if dtype == pl.String]
-    risky = {name: pl.any_horizontal(pl.col(name).str.starts_with(mark) for mark in FORMULA_PREFIXES) for name in text}
+    pattern = f"^[{re.escape(''.join(FORMULA_PREFIXES))}]"
+    risky = frame.select(pl.col(name).str.contains(pattern).any() for name in text) if text else pl.DataFrame()
     return frame.with_columns(
-        pl.when(is_formula).then(pl.concat_str(pl.lit("'"), name)).otherwise(name).alias(name)
-        for name, is_formula in risky.items()
+        pl.when(pl.col(name).str.contains(pattern)).then(pl.concat_str(pl.lit("'"), name)).otherwise(name).alias(name)
+        for name in text
+        if risky[name][0]
     )
 
 

@@ -1,5 +1,6 @@
 """Run one DuckDB query within limits of memory and time, without access to files."""
 
+import atexit
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +63,13 @@ _MEMORY_STEP = 128_000_000
 _MOST_IDLE = 2
 _IDLE: list[tuple[dict[str, Any], duckdb.DuckDBPyConnection]] = []
 """Sandboxes that no query uses, with their settings."""
+
+
+@atexit.register
+def _close_sandboxes() -> None:
+    """Close the sandboxes before Python ends: DuckDB reports those that are open then."""
+    while _IDLE:
+        _IDLE.pop()[1].close()
 
 
 @contextmanager

@@ -76,21 +76,22 @@ def label_groups(answer: PageAnswer) -> dict[str, str]:
 def _find_end(report: Report, answer: PageAnswer, group: pl.DataFrame, order: str) -> End:
     is_highest = order == "highest"
     ordered = group.sort("value", "place_name", descending=[is_highest, False])
-    rows = tuple(_ranked_place(row, answer) for row in ordered.iter_rows(named=True))
+    rows = tuple(_ranked_place(row, answer) for row in ordered.head(ROWS_SHOWN).iter_rows(named=True))
     equal = int((ordered["value"] == ordered["value"][0]).sum())
     if answer.measure is None:
         why = OF_INPUTS if any(report.measures[name].is_uncertain for name in answer.inputs) else ""
-        return End(order, rows[:ROWS_SHOWN], equal, equal > 1, why)
+        return End(order, rows, equal, equal > 1, why)
     cells = report.cells.filter(pl.col("measure") == answer.column, pl.col("period_start") == answer.period_start)
     ranks = rank_places(cells.join(group, on="place_code", how="semi"), {answer.column: answer.measure})
     first = ranks.filter(pl.col("place_code") == rows[0].code).row(0, named=True)
     if first["noise"] or first["no_interval"]:
-        return End(order, rows[:ROWS_SHOWN], equal, equal > 1, NOISE if first["noise"] else NO_INTERVAL)
+        return End(order, rows, equal, equal > 1, NOISE if first["noise"] else NO_INTERVAL)
     at_end = pl.col("rank_lower_bound") == 1 if is_highest else pl.col("rank_upper_bound") == ranks.height
     leaders = set(ranks.filter(at_end)["place_code"]) | {rows[0].code}
     # A leader that shares the first figure is equal, not similar.
-    is_equal = len(leaders) > 1 and {row.value for row in rows if row.code in leaders} == {rows[0].value}
-    return End(order, rows[:ROWS_SHOWN], len(leaders), is_equal, "")
+    of_leaders = ordered.filter(pl.col("place_code").is_in(sorted(leaders)))["value"]
+    is_equal = len(leaders) > 1 and bool((of_leaders == rows[0].value).all())
+    return End(order, rows, len(leaders), is_equal, "")
 
 
 def _ranked_place(row: dict[str, object], answer: PageAnswer) -> RankedPlace:

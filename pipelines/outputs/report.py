@@ -147,7 +147,9 @@ def _answer_values(report: Report, charts: PageCharts) -> dict[str, Any]:
     """Return what the first screen shows: the sentence, the map of the values, and both ends of the order."""
     answer, rankings, trend = charts
     sentences = sentence_values(report, answer, rankings)
-    value_map = build_value_map(answer, rankings) if answer and rankings else None
+    # A report by larger place has no map or chart of its many places.
+    is_shown = answer is not None and rankings and not report.is_by_larger_place
+    value_map = build_value_map(answer, rankings) if answer and is_shown else None
     return {
         "brief": build_report_brief(report, sentences["lead"], answer, rankings),
         "brief_title": report.header.question,
