@@ -8,7 +8,6 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from pipelines.core.identity_cache import cache_by_identity
 from pipelines.core.schema import DATE, NUMBER, TEXT, WHOLE, Column, conform_table
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.problem import ProblemHeader
@@ -90,7 +89,6 @@ def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
     )
 
 
-@cache_by_identity()
 def summarise_by_place(verdict_table: pl.DataFrame) -> pl.DataFrame:
     """Summarise verdicts over periods: VERDICT without its periods, with `periods` and `answered`.
 

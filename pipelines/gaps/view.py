@@ -145,11 +145,11 @@ def collect_facts(
     """
     pairs = [(number, measure) for number, measures in enumerate(inputs.values()) for measure in measures]
     asked = pl.DataFrame(pairs, schema={"column": pl.UInt32, "measure": pl.String}, orient="row")
-    each = asked.join(_describe_cells(cells, key), on="measure").join(rows.with_row_index("row"), on=key)
-    slots = each.select(pl.col("column").cast(pl.Int64) * rows.height + pl.col("row")).to_series()
+    joined = asked.join(_describe_cells(cells, key), on="measure").join(rows.with_row_index("row"), on=key)
+    slots = joined.select(pl.col("column").cast(pl.Int64) * rows.height + pl.col("row")).to_series()
     size = len(inputs) * rows.height
     is_alone = pl.Series(np.bincount(slots, minlength=size)[slots] == 1)
-    facts = each.with_columns(slots.alias("slot")).drop("column", "row", *key)
+    facts = joined.with_columns(slots.alias("slot")).drop("column", "row", *key)
     if not is_alone.all():
         together = facts.filter(~is_alone).sort("slot", "measure").group_by("slot", maintain_order=True)
         facts = pl.concat([facts.filter(is_alone).select("slot", "name", *_FACTS), together.agg(_join_measures())])

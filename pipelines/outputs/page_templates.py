@@ -3,7 +3,6 @@
 import re
 from datetime import date
 from functools import cache, lru_cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -20,20 +19,11 @@ def render_page(template: str, **values: object) -> str:
     return page_environment().get_template(template).render(values)
 
 
-class _PageEnvironment(Environment):
-    """Environment that looks up `row.name` of a dictionary as an entry first, not as a method: pages have many."""
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        return obj[attribute] if type(obj) is dict and attribute in obj else super().getattr(obj, attribute)
-
-
 @cache
 def page_environment() -> Environment:
     """Return the Jinja environment of all pages, with the filter `prose`."""
     loader = PackageLoader("pipelines.outputs")
-    made = _PageEnvironment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters["prose"] = format_prose
     return made
 

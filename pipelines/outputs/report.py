@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.core.export import escape_formulas
-from pipelines.core.identity_cache import cache_by_identity
 from pipelines.core.periods import format_period
 from pipelines.gaps import is_needed
 from pipelines.observations import newest_periods
@@ -34,7 +33,7 @@ from pipelines.outputs.report_changes import (
     lay_out_breaks,
     oldest_opening_day,
 )
-from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS, Report
+from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS, Report, compute_once
 from pipelines.outputs.report_summary import (
     RELEASES_SHOWN,
     count_gaps_by_reason,
@@ -268,7 +267,7 @@ def cells_csv(report: Report) -> str:
     return escape_formulas(credited_cells(report).filter(is_needed())).write_csv()
 
 
-@cache_by_identity()
+@compute_once
 def credited_cells(report: Report) -> pl.DataFrame:
     """Return all cells, with the measure title, publisher, licence and attribution of each figure."""
     credits = pl.DataFrame(

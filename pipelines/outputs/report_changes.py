@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from pipelines.core.identity_cache import cache_by_identity
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.core.schema import empty_table
@@ -96,7 +95,6 @@ def _cause_titles(because: str, measures: dict[str, Measure]) -> dict[str, str]:
     return {"title": measures[measure].title if measure in measures else measure, "why": "; ".join(titles)}
 
 
-@cache_by_identity()
 def describe_changes(history: BuildHistory, measures: dict[str, Measure]) -> dict[str, Any]:
     """Return the changes of the last build: a summary line, a row for each change, and the completeness trend."""
     rows = (

@@ -5,11 +5,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from pipelines.core.identity_cache import cache_by_identity
 from pipelines.core.reasons import REASONS, Reason
 from pipelines.declarations.source import Source
 from pipelines.gaps import is_open
-from pipelines.outputs.report_model import Report
+from pipelines.outputs.report_model import Report, compute_once
 
 RELEASES_SHOWN = 6
 """Maximum number of releases of one source in the report. The analyst's file lists all releases."""
@@ -25,7 +24,7 @@ _RELEASE_DEFAULTS: dict[str, pl.Expr] = {
 }
 
 
-@cache_by_identity()
+@compute_once
 def release_rows(report: Report) -> pl.DataFrame:
     """Return the stored releases, oldest first, with all columns that a report prints.
 
@@ -44,7 +43,7 @@ def source_attribution(source: Source) -> str | None:
     return f"Source: {source.publisher}, {source.title}, licensed under the {source.licence}."
 
 
-@cache_by_identity()
+@compute_once
 def newest_release_day(cells: pl.DataFrame) -> date | None:
     """Return the day of the newest release behind a figure of the cells, or None where no cell has a figure."""
     return cells.filter(pl.col("value").is_not_null())["released_at"].max()  # type: ignore[return-value]
@@ -55,7 +54,7 @@ def is_web_link(page: str) -> bool:
     return page.lower().startswith(("https://", "http://"))
 
 
-@cache_by_identity()
+@compute_once
 def source_rows(report: Report) -> list[dict[str, Any]]:
     """Return a row for each source: declaration, attribution and stored releases, latest first."""
     releases = release_rows(report)
@@ -123,7 +122,7 @@ class ReportSummary(NamedTuple):
     wanted: int
 
 
-@cache_by_identity()
+@compute_once
 def count_needs_met(report: Report) -> pl.DataFrame:
     """Count the needed cells with a figure of their own, not a proxy, for each place: place_code, met, asked."""
     needed = report.cells.filter(pl.col("need") == "needed")
@@ -131,7 +130,7 @@ def count_needs_met(report: Report) -> pl.DataFrame:
     return counted.sort("place_code")
 
 
-@cache_by_identity()
+@compute_once
 def summarise_report(report: Report) -> ReportSummary:
     """Count places and cells."""
     met = count_needs_met(report)
@@ -143,7 +142,7 @@ def summarise_report(report: Report) -> ReportSummary:
     )  # fmt: skip
 
 
-@cache_by_identity()
+@compute_once
 def count_gaps_by_reason(report: Report) -> list[dict[str, Any]]:
     """Count gaps by reason: code, title, cells, places, share of all gaps, in descending order."""
     gaps = report.open_cells
@@ -155,7 +154,7 @@ def count_gaps_by_reason(report: Report) -> list[dict[str, Any]]:
 _REQUEST_KEYS = ("measure", "need", "reason", "data_owner", "remedy")
 
 
-@cache_by_identity()
+@compute_once
 def list_requests(report: Report) -> list[dict[str, Any]]:
     """Return the requests: missing measure, reason, data owner, remedy, and the numbers of places, cells and people.
 

@@ -1,14 +1,14 @@
-"""Results kept by the identity of arguments."""
+"""Parts of a report that are computed once."""
 
 import polars as pl
 
-from pipelines.core.identity_cache import cache_by_identity
+from pipelines.outputs.report_model import compute_once
 
 
 def test_only_the_very_same_arguments_give_a_kept_result() -> None:
     seen: list[pl.DataFrame] = []
 
-    @cache_by_identity()
+    @compute_once
     def count(table: pl.DataFrame, more: int = 0) -> int:
         seen.append(table)
         return table.height + more
@@ -18,14 +18,14 @@ def test_only_the_very_same_arguments_give_a_kept_result() -> None:
     assert [table is one for table in seen] == [True, False, True, True]
 
 
-def test_results_beyond_the_most_are_made_again() -> None:
+def test_two_results_are_kept() -> None:
     calls: list[str] = []
 
-    @cache_by_identity(most=1)
+    @compute_once
     def name(table: pl.DataFrame) -> str:
         calls.append(table.columns[0])
         return table.columns[0]
 
-    one, other = pl.DataFrame({"a": []}), pl.DataFrame({"b": []})
-    assert [name(one), name(one), name(other), name(one)] == ["a", "a", "b", "a"]
-    assert calls == ["a", "b", "a"]
+    one, other, third = (pl.DataFrame({column: []}) for column in "abc")
+    assert [name(table) for table in (one, other, one, third, other, one)] == ["a", "b", "a", "c", "b", "a"]
+    assert calls == ["a", "b", "c", "a"]
