@@ -87,15 +87,19 @@ def in_duckdb(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def commonground(folder: Path) -> dict[str, dict[str, float]]:
-    """Place and type as a build does: the steps `place_observations` and `build_cells` of an answer."""
+    """Place and type as a build does, in the steps of `place_observations` and `build_cells`.
+
+    The first time includes the crosswalk from small areas, which DuckDB has as a table. The second has it in memory.
+    """
     from datetime import date
 
     import pipelines.apportionment.place
     from pipelines.declarations.catalogue import load_catalogue
     from pipelines.declarations.project import Project
     from pipelines.gaps.cells import build_cells
-    from pipelines.gaps.placing import place_observations
+    from pipelines.gaps.placing import _place_by_codes, _Target, place_observations
     from pipelines.geography import load_geography, load_place_data, load_places
+    from pipelines.observations import load_source_tables
 
     day = date.fromisoformat(AS_OF)
     project = Project(load_catalogue(folder / "project"), folder / "store", day)
@@ -104,12 +108,14 @@ def commonground(folder: Path) -> dict[str, dict[str, float]]:
     target = set(system["place_code"])
     assert pipelines.apportionment.place
 
-    place = partial(place_observations, project, problem, places, target, data)
-    (placed, aside, _), one = measure_steps(place)
-    cells, two = measure_steps(lambda: build_cells(problem, project.catalogue, system, placed, aside, day, {}))
-    again = measure_steps(place)[1]
+    (placed, aside, _), whole = measure_steps(lambda: place_observations(project, problem, places, target, data))
+    cells, typed = measure_steps(lambda: build_cells(problem, project.catalogue, system, placed, aside, day, {}))
+    reached, observed = _Target(project, problem, places, target, data), load_source_tables(project, SOURCE)
+    place = partial(_place_by_codes, reached, SOURCE, observed)
+    place()
+    alone = measure_steps(place)[1]
     cells.select(CELL).write_parquet(folder / "commonground.parquet")
-    return {"place": one, "type": two, "place again, with the matrix in memory": again}
+    return {"place with crosswalk": whole, "place": alone, "type": typed}
 
 
 ROADS: dict[str, Callable[[Path], dict[str, dict[str, float]]]] = {

@@ -31,6 +31,8 @@ def list_residuals(observation: pl.DataFrame, crosswalk: pl.DataFrame, measures:
     unallocated = crosswalk.filter(pl.col("to_code").is_null(), pl.col("weight") > 0).select(
         pl.col("from_code").alias("place_code"), pl.col("weight").alias("share")
     )
+    if unallocated.is_empty():
+        return empty_table(RESIDUAL)
     lost = observation.filter(pl.col("place_code").is_in(unallocated["place_code"].implode()))
     counts = lost.filter(pl.col("measure").is_in(additive), pl.col("value").is_not_null())
     residuals = counts.join(unallocated, on="place_code").with_columns(pl.col("value") * pl.col("share"))

@@ -27,6 +27,7 @@ _FLAG_TEXTS = ("release", "measure", "place_code")
 _FLAG_KEY = (*_FLAG_TEXTS, "period_start", "period_end")
 _SLICE_OF_FLAG = ["release", *SLICE_KEY]
 _LIMITS = ("interval_lower", "interval_upper")
+_OF_LIMITS = ("interval_level", "interval_source")
 
 
 def newest_of_slices(slices: pl.DataFrame) -> pl.DataFrame:
@@ -96,7 +97,7 @@ def read_slices(
 
 def _read_columns(home: Path, slices: pl.DataFrame, columns: list[str], *, encoded: bool) -> pl.DataFrame:
     stored = [name for name in VALUE_COLUMNS if name in columns and name not in SLICE_KEY]
-    if {"interval_level", "interval_source"} & set(columns):
+    if set(_OF_LIMITS) & set(columns):
         stored = list(dict.fromkeys([*stored, *_LIMITS]))
     values = _read_values(home, slices, stored)
     numbers = np.repeat(np.arange(slices.height), slices["rows"].to_numpy())
@@ -106,15 +107,32 @@ def _read_columns(home: Path, slices: pl.DataFrame, columns: list[str], *, encod
         for name in dict.fromkeys([*constant, *(["file_column"] if "file_column" in columns else []),
                                    *(["interval_level"] if "interval_level" in columns else [])])
     ).rename({"file_column": "_heading"}, strict=False)  # fmt: skip
-    table = pl.concat([values, shared[numbers]], how="horizontal") if shared.width else values
-    return table.select(_rebuild_column(name, encoded) for name in columns)
+    # What all slices share stays one entry for all rows. Without a stored column, the rows come from these.
+    same = [name for name in shared.columns if stored and _has_one_entry(shared[name])]
+    varying = shared.drop(same)
+    table = pl.concat([values, varying[numbers]], how="horizontal") if varying.width else values
+    table = table.with_columns(pl.lit(shared[name].head(1)).first().alias(name) for name in same)
+    empty = frozenset(name for name in stored if values[name].null_count() == values.height)
+    if empty.issuperset(_LIMITS):
+        table = table.with_columns(pl.lit(None, OBSERVATION_SCHEMA[name]).alias(name) for name in _OF_LIMITS)
+    return table.select(_rebuild_column(name, encoded, empty) for name in columns)
 
 
-def _rebuild_column(name: str, encoded: bool) -> pl.Expr:
-    """Return a column of an observation from its value and the row of its slice."""
+def _has_one_entry(column: pl.Series) -> bool:
+    """Return whether a column has one entry in all rows, null or not."""
+    if column.null_count():
+        return column.null_count() == column.len()
+    return column.len() > 0 and column.n_unique() == 1
+
+
+def _rebuild_column(name: str, encoded: bool, empty: frozenset[str]) -> pl.Expr:
+    """Return a column of an observation from its value and the row of its slice; `empty` lists those without values."""
     has_interval = pl.any_horizontal(pl.col(_LIMITS).is_not_null())
     if name == "file_column":
-        column = pl.coalesce(pl.col("file_column"), pl.col("_heading").cast(pl.Categorical))
+        heading = pl.col("_heading").cast(pl.Categorical)
+        column = heading if name in empty else pl.coalesce(pl.col("file_column"), heading)
+    elif name in _OF_LIMITS and empty.issuperset(_LIMITS):
+        column = pl.col(name)
     elif name == "interval_level":
         column = pl.when(has_interval).then("interval_level").alias(name).cast(NUMBER)
     elif name == "interval_source":

@@ -1,6 +1,7 @@
 """Observations from files of figures and the table of slices: whole rows, batches, filters and flags."""
 
 from datetime import date
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,20 @@ def test_slices_are_read_as_whole_rows_in_their_order(tmp_path: Path) -> None:
     assert actual.schema == OBSERVATION_SCHEMA
     some = read_slices(tmp_path, slices[[4, 1, 0]], ["value", "release", "file_row"], NO_FLAGS)
     assert some.rows() == [(31.0, "two", 3), (3.0, "one", 4), (4.0, "one", 5), (1.0, "one", 2), (None, "one", 3)]
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_some_slices_have_the_rows_that_all_have(tmp_path: Path, encoded: bool) -> None:
+    """Slices that share a unit, a release or a heading, or have no interval, are read as those that do not."""
+    slices = make_store(tmp_path)
+    whole = read_slices(tmp_path, slices, list(OBSERVATION_SCHEMA), NO_FLAGS, encoded=encoded)
+    ends = slices["rows"].cum_sum().to_list()
+    for first, last in combinations_with_replacement(range(6), 2):
+        start, end = [0, *ends][first], [0, *ends][last]
+        for columns in (list(OBSERVATION_SCHEMA), *([name] for name in OBSERVATION_SCHEMA)):
+            part = read_slices(tmp_path, slices[first:last], columns, NO_FLAGS, encoded=encoded)
+            assert part.rows() == whole[start:end].select(columns).rows()
+            assert part.schema == whole.select(columns).schema
 
 
 @pytest.mark.parametrize(
