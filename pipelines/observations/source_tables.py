@@ -77,7 +77,8 @@ def build_source_tables(
     if not readings:
         messages = list_unused_corrections(context.corrections, source, empty_table(CELLS))
         finding = pl.concat([finding, unused_correction_findings(context, messages)])
-    flags = _flag_figures(home, tables, source, LargerAreas(tables.total, _members_by_system(context)))
+    members = _members_by_system(context) if tables.total.height else {}
+    flags = _flag_figures(home, tables, source, LargerAreas(tables.total, members))
     return tables._replace(finding=pl.concat([_sort_findings(finding), convert_flags(flags)]), doubt=flags)
 
 

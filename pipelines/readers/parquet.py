@@ -1,5 +1,7 @@
 """Parquet files, read as text."""
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from pipelines.core.distinct import number_entries
@@ -7,12 +9,17 @@ from pipelines.core.errors import UnreadableError
 from pipelines.core.visible import escape_invisible_frame
 from pipelines.readers.header import ROW, RequiredHeadings, Sheet, describe_missing_headings, is_header
 
+if TYPE_CHECKING:
+    from pyarrow.parquet import FileMetaData
+
 PARQUET_START = b"PAR1"
 """First bytes of a Parquet file."""
 PARQUET_ROWS_LIMIT = 10_000_000
 """Maximum rows, above the number of all postcodes; a damaged or hostile file may state more than memory can hold."""
 
 
+BYTES_OF_AN_ENTRY = 4
+"""Bytes for each row below which a column of texts has numbers in place of texts: a text alone has its length."""
 FEW_TEXTS = 8
 """Rows for each different text from which a column has few: each is then read once."""
 
@@ -29,6 +36,8 @@ def read_parquet(content: bytes, required: RequiredHeadings, file: str, *, encod
         parquet_file = parquet.ParquetFile(pyarrow.BufferReader(content))
         if parquet_file.metadata.num_rows > PARQUET_ROWS_LIMIT:
             raise UnreadableError(f"{file}: found over {PARQUET_ROWS_LIMIT:,} rows, which is the limit; not read")
+        if few := _list_dictionary_columns(parquet_file.metadata):
+            parquet_file = parquet.ParquetFile(pyarrow.BufferReader(content), read_dictionary=few)
         table_ = parquet_file.read()
         table_.validate(full=True)
         # Arrays only: the column metadata of a damaged file has made Polars panic.
@@ -40,6 +49,19 @@ def read_parquet(content: bytes, required: RequiredHeadings, file: str, *, encod
         raise UnreadableError(describe_missing_headings([text.columns], required, file))
     rows = pl.int_range(1, text.height + 1, dtype=pl.Int64, eager=True).alias(ROW)
     return Sheet(escape_invisible_frame(text).with_columns(rows), file)
+
+
+def _list_dictionary_columns(metadata: "FileMetaData") -> list[str]:
+    """Return the columns of texts that the file has as a dictionary with numbers, which need no text for each row."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    columns = [metadata.schema.column(number) for number in range(metadata.num_columns)]
+    return [
+        column.path
+        for number, column in enumerate(columns)
+        if column.logical_type.type == "STRING" and column.path == column.name and not column.max_repetition_level
+        and sum(group.column(number).total_uncompressed_size for group in groups)
+        < BYTES_OF_AN_ENTRY * metadata.num_rows
+    ]  # fmt: skip
 
 
 def _convert_to_text(column: pl.Series, *, encode: bool) -> pl.Series:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from pyarrow import parquet
 
 from pipelines.core.errors import DeclarationError, UnreadableError
 from pipelines.core.periods import parse_period
@@ -14,6 +15,7 @@ from pipelines.core.store import Snapshot
 from pipelines.declarations.source import Source
 from pipelines.declarations.yaml_lines import read_yaml, validate_declaration
 from pipelines.observations.conform import Codes, conform_release
+from pipelines.readers import parquet as parquet_reader
 from pipelines.readers.header import Sheet
 from pipelines.readers.parquet import read_parquet
 from pipelines.readers.read import read_sheet
@@ -375,6 +377,31 @@ def test_incompatible_keys_are_refused_with_file_and_line(text: str, complaint: 
     with pytest.raises(DeclarationError, match=complaint) as refusal:
         source(text)
     assert str(refusal.value).startswith("sources/a.yaml:")
+
+
+@pytest.mark.parametrize("encode", [False, True])
+def test_parquet_dictionary_is_read_as_the_texts_of_its_rows(
+    encode: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, rows = tmp_path / "a.parquet", 9_000
+    many = pl.DataFrame(
+        {
+            "place": [f" p{n // 4_000}{n % 7}" if n % 11 else None for n in range(rows)],
+            "own": [f"text {n}" for n in range(rows)],
+            "n": range(rows),
+        }
+    )
+    many.write_parquet(path, row_group_size=4_000)
+    asked = []
+    opened = parquet.ParquetFile
+    monkeypatch.setattr(parquet, "ParquetFile", lambda *given, **more: asked.append(more) or opened(*given, **more))
+    frames = []
+    for least in (parquet_reader.BYTES_OF_AN_ENTRY, 0):
+        monkeypatch.setattr(parquet_reader, "BYTES_OF_AN_ENTRY", least)
+        frames.append(read_parquet(path.read_bytes(), [("place",)], "a.parquet", encode=encode).frame)
+    assert [more for more in asked if more] == [{"read_dictionary": ["place"]}]
+    assert frames[0].equals(frames[1]) and frames[0].schema == frames[1].schema
+    assert frames[0]["place"].to_list() == [(text or "").strip() for text in many["place"]]
 
 
 @pytest.mark.parametrize("encode", [False, True])
