@@ -7,6 +7,7 @@ Snapshots stay, and only the owner of the store can read the snapshots of a priv
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from pipelines.core.errors import CommongroundError
 from pipelines.core.manifest import UNKNOWN_SOURCES, Manifest, edit_manifest, open_manifest, read_manifest
@@ -73,35 +74,47 @@ def _withdrawal_line(group_name: str, names: list[str], sources: list[str]) -> s
     )
 
 
-def _sources_gone(rests_on: tuple[str, ...] | None, catalogue: Catalogue) -> list[str]:
-    """Return the sources that are no longer public. Unrecorded sources may include any private source."""
+class _Sources(NamedTuple):
+    """Names of the public sources, and whether there are others."""
+
+    public: frozenset[str]
+    has_others: bool
+
+
+def _list_public_sources(catalogue: Catalogue) -> _Sources:
     # A source of places or boundaries is always public, so it is gone only where no declaration has it.
     observed = {name for name, source in catalogue.sources.items() if source.provides == "observation"}
-    public = set(catalogue.sources) - observed | set(catalogue.observation_sources())
+    public = frozenset(catalogue.sources) - observed | set(catalogue.observation_sources())
+    return _Sources(public, any(not source.is_public for source in catalogue.sources.values()))
+
+
+def _sources_gone(rests_on: tuple[str, ...] | None, sources: _Sources) -> list[str]:
+    """Return the sources that are no longer public. Unrecorded sources may include any private source."""
     if rests_on is None or UNKNOWN_SOURCES in rests_on:
-        return [UNKNOWN_SOURCES] if any(not source.is_public for source in catalogue.sources.values()) else []
-    return [name for name in rests_on if name not in public]
+        return [UNKNOWN_SOURCES] if sources.has_others else []
+    return [name for name in rests_on if name not in sources.public]
 
 
 def _groups_gone(catalogue: Catalogue, manifest: Manifest) -> dict[str, list[str]]:
     """Return the groups of outputs with sources that are no longer public, and those sources."""
+    sources = _list_public_sources(catalogue)
     return {
         group_name: gone
         for group_name, group in manifest.items()
-        if (gone := _sources_gone(group.input_sources, catalogue))
+        if (gone := _sources_gone(group.input_sources, sources))
     }
 
 
 def _tables_gone(catalogue: Catalogue, home: Path) -> list[Path]:
     """Return the stored tables with figures of a source that is no longer public."""
-    public = catalogue.observation_sources()
+    public, sources = catalogue.observation_sources(), _list_public_sources(catalogue)
     by_source = [path for kind in SOURCE_TABLES for path in _state_tables(home, kind) if path.stem not in public]
     by_source += [path for path in list_release_tables(home) if path.parent.name not in public]
     return by_source + [
         p
         for kind in PROVENANCE_TABLES
         for p in _state_tables(home, kind)
-        if _sources_gone(table_input_sources(p), catalogue)
+        if _sources_gone(table_input_sources(p), sources)
     ]
 
 

@@ -238,10 +238,7 @@ def table_version(path: Path) -> str | None:
 
 def table_input_sources(path: Path) -> tuple[str, ...] | None:
     """Return the sources of observations that a table depends on; null where not recorded or unreadable."""
-    try:
-        value = pl.read_parquet_metadata(path).get(INPUT_SOURCES_METADATA)
-    except (pl.exceptions.PolarsError, OSError):
-        return None
+    value = _read_metadata(path, INPUT_SOURCES_METADATA)
     return None if value is None else tuple(value.split())
 
 

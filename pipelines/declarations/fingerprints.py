@@ -81,12 +81,13 @@ def _room_folder(room: Room) -> Path:
 
 def public_input_sources(catalogue: Catalogue, names: Iterable[str]) -> list[str]:
     """List the public sources of observations that problems depend on, in order of name."""
-    counting = _population_measures(catalogue)
+    counting = population_measures(catalogue)
     sources = {source for name in names for source in _input_sources(catalogue, name, counting)}
     return sorted(sources & set(catalogue.observation_sources()))
 
 
-def _population_measures(catalogue: Catalogue) -> list[str]:
+def population_measures(catalogue: Catalogue) -> list[str]:
+    """Return the measures that count residents, of all ages or of some."""
     return [name for name, measure in catalogue.measures.items() if counts_residents(name, measure)]
 
 
@@ -160,7 +161,7 @@ def _compute_keys(catalogue: Catalogue, log: list[Snapshot], as_of: date) -> Tab
     }
     observation = {name: hash_texts(key, key_by_source[name]) for name, key in reading.items()}
     boundaries = hash_texts(geography_key, *(key_by_source[name] for name in boundary_sources))
-    counting = _population_measures(catalogue)
+    counting = population_measures(catalogue)
     inputs = {name: _input_sources(catalogue, name, counting) for name in catalogue.problems}
     answer = {
         name: hash_texts(

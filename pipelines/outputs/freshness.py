@@ -5,7 +5,6 @@ A build with nothing to do loads this module and no other of this room that writ
 
 from pathlib import Path
 
-from pipelines.apportionment import population_measure
 from pipelines.core.attempts import last_attempts
 from pipelines.core.store import output_path, read_log, read_table, state_path, table_key, table_version
 from pipelines.declarations.fingerprints import (
@@ -13,6 +12,7 @@ from pipelines.declarations.fingerprints import (
     TableKeys,
     compute_table_keys,
     hash_texts,
+    population_measures,
     program_key,
     public_input_sources,
 )
@@ -266,10 +266,10 @@ def _source_inputs(project: Project, current: TableKeys, sources_read: list[str]
     catalogue = project.catalogue
     places = [current.places, current.boundaries, *current.apportioning.values()]
     shared = hash_texts(*declaration_keys(project, []), *places)
-    counting = population_measure(catalogue)
+    residents = population_measures(catalogue)
     inputs: dict[str, list[str]] = {}
     for name in sources_read:
-        measures = {*catalogue.comparable_measures[name], *([counting] if counting else [])}
+        measures = {*catalogue.comparable_measures[name], *residents}
         others = sorted({catalogue.measure_source[measure] for measure in measures})
         keys = [current.observation[name], *(current.observation.get(other, "") for other in others)]
         inputs[part_name("observations", name)] = keys[:1]
