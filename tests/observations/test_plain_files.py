@@ -57,7 +57,7 @@ OBSTACLES: dict[str, tuple[list[dict[str, Any]], str]] = {
     "together": ([figure("m", 1, "A", 1.0, 2), figure("m", 1, "B+C", 1.0, 3)], "figures of several places together"),
     "twice": ([figure("m", 1, "A", 1.0, 2), figure("m", 1, "A", 1.0, 3)], "two figures of one place"),
     "both": ([figure("m", 1, "A+B", 1.0, 2), figure("m", 1, "A+B", 1.0, 3)], "figures of several places together"),
-    "blanks": ([figure("m", 1, "A", float("nan"), 2, published_marker="", caveats="")], ""),
+    "blanks": ([figure("m", 1, "A", float("nan"), 2, published_marker="", caveats="", obs_status=None)], ""),
 }
 
 
@@ -70,7 +70,9 @@ def test_obstacle_of_a_measure_is_named(
     assert (actual, table_version(paths[0])) == (obstacle, obstacle or "plain")
     if any(row["value"] != row["value"] for row in figures):
         row = pl.read_parquet(paths[0]).row(0, named=True)
-        assert [row[name] for name in ("value", "published_marker", "caveats")] == [None, None, None]
+        normal = OBSERVATION_STATUSES.index("normal")
+        columns = ("value", "published_marker", "caveats", "status", "is_hidden")
+        assert [row[name] for name in columns] == [None, None, None, normal, False]
 
 
 def test_several_headings_in_a_slice_are_an_obstacle(tmp_path: Path) -> None:
