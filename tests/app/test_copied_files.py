@@ -9,9 +9,12 @@ import dagster as dg
 import pytest
 
 from pipelines.app.definitions import define_project
+from pipelines.app.steps import prepare_store
 from pipelines.core.clock import current_date
-from pipelines.core.store import read_log, source_snapshots
+from pipelines.core.store import Snapshot, hash_bytes, read_log, source_snapshots, store_snapshot
 from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.project import Project
+from pipelines.observations.intake import copied_file_inspector
 from tests.command import Done, run
 from tests.publisher import Publisher, publishing, says
 from tests.small import places_only
@@ -86,6 +89,28 @@ def test_both_roads_refuse_a_copied_period_until_a_person_accepts_it(tmp_path: P
     again = command(root, home, "refresh", "people_counted")
     assert again.returncode == 0, again.stdout
     assert len({entry.sha256 for entry in source_snapshots(home, "people_counted")}) == 2
+
+
+@pytest.mark.parametrize(
+    ("copies", "more"),
+    [([], ""), ([2025], ""), ([2024, 2025], " (and 1 more such faults)"),
+     ([2023, 2024, 2025], " (and 2 more such faults)")],
+)  # fmt: skip
+def test_refusal_states_the_first_fault_and_the_number_of_others(tmp_path: Path, copies: list[int], more: str) -> None:
+    today = current_date()
+    stored = Project(load_catalogue(project(tmp_path, "x")), tmp_path / "store", today)
+    prepare_store(stored)
+    store_snapshot(
+        stored.home, RIGHT, Snapshot("people_counted", hash_bytes(RIGHT), today, "", "", "", "old.csv", 1, "")
+    )
+    given = figures((2019, 2019), *((year, 2021) for year in copies))
+    fault = copied_file_inspector(stored, "people_counted")(
+        given, Snapshot("people_counted", hash_bytes(given), today, "", "", "", "new.csv", 1, "")
+    )
+    first = FAULT.replace("2025", f"{min(copies, default=0)}")
+    end = f"the periods may have been mixed up in a copy{more}; if they are right, run `commonground add people_counted"
+    expected = f"people_counted: new.csv was not stored: {first}; {end} FILE --accept`"
+    assert fault == (expected if copies else "")
 
 
 def test_run_of_a_copied_file_fails_with_one_sentence_and_is_not_repeated(tmp_path: Path, office: Publisher) -> None:

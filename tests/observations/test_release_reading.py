@@ -1,5 +1,6 @@
 """A release is read once: again only where an input has changed or its figures are gone."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from pipelines.declarations.fingerprints import OBSERVATION_TABLES
 from pipelines.declarations.project import Project
 from pipelines.observations import release_reading
 from pipelines.observations.access import load_source_tables, scan_observations
+from pipelines.observations.conform import CELLS
 from pipelines.observations.ingest import ReadingContext, open_release
-from pipelines.observations.release_reading import _suggest_names
+from pipelines.observations.release_reading import UNUSED_NAME, _cells_set_aside, _combine_findings, _suggest_names
 from tests.gaps.test_cells import MERTON, Case, project_of, with_peers
 
 SOURCE = "a_source"
@@ -102,3 +104,35 @@ def test_only_findings_of_unknown_places_offer_a_place_and_every_finding_stays()
     assert_frame_equal(actual, table_from_records(expected, FINDING_COLUMNS))
     known = table_from_records(said[:1], FINDING_COLUMNS)
     assert_frame_equal(_suggest_names(known, PLACES), known)
+
+
+def test_cells_set_aside_are_those_with_a_fault_and_a_place() -> None:
+    faults = [None, "total", "repeat", "unallocated", "duplicate", "unreadable", "unmatched_place"]
+    cells = table_from_records(
+        [{"measure": "m", "place_code": None if fault == "unmatched_place" else "E01", "fault": fault,
+          "period_start": date(2023, month, 1), "fault_evidence": f"why {fault}", "value": 1.0}
+         for month, fault in enumerate(faults, 1)], CELLS,
+    )  # fmt: skip
+    actual = _cells_set_aside(cells)
+    assert actual.rows(named=True) == [
+        {"measure": "m", "place_code": "E01", "period_start": date(2023, month, 1), "fault": fault,
+         "fault_evidence": f"why {fault}", "order": None}
+        for month, fault in ((5, "duplicate"), (6, "unreadable"))
+    ]  # fmt: skip
+    sound = _cells_set_aside(cells.filter(pl.col("fault").is_null()))
+    assert sound.is_empty() and sound.schema == actual.schema
+
+
+def test_name_is_unused_if_no_part_of_a_release_has_it_and_a_recall_is_of_all_parts() -> None:
+    def part(*unused: str, rows: int, reason: str) -> pl.DataFrame:
+        names = [{"check": UNUSED_NAME, "evidence": name, "rows": 1} for name in unused]
+        recall = {"check": "recalled_release", "evidence": "recalled", "rows": rows}
+        return table_from_records([*names, recall, {"check": "readable_cells", "evidence": reason}], FINDING_COLUMNS)
+
+    parts = [part("a", "b", "c", rows=2, reason="x"), part("c", "b", rows=3, reason="y"), part("b", rows=4, reason="z")]
+    for order, others in ((parts, ["x", "y", "z"]), (parts[::-1], ["z", "y", "x"])):
+        actual = _combine_findings(order).select("check", "evidence", "rows").rows()
+        assert actual == [
+            (UNUSED_NAME, "b", 1), *(("readable_cells", reason, None) for reason in others),
+            ("recalled_release", "recalled", 9),
+        ]  # fmt: skip

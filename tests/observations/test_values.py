@@ -108,6 +108,11 @@ def test_hash_of_a_slice_follows_its_content_alone(made: list[pl.DataFrame], ran
     order = random.sample(range(cells.height), cells.height)
     moved = cells[order].with_columns(pl.col("file_row") + 7, pl.lit("other").cast(pl.Categorical).alias("release"))
     assert_frame_equal(split_release(moved, SOURCE, "b")[1].select(hashes.columns), hashes)
+    for measure in cells["measure"].unique().cast(pl.String):
+        # Whatever is before a slice in its file, its content has one hash.
+        alone = split_release(cells.filter(pl.col("measure").cast(pl.String) == measure), SOURCE, "a")[1]
+        mine = hashes.filter(pl.col("measure").cast(pl.String) == measure)
+        assert alone["sha256"].to_list() == mine["sha256"].to_list()
     if cells.height:
         place = random.randrange(cells.height)
         value = pl.when(pl.int_range(pl.len()) == place).then(pl.col("value").fill_null(0.5) + 1e300 / 7)

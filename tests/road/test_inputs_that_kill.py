@@ -28,7 +28,7 @@ from pipelines.readers.read import read_shape
 from pipelines.readers.workbook import read_grids
 from tests.command import run
 from tests.measured import Run, run_command, run_measured
-from tests.small import small_project
+from tests.small import copied
 from tests.workbooks import ods, xlsx, zipped
 
 MOST = 600
@@ -389,10 +389,13 @@ join lad_2023.beds using (place_code)
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run, Path]:
-    """Two builds of a small project with problems and stored files that exceed resources."""
-    root = small_project(tmp_path_factory.mktemp("killing"))
-    problems, store = root / "pipelines" / "problems", root.parent / "store"
+def built(built_small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run, Path]:
+    """Two builds of the small project, once built, with problems and stored files that exceed resources."""
+    folder = tmp_path_factory.mktemp("killing")
+    root, store = (copied(built_small / name, folder / name) for name in ("project", "store"))
+    for output in output_path(store, "jobs_recovery.html").parent.glob("jobs_*"):
+        output.unlink()
+    problems = root / "pipelines" / "problems"
     sound = (problems / "jobs_south_london.sql").read_text(encoding="utf-8")
     assert _LAST in sound
     for name, (column, _) in PROBLEMS.items():
