@@ -299,18 +299,24 @@ def load_ledger(project: Project, problem: str) -> Ledger:
 
 
 def load_opening_days(project: Project, problem: str) -> pl.DataFrame:
-    """Load the opening day of each open gap of a problem (gap_id, opened), stored while its ledger is the same."""
+    """Load the opening day of each open gap of a problem (gap_id, opened), stored while its ledger is the same.
+
+    An unreadable ledger gives no rows, and these are not stored: a restored copy may have the same checksum.
+    """
     _, day = read_last_build(project.home, problem)
     # A ledger with builds of later days than this one is cut at the day.
     cut = "" if day <= project.as_of else project.as_of.isoformat()
     key = hash_texts(program_key("gaps"), table_key(ledger_path(project.home, problem)) or "", cut)
 
     def list_open_gaps() -> pl.DataFrame:
-        spells = load_ledger(project, problem).spells
+        spells = ledger_as_at(read_ledger(project.home, problem), project.as_of).spells
         return spells.filter(pl.col("closed").is_null()).select("gap_id", "opened").sort("gap_id")
 
     sources = public_input_sources(project.catalogue, [problem])
-    return load_or_build_table(project.home, OPENING_TABLE, problem, key, list_open_gaps, sources)
+    try:
+        return load_or_build_table(project.home, OPENING_TABLE, problem, key, list_open_gaps, sources)
+    except UnreadableError:
+        return pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date})
 
 
 def load_gaps(project: Project, problem: str) -> pl.DataFrame:

@@ -277,6 +277,18 @@ def test_opening_days_are_of_the_gaps_open_on_the_day(bare: Project) -> None:  #
     assert opened(DAY[4]) == {ids["a"]: DAY[0]}
 
 
+def test_opening_days_of_a_damaged_ledger_come_back_with_a_copy(bare: Project) -> None:  # noqa: F811
+    asked(bare.catalogue.root, SQL.replace("    proxy: STAND_IN\n", ""))
+    project, path = Project(load_catalogue(bare.catalogue.root), bare.home, DAY[1]), ledger_path(bare.home, "p")
+    write_ledger(bare.home, "p", story(cells(a="late")), "")
+    whole = path.read_bytes()
+    sightings, footer = pl.read_parquet(path), pl.read_parquet_metadata(path)
+    sightings.clear().write_parquet(path, metadata={name: footer[name] for name in footer if name != "ARROW:schema"})
+    assert load_opening_days(project, "p").is_empty()
+    path.write_bytes(whole)
+    assert load_opening_days(project, "p")["opened"].to_list() == [DAY[0]]
+
+
 def test_damaged_ledger_stops_only_steps_that_need_it(bare: Project) -> None:  # noqa: F811
     project = build_p(bare, DAY[0])
     path = ledger_path(project.home, "p")
