@@ -7,7 +7,14 @@ from pipelines.core.store import lock_store
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.partnership import partnership_code
 from pipelines.declarations.project import Project
-from pipelines.geography import describe_area, fold_name, load_place_data, load_places, load_postcode_tables
+from pipelines.geography import (
+    describe_area,
+    fold_name,
+    is_postcode,
+    load_place_data,
+    load_places,
+    load_postcode_tables,
+)
 
 
 def describe_places(project: Project, names: list[str]) -> Iterator[tuple[str, str]]:
@@ -17,7 +24,8 @@ def describe_places(project: Project, names: list[str]) -> Iterator[tuple[str, s
     """
     with lock_store(project.home):
         prepare_store(project)
-        places_data, tables = load_place_data(project, load_places(project)), load_postcode_tables(project)
+        places_data = load_place_data(project, load_places(project))
+        tables = load_postcode_tables(project) if any(map(is_postcode, names)) else ()
     for name in names:
         if partnership := _find_partnership(project.catalogue, name):
             yield from _describe_partnership(project.catalogue, partnership, places_data.places.names)

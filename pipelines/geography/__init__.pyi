@@ -20,6 +20,7 @@ from .crosswalk import describe_weights as describe_weights
 from .crosswalk import list_geography_codes as list_geography_codes
 from .description import describe_area as describe_area
 from .hierarchy import AREA_HIERARCHY as AREA_HIERARCHY
+from .hierarchy import is_postcode as is_postcode
 from .lineage import GAZETTEER as GAZETTEER
 from .lineage import build_gazetteer as build_gazetteer
 from .load import load_place_data as load_place_data
