@@ -46,15 +46,20 @@ def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFr
     A problem without needs is judged by the measures that it wants. Where no figure is known the question is not
     answerable, whatever is essential.
     """
-    summary = weigh_cells(cells, header).group_by(_PLACE_PERIOD_COLUMNS).agg(
+    weighed = weigh_cells(cells, header)
+    counted = weighed.group_by(_PLACE_PERIOD_COLUMNS).agg(
         pl.col("blocks").any(),
         (pl.col("blocks") | pl.col("weighs")).any().alias("minds"),
-        pl.col("why").filter(pl.col("blocks")).sort().str.join("; ").alias("blocking"),
-        pl.col("why").sort().drop_nulls().str.join("; ").alias("all_causes"),
         pl.col("met").sum().alias("needs_met"),
         pl.col("asked").sum().alias("needs_total"),
         (pl.col("value").is_null() & pl.col("asked")).sum().alias("without"),
+    )
+    # Texts are joined where there are any: a grid of small areas has a million places and periods.
+    causes = weighed.drop_nulls("why").sort("why").group_by(_PLACE_PERIOD_COLUMNS, maintain_order=True).agg(
+        pl.col("why").filter(pl.col("blocks")).str.join("; ").alias("blocking"),
+        pl.col("why").str.join("; ").alias("all_causes"),
     )  # fmt: skip
+    summary = counted.join(causes, on=_PLACE_PERIOD_COLUMNS, how="left", nulls_equal=True)
     knows_nothing = (pl.col("without") == pl.col("needs_total")) & (pl.col("needs_total") > 0)
     blocked = pl.col("blocks") | knows_nothing
     verdict = pl.when(blocked).then(pl.lit("not_answerable")).when("minds").then(pl.lit("with_caveats"))
