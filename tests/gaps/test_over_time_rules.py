@@ -39,6 +39,8 @@ def span(first: str, last: str) -> ReferencePeriod:
         (APRIL, every(2, "2020-04-01", 10), 10, 15, "figures"),
         (APRIL, every(2, "2020-04-02", 10), 10, 15, "figures"),
         (APRIL, every(7, "2020-03-26", 4), 3, 5, "figures"),
+        # A step is counted from the first day, whatever day of the week the others are.
+        (APRIL, days("2020-04-02", "2020-04-10", "2020-04-17"), 3, 5, "figures"),
         (QUARTER, every(27, "2020-04-01", 3), 3, 4, "figures"),
         (QUARTER, every(28, "2020-04-02", 4), 4, 4, "figures"),
         (QUARTER, every(28, "2020-04-02", 2), 2, 3, "figures"),
