@@ -3,7 +3,7 @@
 import atexit
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from threading import Event, Timer
 from typing import Any, NamedTuple
@@ -72,6 +72,16 @@ def _close_sandboxes() -> None:
         _IDLE.pop()[1].close()
 
 
+def _take_idle(config: dict[str, Any]) -> duckdb.DuckDBPyConnection | None:
+    """Take a sandbox with some settings, which no other thread gets then; None where there is none."""
+    for settings, shared in tuple(_IDLE):
+        if settings == config:
+            with suppress(ValueError):  # another thread took it
+                _IDLE.remove((settings, shared))
+                return shared
+    return None
+
+
 @contextmanager
 def open_sandbox(memory: int, schema: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory for untrusted SQL, with an empty schema that ends with the block.
@@ -79,8 +89,7 @@ def open_sandbox(memory: int, schema: str) -> Iterator[duckdb.DuckDBPyConnection
     A process uses a database again, because starting one takes longer than a small query. An error closes it.
     """
     config = sandbox_config(QueryLimits(-(-memory // _MEMORY_STEP) * _MEMORY_STEP, 0))
-    at = next((number for number, (settings, _) in enumerate(_IDLE) if settings == config), None)
-    shared = duckdb.connect(":memory:", config=config) if at is None else _IDLE.pop(at)[1]
+    shared = _take_idle(config) or duckdb.connect(":memory:", config=config)
     try:
         # What a block registers belongs to its cursor.
         with shared.cursor() as con:
