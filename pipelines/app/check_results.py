@@ -213,6 +213,18 @@ def _list_lines(lines: Iterable[str]) -> Markdown:
     return Markdown("\n".join(f"- {line}" for line in lines))
 
 
+def count_slices(slices: pl.DataFrame, places: int) -> dict[str, int | str]:
+    """Return the numbers of count_metadata for the observations of a source, from its slices (schema.SLICE_COLUMNS)."""
+    first, last = slices["period_start"].min(), slices["period_end"].max()
+    return {
+        "dagster/row_count": int(slices["rows"].sum()),
+        "places": places,
+        "periods": slices["period_start"].n_unique(),
+        "from": str(first or "none"),
+        "to": str(last or "none"),
+    }
+
+
 def count_metadata(frame: pl.DataFrame, place: str) -> dict[str, int | str]:
     """Return the numbers of rows, places and periods of a table, for the page of its asset."""
     span = frame.select(pl.col("period_start").min().cast(pl.String), pl.col("period_end").max().cast(pl.String))

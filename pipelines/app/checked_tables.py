@@ -19,9 +19,9 @@ from pipelines.gaps import answer_problem, instant_measures, stack_returns, upda
 from pipelines.geography import load_places
 from pipelines.observations import (
     judge_stored_releases,
+    list_observed_places,
     load_source_tables,
     reconcile_source,
-    scan_observations,
     summarise_completeness,
 )
 
@@ -59,7 +59,6 @@ def check_source(project: Project, name: str, runner: Runner) -> CheckedTable:
     Polars judged the contract in the build. Any other runner judges it again, from the stored files.
     """
     source, tables = project.catalogue.sources[name], load_source_tables(project, name)
-    observed = scan_observations(project, name).select("place_code", "period_start", "period_end").collect()
     contract = tables.contract if runner is POLARS else judge_stored_releases(project, name, tables, runner)
     apart, due = reconcile_source(project, name), summarise_completeness(stack_returns(project, [name]))
     checks = [
@@ -67,7 +66,7 @@ def check_source(project: Project, name: str, runner: Runner) -> CheckedTable:
         check_results.totals_result(apart, runner),
         check_results.returns_result(due, runner),
     ]
-    counts = check_results.count_metadata(observed, "place_code")
+    counts = check_results.count_slices(tables.slice, len(list_observed_places(project, name)))
     return CheckedTable(counts, _stored_version(project, "slice", name), checks)
 
 

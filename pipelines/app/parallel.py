@@ -35,6 +35,11 @@ def worker_count(cores: int | None = None) -> int:
     return max(1, min((cores or len(_usable_cores())) - 1, MAX_WORKERS))
 
 
+def worker_threads(processes: int, cores: int | None = None) -> int:
+    """Return the number of threads of a worker process: its part of the cores, of which this process has one too."""
+    return max(1, (cores or len(_usable_cores())) // (processes + 1))
+
+
 def _usable_cores() -> Collection[int]:
     # Only some operating systems can limit a process to a set of cores.
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
@@ -45,7 +50,9 @@ def worker_processes(shared: Any, count: int | None = None) -> Iterator[Workers]
     """Provide worker processes with a shared input. Each starts with its first task and ends with the block."""
     count = count or worker_count()
     # Spawned, not forked: Polars has threads, and a fork would leave their locks closed.
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(shared,))
+    pool = ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=_start_worker, initargs=(shared, count)
+    )
     try:
         yield Workers(pool, count, shared)
     finally:
@@ -56,9 +63,14 @@ _SHARED: list[Any] = []
 """In a worker process, the shared input."""
 
 
-def _start_worker(shared: Any) -> None:
-    """Keep the shared input, ignore interrupts, which the main process handles, and exit if the main process ends."""
+def _start_worker(shared: Any, processes: int) -> None:
+    """Keep the shared input, ignore interrupts, which the main process handles, and exit if the main process ends.
+
+    Polars reads the number of its threads when it first starts some. More threads than cores take processor time from
+    each other: a tenth of the steps of small sources.
+    """
     _SHARED[:] = [shared]
+    os.environ.setdefault("POLARS_MAX_THREADS", str(worker_threads(processes)))
     collect_seldom()
     signal(SIGINT, SIG_IGN)
     Thread(target=_exit_with_parent, daemon=True).start()

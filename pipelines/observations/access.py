@@ -101,6 +101,14 @@ def scan_observations(project: Project, name: str) -> pl.LazyFrame:
     return scan_slices(project.home, tables.slice, tables.doubt)
 
 
+def list_observed_places(project: Project, name: str) -> set[str]:
+    """Return the codes of all places with an observation in any usable release of a source."""
+    files = load_source_tables(project, name).slice["values_file"].unique().to_list()
+    paths = [release_path(project.home, "values", name, file.removesuffix(".parquet")) for file in files]
+    codes = [pl.read_parquet(path, columns=["place_code"])["place_code"].unique().cast(pl.String) for path in paths]
+    return {code for one in codes for code in one.to_list()}
+
+
 def read_current(
     project: Project,
     name: str,

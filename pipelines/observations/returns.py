@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from pipelines.core.schema import DATE, NUMBER, OBSERVATION_COLUMNS, TEXT, WHOLE, Column, conform_table
+from pipelines.core.schema import DATE, NUMBER, OBSERVATION_COLUMNS, TEXT, WHOLE, Column, conform_table, empty_table
 from pipelines.core.slices import SLICE_KEY, newest_slices
 from pipelines.declarations.base import age_in_days
 from pipelines.declarations.measure import ADDITIVE_KINDS
@@ -163,6 +163,8 @@ def _is_in_time() -> pl.Expr:
 
 def summarise_completeness(returns: pl.DataFrame) -> pl.DataFrame:
     """Summarise returns (PROVIDER_RETURN) by period and by provider; return COMPLETENESS, the least complete first."""
+    if returns.is_empty():
+        return empty_table(COMPLETENESS)
     due, part = pl.col("volume_due"), (pl.col("value") / pl.col("volume_due")).clip(0, 1).fill_nan(0)
     share = pl.col("state").replace_strict({"returned": 1.0, "hidden": 1.0}, default=0.0, return_dtype=pl.Float64)
     weighted = returns.with_columns(

@@ -1,10 +1,13 @@
 """Checks of totals and returns, and their form in Dagster."""
 
+from datetime import date
+
 import dagster as dg
 import polars as pl
+import pytest
 
 from pipelines.app.asset_checks import convert_results
-from pipelines.app.check_results import returns_result, totals_result
+from pipelines.app.check_results import count_metadata, count_slices, returns_result, totals_result
 from pipelines.core.schema import empty_table, table_from_records
 from pipelines.observations.reconciliation import RECONCILIATION
 from pipelines.observations.returns import COMPLETENESS
@@ -52,3 +55,13 @@ def test_dagster_shows_a_warning_with_its_sample_as_a_list() -> None:
     assert isinstance(shown.metadata["some"], dg.MarkdownMetadataValue)
     [stopped] = convert_results(KEY, [open_._replace(is_error=True)])
     assert stopped.severity == dg.AssetCheckSeverity.ERROR
+
+
+@pytest.mark.parametrize("height", [0, 1, 5])
+def test_numbers_of_slices_are_those_of_their_observations(height: int) -> None:
+    rows = [("a", date(2024, month, 1), date(2024, month, 28), code) for month, code in
+            ((3, "A"), (3, "B"), (1, "A"), (2, "C"), (2, "A"))]  # fmt: skip
+    schema = {"measure": pl.String, "period_start": pl.Date, "period_end": pl.Date, "place_code": pl.String}
+    figures = pl.DataFrame(rows[:height], schema=schema, orient="row")
+    slices = figures.group_by("measure", "period_start", "period_end").agg(pl.len().alias("rows"))
+    assert count_slices(slices, figures["place_code"].n_unique()) == count_metadata(figures, "place_code")

@@ -7,9 +7,17 @@ import sys
 import time
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from pipelines.app.parallel import MAX_WORKERS, share_work, worker_count, worker_processes
+from pipelines.app.parallel import (
+    MAX_WORKERS,
+    call_in_worker,
+    share_work,
+    worker_count,
+    worker_processes,
+    worker_threads,
+)
 from pipelines.declarations.problem_file import Problem
 from pipelines.declarations.problem_sql import parse_select
 from tests.report_sample import sample
@@ -135,3 +143,21 @@ def _lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def count_threads(*_: object) -> int:
+    return pl.thread_pool_size()
+
+
+@pytest.mark.parametrize(("cores", "processes", "threads"), [(1, 1, 1), (2, 1, 1), (4, 3, 1), (8, 3, 2), (64, 3, 16)])
+def test_threads_of_all_processes_are_as_many_as_the_cores(cores: int, processes: int, threads: int) -> None:
+    assert worker_threads(processes, cores) == threads
+
+
+def test_worker_starts_its_part_of_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("POLARS_MAX_THREADS", raising=False)
+    with worker_processes(None, 1) as workers:
+        assert workers.pool.submit(call_in_worker, count_threads).result() == worker_threads(1)
+    monkeypatch.setenv("POLARS_MAX_THREADS", "3")
+    with worker_processes(None, 1) as workers:
+        assert workers.pool.submit(call_in_worker, count_threads).result() == 3
