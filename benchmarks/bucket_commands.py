@@ -13,7 +13,6 @@ Then pairs of commands start at once, each as if on a machine of its own. Last, 
 again while builds are published. Prints one line for each part. `benchmarks/bucket_kills.py` has the servers.
 """
 
-import argparse
 import random
 import re
 import subprocess
@@ -31,7 +30,7 @@ from typing import NamedTuple
 import duckdb
 import polars as pl
 
-from benchmarks.bucket_kills import open_server
+from benchmarks.bucket_kills import open_server, read_options
 from benchmarks.build_project import SOURCE_HEADER, write_problem
 from pipelines.core.bucket_view import open_view
 from pipelines.core.store import hash_bytes
@@ -235,11 +234,7 @@ def read_during_commands(machine: Machine, builds: int, readers: int, first: int
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run all parts and print one line for each."""
-    parser = argparse.ArgumentParser(description="Kill `commonground build` of a store in a bucket at random points.")
-    for name, default in (("seed", 7), ("kills", 200), ("pairs", 20), ("builds", 10), ("readers", 20)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--endpoint", default="", help="a running server, with credentials in AWS_*; default: moto")
-    asked = parser.parse_args(words)
+    asked = read_options(words, "Kill `commonground build` of a store in a bucket at random points.")
     with open_server(asked.endpoint) as address, tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         machines = [make_machine(folder / f"machine_{side}", f"{address}/commands") for side in (0, 1)]

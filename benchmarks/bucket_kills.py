@@ -189,13 +189,18 @@ def _serve_apart() -> Iterator[str]:
         server.stdin.close()
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Run all parts and print one line for each."""
-    parser = argparse.ArgumentParser(description="Kill builders of a store in a bucket at random points.")
+def read_options(words: Sequence[str] | None, description: str) -> argparse.Namespace:
+    """Read the options of a script that kills builders: the seed, how much of each part to run, and the server."""
+    parser = argparse.ArgumentParser(description=description)
     for name, default in (("seed", 7), ("kills", 200), ("pairs", 20), ("builds", 10), ("readers", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--endpoint", default="", help="a running server, with credentials in AWS_*; default: moto")
-    asked = parser.parse_args(words)
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run all parts and print one line for each."""
+    asked = read_options(words, "Kill builders of a store in a bucket at random points.")
     with open_server(asked.endpoint) as address, tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         parts: list[Callable[[], str]] = [

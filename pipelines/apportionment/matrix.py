@@ -4,6 +4,7 @@ A succession of codes is a crosswalk with weight 1. Figures of several places to
 code joins their codes by +.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -89,9 +90,7 @@ def build_matrix(crosswalk: pl.DataFrame, together: tuple[str, ...] = ()) -> Cro
     figures that several places share. Raises CrosswalkError where a weight is not between 0 and 1, or the weights of a
     place do not add to 1, so that totals are preserved.
     """
-    refuse_old_columns(crosswalk.columns, ("weight_population",), "the crosswalk")
-    kind = [] if "kind" in crosswalk.columns else [pl.lit(None, pl.String).alias("kind")]
-    table = crosswalk.with_columns(kind).select(pl.col(name).cast(dtype) for name, dtype in PAIR.items())
+    table = _read_pairs(crosswalk)
     merged = merge_joint_places(table, together)
     validate_weights(merged)
     pairs = merged.drop_nulls(["from_code", "to_code"])
@@ -104,9 +103,7 @@ def build_matrix(crosswalk: pl.DataFrame, together: tuple[str, ...] = ()) -> Cro
     alone = pairs["from_code"].is_in(_single_target_codes(merged).implode()).to_numpy()
     whole = (known_weight > 1 - WEIGHT_TOLERANCE) & alone
 
-    def build_array(entries: Vector) -> "sparse.csr_array":
-        return _build_array(entries, at, (len(targets), len(origins)))
-
+    build_array = partial(_build_array, at=at, shape=(len(targets), len(origins)))
     touch, codes = build_array(np.ones(pairs.height)), build_array(pairs["codes"].to_numpy())
     every = np.ones(len(origins))
     residents, strangers = _target_residents(merged, targets)
@@ -134,6 +131,13 @@ def build_matrix(crosswalk: pl.DataFrame, together: tuple[str, ...] = ()) -> Cro
         listed=_list_target_codes(table, together, origins, targets),
         place=_describe_targets(table, pairs, targets),
     )
+
+
+def _read_pairs(crosswalk: pl.DataFrame) -> pl.DataFrame:
+    """Return a crosswalk with the columns of PAIR; raise CommongroundError where a column has an earlier name."""
+    refuse_old_columns(crosswalk.columns, ("weight_population",), "the crosswalk")
+    kind = [] if "kind" in crosswalk.columns else [pl.lit(None, pl.String).alias("kind")]
+    return crosswalk.with_columns(kind).select(pl.col(name).cast(dtype) for name, dtype in PAIR.items())
 
 
 def _build_array(entries: Vector, at: tuple[Vector, Vector], shape: tuple[int, int]) -> "sparse.csr_array":

@@ -81,7 +81,6 @@ def find_page_charts(report: Report) -> PageCharts:
 
 def render_html(report: Report, charts: PageCharts | None = None) -> str:
     """Render the report as one HTML document; its scripts are the search of places and the order of the table."""
-    latest = report.header.grain == "latest"
     charts = charts or find_page_charts(report)
     shown = charts.answer
     findings = grave_findings(report)
@@ -109,15 +108,10 @@ def render_html(report: Report, charts: PageCharts | None = None) -> str:
             newest=newest_release_day(report.cells),
             revised=_revision_rows(report),
             breaks=lay_out_breaks(report.breaks, report.boundaries, maps["drawn"], titles, words),
-            heads=measure_headings(report),
+            **_table_values(report),
             highest=[ranking for ranking in list_highest(report) if not shown or ranking["name"] != shown.column],
-            latest=latest,
+            latest=report.header.grain == "latest",
             oldest_that_will_do=describe_age_limits(report),
-            rows=_result_rows(report),
-            partnership_rows=_partnership_rows(report),
-            partnership_heads=measure_headings(report.of_partnerships),
-            max_table_cells=MAX_TABLE_CELLS,
-            max_listed_places=MAX_LISTED_PLACES,
             shopping=list_requests(report),
             sources=source_rows(report),
             releases_shown=RELEASES_SHOWN,
@@ -133,6 +127,18 @@ def render_html(report: Report, charts: PageCharts | None = None) -> str:
             access_words=ACCESS_WORDS,
         )
     )
+
+
+def _table_values(report: Report) -> dict[str, Any]:
+    """Return the rows and headings of the tables of places and partnerships, and the limits of their size."""
+    return {
+        "heads": measure_headings(report),
+        "rows": _result_rows(report),
+        "partnership_rows": _partnership_rows(report),
+        "partnership_heads": measure_headings(report.of_partnerships),
+        "max_table_cells": MAX_TABLE_CELLS,
+        "max_listed_places": MAX_LISTED_PLACES,
+    }
 
 
 def _linked_places(report: Report) -> dict[str, str]:
