@@ -27,7 +27,7 @@ def unanswered(starter: Project, tmp_path: Path) -> Project:
     return starter._replace(home=tmp_path)
 
 
-@pytest.mark.parametrize(("engine", "first"), [("duckdb", 0), ("sail", 1)], ids=["duckdb", "sail"])
+@pytest.mark.parametrize(("engine", "first"), [("duckdb", 1), ("sail", 0)], ids=["duckdb", "sail"])
 def test_engine_answers_every_problem_as_the_build_does(
     starter: Project, unanswered: Project, engine: str, first: int
 ) -> None:
