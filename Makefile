@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The seed of drawn examples and of drawn faults.
 SEED ?= 1
 
-.PHONY: mutants run test test-deep ui bench lint types validate locks lock-check clean browser
+.PHONY: mutants run test test-deep test-engines ui bench lint types validate locks lock-check clean browser
 
 run: $(VENV)/run.done
 	$(BIN)/commonground build
@@ -18,6 +18,10 @@ test: $(VENV)/dev.done
 test-deep: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=deep --hypothesis-seed=$(SEED) \
 		$$(grep -rl --include='test_*.py' '^from hypothesis' tests)
+
+# Every bundled problem answered by each engine; `make test` lets each answer half of them.
+test-engines: $(VENV)/dev.done
+	COMMONGROUND_EVERY_ENGINE=1 $(BIN)/python -m pytest tests/starter/test_engine_edition.py
 
 # Dagster's web server is an extra: a build does not need it.
 ui: $(VENV)/ui.done
