@@ -352,13 +352,15 @@ def append_log(home: Path, snapshot: Snapshot) -> None:
         {**_escape_snapshot(snapshot)._asdict(), "released": snapshot.released.isoformat()}, ensure_ascii=False
     )
     before, torn = _log_state(path), _is_torn(path)
+    written = (b"\x00\n" if torn else b"") + line.encode() + b"\n"
     with path.open("ab") as file:
-        file.write((b"\x00\n" if torn else b"") + line.encode() + b"\n")
+        file.write(written)
         file.flush()
         os.fsync(file.fileno())
-    last = _LOGS.get(home)
-    if last and last.state == before and not torn:
-        _LOGS[home] = _add_entry(last, _decode_line(line.encode()), _log_state(path))
+    last, after = _LOGS.get(home), _log_state(path)
+    # A log that another process has changed too is read again.
+    if last and last.state == before and not torn and after[1] == before[1] + len(written):
+        _LOGS[home] = _add_entry(last, _decode_line(line.encode()), after)
 
 
 def _is_torn(path: Path) -> bool:

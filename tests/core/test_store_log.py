@@ -61,3 +61,19 @@ def test_line_of_another_process_is_read(tmp_path: Path, monkeypatch: pytest.Mon
         append_log(tmp_path, LINE._replace(source="b"))
     append_log(tmp_path, LINE._replace(source="c"))
     assert [entry.source for entry in read_log(tmp_path)] == ["a", "b", "c"]
+
+
+def test_line_of_another_process_during_a_write_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append_log(tmp_path, LINE)
+    assert len(read_log(tmp_path)) == 1
+    log = snapshots_dir(tmp_path) / "log.jsonl"
+    other = log.read_bytes().replace(b'"a"', b'"b"', 1)
+
+    def write_meanwhile(path: Path) -> bool:
+        with path.open("ab") as file:
+            file.write(other)
+        return False
+
+    monkeypatch.setattr(store, "_is_torn", write_meanwhile)
+    append_log(tmp_path, LINE._replace(source="c"))
+    assert [entry.source for entry in read_log(tmp_path)] == ["a", "b", "c"]
