@@ -11,7 +11,7 @@ SEED ?= 1
 run: $(VENV)/run.done
 	$(BIN)/commonground build
 
-# Tests start many interpreters. Where bytecode is off, each compiles the project: 640 s on two cores, and 540 with bytecode.
+# Tests start many interpreters, and without bytecode each compiles the project.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
