@@ -13,7 +13,7 @@ import polars as pl
 
 from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import OBSERVATION_STATUSES
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.source import Source
 from pipelines.observations.conform import Codes, conform_release
 from pipelines.readers.read import read_sheet

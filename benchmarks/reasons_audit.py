@@ -19,7 +19,8 @@ import polars as pl
 
 from pipelines.core.errors import CommongroundError
 from pipelines.core.periods import format_period
-from pipelines.core.store import read_snapshot, state_path, stored_releases
+from pipelines.core.snapshots import read_snapshot, stored_releases
+from pipelines.core.store import state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import is_needed

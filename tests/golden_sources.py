@@ -13,7 +13,7 @@ import polars as pl
 
 from pipelines.app import steps
 from pipelines.core.schema import OBSERVATION_STATUSES
-from pipelines.core.store import Snapshot, read_snapshot, stored_releases
+from pipelines.core.snapshots import Snapshot, read_snapshot, stored_releases
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source

@@ -15,7 +15,8 @@ from pipelines.app.undeclared_columns import UNDECLARED_ACCESS, describe_missing
 from pipelines.core.clock import current_date, current_time
 from pipelines.core.errors import CommongroundError, FetchError
 from pipelines.core.export import progress_bar
-from pipelines.core.store import Snapshot, hash_bytes, lock_store
+from pipelines.core.snapshots import Snapshot
+from pipelines.core.store import hash_bytes, lock_store
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source_parts import BundledRelease

@@ -19,7 +19,8 @@ import polars as pl
 
 from pipelines.core.attempts import is_attempt
 from pipelines.core.clock import current_time
-from pipelines.core.store import Snapshot, lock_store, read_log, read_table, state_path, write_atomically, write_table
+from pipelines.core.snapshots import Snapshot, read_log
+from pipelines.core.store import lock_store, read_table, state_path, write_atomically, write_table
 from pipelines.declarations.project import Project
 from pipelines.fetch import Message, is_scheduled, list_channels, send_message
 from pipelines.gaps import VERDICT_WORDS

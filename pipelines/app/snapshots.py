@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.core.errors import UnreadableError
-from pipelines.core.store import Snapshot, read_log, read_log_line, read_log_lines, read_snapshot
+from pipelines.core.snapshots import Snapshot, read_log, read_log_line, read_log_lines, read_snapshot
 
 LISTING_COLUMNS = {
     "source": pl.String,

@@ -8,7 +8,8 @@ import polars as pl
 from pipelines.app.steps import prepare_store
 from pipelines.core.attempts import Attempt, last_attempts
 from pipelines.core.clock import current_time
-from pipelines.core.store import Snapshot, hash_bytes, lock_store, read_log
+from pipelines.core.snapshots import Snapshot, read_log
+from pipelines.core.store import hash_bytes, lock_store
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source

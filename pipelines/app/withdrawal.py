@@ -12,15 +12,8 @@ from typing import NamedTuple
 from pipelines.core.errors import CommongroundError
 from pipelines.core.manifest import UNKNOWN_SOURCES, Manifest, edit_manifest, open_manifest, read_manifest
 from pipelines.core.output_files import is_project_file, locate_output, move_file
-from pipelines.core.store import (
-    list_release_tables,
-    lock_store,
-    read_log,
-    restrict_to_owner,
-    snapshots_dir,
-    state_path,
-    table_input_sources,
-)
+from pipelines.core.snapshots import read_log, snapshots_dir
+from pipelines.core.store import list_release_tables, lock_store, restrict_to_owner, state_path, table_input_sources
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.fingerprints import ANSWER_TABLES, OBSERVATION_TABLES, OPENING_TABLE, REVISION_TABLES
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 
 
 class Attempt(NamedTuple):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from pipelines.core.geocodes import KINDS_OUTSIDE_REGISTER
-from pipelines.core.store import Snapshot, read_log
+from pipelines.core.snapshots import Snapshot, read_log
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.measure import counts_residents
 from pipelines.declarations.source import Source

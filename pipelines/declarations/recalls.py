@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import Recall
 

@@ -11,15 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipelines.core.clock import current_time
-from pipelines.core.store import (
-    Snapshot,
-    hash_bytes,
-    snapshots_dir,
-    source_snapshots,
-    store_bytes,
-    store_snapshot,
-    write_atomically,
-)
+from pipelines.core.snapshots import Snapshot, snapshots_dir, source_snapshots, store_bytes, store_snapshot
+from pipelines.core.store import hash_bytes, write_atomically
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import BundledRelease

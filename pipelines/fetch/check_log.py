@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines.core.store import snapshots_dir
+from pipelines.core.snapshots import snapshots_dir
 from pipelines.declarations.source import Source
 
 

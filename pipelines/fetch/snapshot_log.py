@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple, TypeGuard
 
 import httpx
 
-from pipelines.core import store
+from pipelines.core import snapshots, store
 from pipelines.core.errors import CommongroundError
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.source import Source
 from pipelines.fetch.discover import parse_stated_day
 from pipelines.fetch.resolve import first_address
@@ -72,7 +72,7 @@ def describe_manual_route(name: str, source: Source) -> str:
 def find_last_fetch(job: Job) -> LastFetch | None:
     """Return the file that the publisher last returned, or confirmed where it was added by another route."""
     answer, file, newest = None, None, None
-    for entry in store.read_log(job.home):
+    for entry in snapshots.read_log(job.home):
         if entry.source == job.name and not entry.error:
             newest = entry if entry.is_new_release else newest
             if newest and entry.origin.startswith("http"):
@@ -83,7 +83,7 @@ def find_last_fetch(job: Job) -> LastFetch | None:
 
 def _is_readable(home: Path, sha256: str) -> bool:
     try:
-        store.read_snapshot(home, sha256)
+        snapshots.read_snapshot(home, sha256)
     except CommongroundError:
         return False
     return True
@@ -91,14 +91,14 @@ def _is_readable(home: Path, sha256: str) -> bool:
 
 def part_path(job: Job) -> Path:
     """Return the path of a partial download."""
-    return store.snapshots_dir(job.home) / f".part-{job.name}"
+    return snapshots.snapshots_dir(job.home) / f".part-{job.name}"
 
 
 def log_failure(job: Job, error: str, origin: str = "", status: int = 0) -> str:
     """Log a failure, so that the source's history includes it, and return its message."""
     line = draft_entry(job, redact_address(origin or first_address(job.source)), default_file_name(job), status)
     with _LOG_LOCK:
-        store.append_log(job.home, line._replace(error=error, change="failed"))
+        snapshots.append_log(job.home, line._replace(error=error, change="failed"))
     return error
 
 
@@ -120,7 +120,7 @@ class ReleaseDay(NamedTuple):
     """The day of a release, and who states it."""
 
     day: date
-    dated_by: store.DayOrigin
+    dated_by: snapshots.DayOrigin
 
 
 def release_day(job: Job, answer: Answer, last: LastFetch | None, stated: date | None = None) -> ReleaseDay:
@@ -158,7 +158,7 @@ def plausible_release_day(job: Job, day: date | None) -> date:
 
 def find_fetched_files(job: Job) -> dict[str, LastFetch]:
     """Return the last usable answer of each address of a source, with the file that it returned or confirmed."""
-    entries = [entry for entry in store.read_log(job.home) if entry.source == job.name]
+    entries = [entry for entry in snapshots.read_log(job.home) if entry.source == job.name]
     files = {entry.origin: entry for entry in entries if entry.sha256 and not entry.error}
     return {origin: LastFetch(entry, entry, _is_readable(job.home, entry.sha256)) for origin, entry in files.items()}
 
@@ -166,13 +166,13 @@ def find_fetched_files(job: Job) -> dict[str, LastFetch]:
 def find_stored_copy(job: Job, content: bytes) -> LastFetch | None:
     """Return the stored release with the same bytes, whatever its address; None where there is none."""
     sha256 = store.hash_bytes(content)
-    same = [entry for entry in store.source_snapshots(job.home, job.name) if entry.sha256 == sha256]
+    same = [entry for entry in snapshots.source_snapshots(job.home, job.name) if entry.sha256 == sha256]
     return LastFetch(same[-1], same[-1], _is_readable(job.home, sha256)) if same else None
 
 
 def distinguish_name(job: Job, name: str, released: date, label: str) -> str:
     """Return a file name that no other file of the same day has: with its label where the publisher repeats a name."""
-    taken = {entry.file for entry in store.source_snapshots(job.home, job.name) if entry.released == released}
+    taken = {entry.file for entry in snapshots.source_snapshots(job.home, job.name) if entry.released == released}
     stem, point, suffix = name.rpartition(".")
     return safe_file_name(f"{stem} {label}{point}{suffix}") if name in taken and label and stem else name
 
@@ -180,7 +180,7 @@ def distinguish_name(job: Job, name: str, released: date, label: str) -> str:
 def confirm_unchanged(job: Job, last: LastFetch, answer: Answer) -> Outcome:
     """Log that the stored file is still the newest, without storing the release again."""
     if answer.content and not last.is_readable:
-        store.store_bytes(job.home, answer.content, not job.source.is_public)
+        snapshots.store_bytes(job.home, answer.content, not job.source.is_public)
     entry = draft_entry(job, answer.url, last.file.file, answer.status, answer.headers)
     file = last.file
     entry = entry._replace(
@@ -197,7 +197,7 @@ def confirm_unchanged(job: Job, last: LastFetch, answer: Answer) -> Outcome:
             etag=entry.etag or previous.etag, last_modified=entry.last_modified or previous.last_modified
         )
     with _LOG_LOCK:
-        store.append_log(job.home, entry)
+        snapshots.append_log(job.home, entry)
     return Outcome(job.name, "unchanged", f"{job.name}: unchanged since {last.file.released}", last.file)
 
 
@@ -208,7 +208,7 @@ def store_file(job: Job, content: bytes, entry: Snapshot) -> Outcome:
     if fault:
         return Outcome(job.name, "failed", log_failure(job, fault, entry.origin, entry.status), None)
     with _LOG_LOCK:
-        line = store.store_snapshot(job.home, content, entry, not job.source.is_public)
+        line = snapshots.store_snapshot(job.home, content, entry, not job.source.is_public)
     text = f"{job.name}: {line.file}, {len(content):,} bytes, released {line.released}"
     if line.change == "same":
         return Outcome(job.name, "unchanged", f"{text}, already stored", line)

@@ -24,11 +24,11 @@ from pipelines.core.clock import current_date
 from pipelines.core.errors import UnreadableError
 from pipelines.core.renames import COLUMNS
 from pipelines.core.schema import conform_table, empty_table
+from pipelines.core.snapshots import read_log
 from pipelines.core.store import (
     TABLE_KEY_METADATA,
     hash_bytes,
     load_or_build_table,
-    read_log,
     state_path,
     table_key,
     write_atomically,

@@ -7,7 +7,7 @@ import polars as pl
 
 from pipelines import readers
 from pipelines.core.errors import UnreadableError
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import ShareTable

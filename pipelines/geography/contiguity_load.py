@@ -14,7 +14,8 @@ import polars as pl
 
 from pipelines.core.errors import UnknownNameError, UnreadableError
 from pipelines.core.schema import empty_table
-from pipelines.core.store import load_or_build_table, prune_tables, read_snapshot, stored_releases
+from pipelines.core.snapshots import read_snapshot, stored_releases
+from pipelines.core.store import load_or_build_table, prune_tables
 from pipelines.declarations.fingerprints import compute_table_keys, hash_texts
 from pipelines.declarations.project import Project
 from pipelines.geography.access import load_places

@@ -12,7 +12,8 @@ import polars as pl
 from pipelines import readers
 from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, empty_table
-from pipelines.core.store import Snapshot, load_or_build_table, load_or_build_tables, read_snapshot, stored_releases
+from pipelines.core.snapshots import Snapshot, read_snapshot, stored_releases
+from pipelines.core.store import load_or_build_table, load_or_build_tables
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.fingerprints import compute_table_keys
 from pipelines.declarations.project import Project

@@ -1,6 +1,6 @@
 """Validation of one release of a source of geography data, before it is stored."""
 
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.project import Project
 from pipelines.geography.access import load_places
 from pipelines.geography.catchments import read_shares_release

@@ -14,7 +14,7 @@ import polars as pl
 from pipelines import readers
 from pipelines.core.errors import UnknownNameError, UnreadableError
 from pipelines.core.geocodes import KIND_PREFIXES
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.base import age_in_days
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.source import Source

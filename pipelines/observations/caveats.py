@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.recalls import describe_recall, find_recall
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import SeriesBreak

@@ -26,7 +26,7 @@ from pipelines.core.schema import (
     conform_table,
     empty_table,
 )
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.corrections import Correction, apply_corrections
 from pipelines.declarations.source import Source
 from pipelines.geography import (

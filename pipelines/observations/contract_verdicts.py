@@ -3,7 +3,7 @@
 import polars as pl
 
 from checks import CONTRACT, Runner, judge_releases
-from pipelines.core.store import read_snapshot, stored_releases
+from pipelines.core.snapshots import read_snapshot, stored_releases
 from pipelines.declarations.project import Project
 from pipelines.geography import list_source_geographies, load_places
 from pipelines.observations.ingest import read_release, reading_context

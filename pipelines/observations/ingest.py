@@ -8,7 +8,7 @@ import polars as pl
 
 from checks import CheckInput
 from pipelines.core.errors import UnreadableError
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.corrections import Correction
 from pipelines.declarations.source import Source

@@ -7,7 +7,7 @@ import polars as pl
 
 from checks import CheckInput
 from pipelines.core.errors import CommongroundError, UnreadableError
-from pipelines.core.store import Snapshot, read_snapshot, stored_releases
+from pipelines.core.snapshots import Snapshot, read_snapshot, stored_releases
 from pipelines.declarations.file_format import describe_period_kind
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import EVERY_HEADING, Source

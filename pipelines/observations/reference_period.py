@@ -6,7 +6,7 @@ import polars as pl
 
 from pipelines.core.errors import UnreadableError
 from pipelines.core.periods import ReferencePeriod
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.file_format import describe_period_kind, parse_source_period
 from pipelines.declarations.source import Source
 from pipelines.readers import Sheet, set_fault, strip_footnote_mark

@@ -13,15 +13,8 @@ import polars as pl
 from checks import CONTRACT, CheckInput, build_source_fault, build_unmatched_findings, check_source, judge_releases
 from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import FINDING_COLUMNS, SLICE_COLUMNS, conform_table, empty_table, polars_schema
-from pipelines.core.store import (
-    Snapshot,
-    read_snapshot,
-    release_name,
-    release_path,
-    table_key,
-    write_table,
-    write_table_parts,
-)
+from pipelines.core.snapshots import Snapshot, read_snapshot, release_name
+from pipelines.core.store import release_path, table_key, write_table, write_table_parts
 from pipelines.declarations.corrections import CORRECTIONS_SUFFIX, list_unused_corrections
 from pipelines.geography import NO_SIMILAR_NAME, fold_name, suggest_codes, suggest_places
 from pipelines.observations.disclosure import narrow_hidden_bounds

@@ -18,7 +18,8 @@ from checks import (
 )
 from pipelines.core.schema import FINDING_COLUMNS, SLICE_COLUMNS, WHOLE, empty_frame, empty_table
 from pipelines.core.slices import SLICE_KEY
-from pipelines.core.store import Snapshot, prune_release_tables, release_name, source_snapshots, stored_releases
+from pipelines.core.snapshots import Snapshot, release_name, source_snapshots, stored_releases
+from pipelines.core.store import prune_release_tables
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.corrections import list_unused_corrections
 from pipelines.declarations.source import Source

@@ -10,7 +10,8 @@ from pipelines.apportionment import validate_weights
 from pipelines.core.errors import CommongroundError
 from pipelines.core.export import format_csv
 from pipelines.core.schema import DATE, NUMBER, TEXT, Column
-from pipelines.core.store import stored_releases, write_atomically
+from pipelines.core.snapshots import stored_releases
+from pipelines.core.store import write_atomically
 from pipelines.declarations.project import Project
 from pipelines.geography import CROSSWALK, PlaceData, describe_weights
 

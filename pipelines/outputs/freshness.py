@@ -6,7 +6,8 @@ A build with nothing to do loads this module and no other of this room that writ
 from pathlib import Path
 
 from pipelines.core.attempts import last_attempts
-from pipelines.core.store import output_path, read_log, read_table, state_path, table_key, table_version
+from pipelines.core.snapshots import read_log
+from pipelines.core.store import output_path, read_table, state_path, table_key, table_version
 from pipelines.declarations.fingerprints import (
     OPENING_TABLE,
     TableKeys,

@@ -15,14 +15,7 @@ from pipelines.core.manifest import read_manifest
 from pipelines.core.output_files import is_project_file, move_into_outputs, remove_groups
 from pipelines.core.schema import OBSERVATION_COLUMNS, TEXT, WHOLE, Column
 from pipelines.core.slices import SLICE_KEY
-from pipelines.core.store import (
-    output_path,
-    state_path,
-    table_key,
-    table_version,
-    temporary_path,
-    write_table,
-)
+from pipelines.core.store import output_path, state_path, table_key, table_version, temporary_path, write_table
 from pipelines.declarations.fingerprints import TableKeys, hash_texts, program_key
 from pipelines.declarations.project import Project
 from pipelines.observations import has_current_tables, load_source_tables, scan_slices

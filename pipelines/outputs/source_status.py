@@ -8,7 +8,7 @@ from datetime import date
 import polars as pl
 
 from pipelines.core.attempts import last_attempts
-from pipelines.core.store import read_log
+from pipelines.core.snapshots import read_log
 from pipelines.declarations.project import Project
 from pipelines.observations import newest_stored_period
 from pipelines.outputs.declared_tables import declared_sources

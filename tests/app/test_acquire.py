@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pipelines.app.acquire import add_folder, add_release
 from pipelines.core.errors import FetchError, UnknownNameError
-from pipelines.core.store import read_log, source_snapshots
+from pipelines.core.snapshots import read_log, source_snapshots
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.geography.load import load_small_areas

@@ -11,7 +11,8 @@ import pytest
 from pipelines.app.definitions import define_project
 from pipelines.app.steps import prepare_store
 from pipelines.core.clock import current_date
-from pipelines.core.store import Snapshot, hash_bytes, read_log, source_snapshots, store_snapshot
+from pipelines.core.snapshots import Snapshot, read_log, source_snapshots, store_snapshot
+from pipelines.core.store import hash_bytes
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.observations.intake import copied_file_inspector

@@ -22,7 +22,8 @@ from pipelines.app.notices import (
     read_notices,
 )
 from pipelines.core.schema import SLICE_COLUMNS, table_from_records
-from pipelines.core.store import Snapshot, append_log, read_table, state_path, table_key, write_table
+from pipelines.core.snapshots import Snapshot, append_log
+from pipelines.core.store import read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.fetch import notify as channels

@@ -12,7 +12,8 @@ import pytest
 from pipelines.app.source_status import report_status
 from pipelines.core.attempts import last_attempts
 from pipelines.core.schema import SLICE_COLUMNS, table_from_records
-from pipelines.core.store import Snapshot, append_log, read_log, state_path, write_table
+from pipelines.core.snapshots import Snapshot, append_log, read_log
+from pipelines.core.store import state_path, write_table
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source

@@ -18,7 +18,8 @@ from pipelines.app.project_resource import ProjectResource, dagster_resources
 from pipelines.app.withdrawal import withdraw_outputs
 from pipelines.core.errors import CommongroundError
 from pipelines.core.manifest import manifest_path
-from pipelines.core.store import TABLE_KEY_METADATA, output_path, read_log, snapshots_dir, state_path, table_key
+from pipelines.core.snapshots import read_log, snapshots_dir
+from pipelines.core.store import TABLE_KEY_METADATA, output_path, state_path, table_key
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.answer import answer_problem

@@ -15,7 +15,8 @@ from pipelines.app.acquire import refresh_sources
 from pipelines.app.build import build_problems
 from pipelines.app.notices import notify, read_notices
 from pipelines.core.clock import clock_at
-from pipelines.core.store import hash_bytes, read_table, source_snapshots, state_path
+from pipelines.core.snapshots import source_snapshots
+from pipelines.core.store import hash_bytes, read_table, state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.fetch import channels

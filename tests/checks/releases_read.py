@@ -8,7 +8,7 @@ import polars as pl
 from checks.finding import CheckInput
 from pipelines.core.reasons import REASONS
 from pipelines.core.schema import FINDING_COLUMNS, PLACE_COLUMNS, conform_table, table_from_records
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.source import Source
 from pipelines.observations.conform import CELLS
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core.store import Snapshot, hash_bytes, store_snapshot
+from pipelines.core.snapshots import Snapshot, store_snapshot
+from pipelines.core.store import hash_bytes
 from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.fingerprints import TableKeys, compute_table_keys, public_input_sources
 

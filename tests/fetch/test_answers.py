@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipelines.core.store import Snapshot, hash_bytes
+from pipelines.core.snapshots import Snapshot
+from pipelines.core.store import hash_bytes
 from pipelines.declarations.endpoint import StatXplore
 from pipelines.declarations.project import Project
 from pipelines.fetch.apis import plan_nomis

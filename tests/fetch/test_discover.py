@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.core import store
+from pipelines.core import snapshots
 from pipelines.core.errors import FetchError
 from pipelines.declarations.endpoint import STATXPLORE_KEY, LinkSelection
 from pipelines.declarations.source import Source
@@ -43,7 +43,7 @@ def get(home: Path, **road: Any) -> Outcome:
 
 def content(home: Path, outcome: Outcome) -> bytes:
     assert outcome.snapshot, outcome.detail
-    return store.read_snapshot(home, outcome.snapshot.sha256)
+    return snapshots.read_snapshot(home, outcome.snapshot.sha256)
 
 
 LANDING = b"""<!DOCTYPE html><html><head><base href="/stats/"></head><body>
@@ -80,7 +80,7 @@ def test_page_without_a_matching_link_reports_its_links(tmp_path: Path, office: 
     assert outcome.result == "failed"
     assert outcome.detail.startswith(f"claimants: {page}: no link matches 'by-trust")
     assert "4 links" in outcome.detail and "correct the pattern" in outcome.detail
-    assert store.read_log(tmp_path)[-1].error == outcome.detail
+    assert snapshots.read_log(tmp_path)[-1].error == outcome.detail
 
 
 def test_link_to_another_host_is_followed_only_where_declared(tmp_path: Path, office: Publisher) -> None:
@@ -196,7 +196,7 @@ def test_table_with_a_faulty_nomis_page_is_refused(
     office.at("/api/v01/dataset/NM_162_1.data.csv", first)
     outcome = get(tmp_path, fetch=nomis_of(office))
     assert outcome.result == "failed" and expected in outcome.detail
-    assert store.source_snapshots(tmp_path, "claimants") == []
+    assert snapshots.source_snapshots(tmp_path, "claimants") == []
 
 
 LAYER = "/arcgis/rest/services/LAD/FeatureServer/0"
@@ -255,7 +255,7 @@ def test_layer_with_a_faulty_page_is_refused(
 ) -> None:
     outcome = get(tmp_path, fetch={"arcgis": {"layer": layer(office, pages, count)}})
     assert outcome.result == "failed" and expected in outcome.detail
-    assert store.source_snapshots(tmp_path, "claimants") == []
+    assert snapshots.source_snapshots(tmp_path, "claimants") == []
 
 
 CUBE = {
@@ -294,7 +294,7 @@ def test_stat_xplore_key_is_sent_but_never_stored(
         "database": "str:database:UC", "measures": ["m"], "dimensions": [["d"], ["g"]],
         "recodes": {"d": {"map": [["x:202609"]], "total": False}},
     }  # fmt: skip
-    kept = b"".join(path.read_bytes() for path in store.snapshots_dir(tmp_path).iterdir())
+    kept = b"".join(path.read_bytes() for path in snapshots.snapshots_dir(tmp_path).iterdir())
     assert b"hush" not in kept and "hush" not in caplog.text and "hush" not in str(outcome)
 
 
@@ -316,7 +316,7 @@ def test_missing_or_invalid_key_is_reported_with_a_remedy(
     assert outcome.result == "not_fetchable" and office.asked == []
     assert STATXPLORE_KEY in outcome.detail and "get a key" in outcome.detail
     assert not key or key not in outcome.detail
-    assert store.read_log(tmp_path)[-1].error == outcome.detail
+    assert snapshots.read_log(tmp_path)[-1].error == outcome.detail
 
 
 @pytest.mark.parametrize(

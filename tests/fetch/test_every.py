@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.core import store
+from pipelines.core import snapshots
 from pipelines.fetch.refresh import refresh_source
 from pipelines.fetch.snapshot_log import Outcome
 from tests.fetch.test_discover import ROOMY, source
@@ -49,7 +49,7 @@ def get(home: Path, page: str, now: str = NOW, **changes: Any) -> Outcome:
 
 
 def stored(home: Path) -> list[str]:
-    return [entry.file for entry in store.source_snapshots(home, "claimants")]
+    return [entry.file for entry in snapshots.source_snapshots(home, "claimants")]
 
 
 def test_every_file_since_a_day_is_stored_oldest_first(tmp_path: Path, office: Publisher) -> None:
@@ -116,7 +116,7 @@ def test_files_of_one_name_on_one_day_are_separate_releases(tmp_path: Path, offi
     page = office.at("/landing", says(200, links.encode()))
     get(tmp_path, page, pattern=r"(?P<period>[a-z]+2026)/table")
     assert stored(tmp_path) == ["table.csv", "table september2026.csv"]
-    assert {entry.dated_by for entry in store.source_snapshots(tmp_path, "claimants")} == {"asked"}
+    assert {entry.dated_by for entry in snapshots.source_snapshots(tmp_path, "claimants")} == {"asked"}
 
 
 def test_resource_changed_since_its_fetch_is_requested_again(tmp_path: Path, office: Publisher) -> None:
@@ -138,7 +138,7 @@ def test_resource_changed_since_its_fetch_is_requested_again(tmp_path: Path, off
         refresh_source(tmp_path, "claimants", road, today=TODAY, now=NOW, limits=QUICK).result for _ in range(3)
     ]
     assert outcomes == ["new", "unchanged", "new"]
-    days = [(entry.released, entry.dated_by) for entry in store.source_snapshots(tmp_path, "claimants")]
+    days = [(entry.released, entry.dated_by) for entry in snapshots.source_snapshots(tmp_path, "claimants")]
     assert days == [
         (date(2026, 10, 20), "publisher"),
         (date(2026, 11, 1), "publisher"),
@@ -163,7 +163,7 @@ def test_resources_of_several_datasets_are_one_list(tmp_path: Path, office: Publ
         "/api/3/action/package_show?id=wip",
         "/api/3/action/package_show?id=finalised",
     ]
-    assert [entry.released for entry in store.source_snapshots(tmp_path, "claimants")] == [
+    assert [entry.released for entry in snapshots.source_snapshots(tmp_path, "claimants")] == [
         date(2026, 10, 20),
         date(2026, 11, 20),
     ]

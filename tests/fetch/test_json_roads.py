@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.core import store
+from pipelines.core import snapshots
 from pipelines.fetch.snapshot_log import Outcome
 from tests.fetch.test_discover import content, get
 from tests.fetch.test_refresh import CSV
@@ -106,7 +106,7 @@ def test_answer_without_the_rows_is_refused(
     office.at("/geographies/Wales", reply(answer))
     outcome = pages_of(tmp_path, office, places=["Wales"])
     assert outcome.result == "failed" and expected in outcome.detail
-    assert store.source_snapshots(tmp_path, "claimants") == []
+    assert snapshots.source_snapshots(tmp_path, "claimants") == []
 
 
 def test_places_without_a_position_in_the_address_are_refused(tmp_path: Path, office: Publisher) -> None:

@@ -12,7 +12,7 @@ from threading import Thread
 
 import pytest
 
-from pipelines.core import store
+from pipelines.core import snapshots
 from pipelines.declarations.endpoint import NOMIS_KEY
 from pipelines.fetch import http
 from tests.fetch.test_discover import get as get_road
@@ -140,7 +140,7 @@ def test_nomis_uid_is_sent_but_never_stored(
     assert outcome.result == "new"
     assert "uid=0xhushhush1234" in office.asked[1].path and "recordlimit=1000000" in office.asked[1].path
     assert "uid" not in office.asked[0].path
-    kept = b"".join(path.read_bytes() for path in store.snapshots_dir(tmp_path).iterdir())
+    kept = b"".join(path.read_bytes() for path in snapshots.snapshots_dir(tmp_path).iterdir())
     assert b"hush" not in kept and "hush" not in caplog.text and "hush" not in str(outcome)
 
 
@@ -152,4 +152,4 @@ def test_nomis_uid_is_in_no_message_of_a_failure(
         office.at("/api/v01/dataset/NM_162_1.data.csv", reply)
         outcome = get_road(tmp_path, fetch=nomis_of(office))
         assert outcome.result == "failed" and "hush" not in outcome.detail
-    assert b"hush" not in b"".join(path.read_bytes() for path in store.snapshots_dir(tmp_path).iterdir())
+    assert b"hush" not in b"".join(path.read_bytes() for path in snapshots.snapshots_dir(tmp_path).iterdir())

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pipelines.core import store
+from pipelines.core import snapshots, store
 from pipelines.declarations.source import Source
 from pipelines.fetch.refresh import add_file, refresh_all, refresh_source
 from pipelines.fetch.response import Limits
@@ -56,7 +56,9 @@ def get(home: Path, url: str | None, limits: Limits = QUICK, **changes: Any) -> 
 
 
 def failures(home: Path) -> list[tuple[int, bool]]:
-    return [(entry.status, bool(entry.error)) for entry in store.read_log(home) if entry.change in ("same", "failed")]
+    return [
+        (entry.status, bool(entry.error)) for entry in snapshots.read_log(home) if entry.change in ("same", "failed")
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -74,12 +76,12 @@ def test_new_file_is_stored_with_its_metadata(tmp_path: Path, office: Publisher)
     url = office.at("/data/claimants.csv", says(200, CSV, ETag='"1"', Last_Modified=MODIFIED))
     outcome = get(tmp_path, url)
     assert outcome.result == "new"
-    assert outcome.snapshot == store.Snapshot(
+    assert outcome.snapshot == snapshots.Snapshot(
         "claimants", store.hash_bytes(CSV), date(2026, 11, 17), "", NOW, url, "claimants.csv", len(CSV), "OGL 3.0",
         200, '"1"', MODIFIED, change="new", dated_by="server",
     )  # fmt: skip
-    assert store.source_snapshots(tmp_path, "claimants") == [outcome.snapshot]
-    assert store.read_snapshot(tmp_path, store.hash_bytes(CSV)) == CSV
+    assert snapshots.source_snapshots(tmp_path, "claimants") == [outcome.snapshot]
+    assert snapshots.read_snapshot(tmp_path, store.hash_bytes(CSV)) == CSV
 
 
 def test_user_agent_identifies_the_client_and_its_contact(
@@ -114,14 +116,14 @@ def test_same_bytes_on_another_day_are_no_new_release(tmp_path: Path, office: Pu
         outcome = refresh_source(tmp_path, "claimants", here, today=day, now=NOW, limits=QUICK)
     assert outcome.result == "unchanged"
     assert outcome.snapshot and outcome.snapshot.released == TODAY
-    assert len(store.source_snapshots(tmp_path, "claimants")) == 1
+    assert len(snapshots.source_snapshots(tmp_path, "claimants")) == 1
 
 
 def test_changed_content_under_the_same_etag_is_a_new_release(tmp_path: Path, office: Publisher) -> None:
     headers = {"ETag": '"1"', "Last_Modified": MODIFIED}
     url = office.at("/a.csv", says(200, CSV, **headers), says(200, LATER, **headers))
     assert [get(tmp_path, url).result for _ in range(2)] == ["new", "new"]
-    stored = store.source_snapshots(tmp_path, "claimants")
+    stored = snapshots.source_snapshots(tmp_path, "claimants")
     assert [entry.sha256 for entry in stored] == [store.hash_bytes(CSV), store.hash_bytes(LATER)]
     assert [entry.released for entry in stored] == [date(2026, 11, 17), TODAY], "the date belongs to the first content"
 
@@ -134,7 +136,7 @@ def test_new_address_is_requested_without_the_first_etag(tmp_path: Path, office:
 def test_lost_or_damaged_file_is_fetched_again(tmp_path: Path, office: Publisher) -> None:
     url = office.at("/a.csv", file(CSV, '"1"'))
     get(tmp_path, url)
-    kept = store.snapshots_dir(tmp_path) / store.hash_bytes(CSV)
+    kept = snapshots.snapshots_dir(tmp_path) / store.hash_bytes(CSV)
     kept.write_bytes(CSV.replace(b"5", b"7"))
     assert get(tmp_path, url).result == "unchanged"
     assert kept.read_bytes() == CSV
@@ -196,7 +198,7 @@ def test_failing_server_is_given_up_after_four_attempts(tmp_path: Path, office: 
         f"claimants: {url}: found HTTP 503 Service Unavailable, expected a CSV file; refresh again later"
     )
     assert failures(tmp_path) == [(503, True)] * 4
-    assert store.source_snapshots(tmp_path, "claimants") == [stored], "stored releases are retained"
+    assert snapshots.source_snapshots(tmp_path, "claimants") == [stored], "stored releases are retained"
 
 
 @pytest.mark.parametrize(("status", "advice"), [(404, "correct the url"), (403, "access is restricted")])
@@ -238,8 +240,8 @@ def test_unusable_response_is_refused_and_logged(tmp_path: Path, office: Publish
     outcome = get(tmp_path, url)
     assert outcome.result == "failed"
     assert expected in outcome.detail and url in outcome.detail
-    assert store.read_log(tmp_path)[-1].error == outcome.detail
-    assert store.source_snapshots(tmp_path, "claimants") == []
+    assert snapshots.read_log(tmp_path)[-1].error == outcome.detail
+    assert snapshots.source_snapshots(tmp_path, "claimants") == []
 
 
 FOREIGN: dict[str, tuple[str, bytes, str]] = {
@@ -264,8 +266,8 @@ def test_file_without_the_declared_content_is_refused(tmp_path: Path, office: Pu
     url = office.at("/a", says(200, body))
     outcome = get(tmp_path, url, format=form)
     assert outcome.result == "failed" and expected in outcome.detail and url in outcome.detail
-    assert store.read_log(tmp_path)[-1].error == outcome.detail
-    assert store.source_snapshots(tmp_path, "claimants") == []
+    assert snapshots.read_log(tmp_path)[-1].error == outcome.detail
+    assert snapshots.source_snapshots(tmp_path, "claimants") == []
 
 
 @pytest.mark.parametrize(
@@ -386,7 +388,7 @@ def test_secrets_in_an_address_are_sent_but_never_stored(
     outcome = get(tmp_path, office.url("/a.csv?geography=K02&api_key=hush&Ocp-Subscription-Key=hush#hush"))
     assert office.asked[0].path == "/a.csv?geography=K02&api_key=hush&Ocp-Subscription-Key=hush"
     assert outcome.snapshot and outcome.snapshot.origin == office.url("/a.csv?geography=K02")
-    written = (store.snapshots_dir(tmp_path) / "log.jsonl").read_text()
+    written = (snapshots.snapshots_dir(tmp_path) / "log.jsonl").read_text()
     assert "geography=K02" in caplog.text
     assert not any("hush" in text for text in (written, caplog.text, str(outcome)))
 
@@ -434,7 +436,7 @@ def test_source_without_address_explains_the_manual_route(tmp_path: Path) -> Non
     outcome = get(tmp_path, None, access="not_open", request="open the extract", data_owner="The department")
     assert outcome.result == "not_fetchable"
     assert "ask The department: open the extract" in outcome.detail
-    assert store.read_log(tmp_path) == []
+    assert snapshots.read_log(tmp_path) == []
 
 
 def test_unwritable_store_is_reported_without_an_exception(tmp_path: Path, office: Publisher) -> None:
@@ -444,8 +446,8 @@ def test_unwritable_store_is_reported_without_an_exception(tmp_path: Path, offic
 
 
 def test_damaged_log_is_reported_without_an_exception(tmp_path: Path, office: Publisher) -> None:
-    store.snapshots_dir(tmp_path).mkdir()
-    (store.snapshots_dir(tmp_path) / "log.jsonl").write_text("{}\n")
+    snapshots.snapshots_dir(tmp_path).mkdir()
+    (snapshots.snapshots_dir(tmp_path) / "log.jsonl").write_text("{}\n")
     outcome = get(tmp_path, office.at("/a.csv", says(200, CSV)))
     assert outcome.result == "failed" and "restore the file" in outcome.detail
 
@@ -479,7 +481,7 @@ def test_hosts_are_refreshed_in_parallel_into_one_log(tmp_path: Path) -> None:
         refresh_all(tmp_path, {"a": here, "b": there}, today=TODAY, now=NOW, limits=QUICK, on_done=on_done)
     assert outcomes_seen == ["b", "a"]
     assert len(threads) == 2
-    assert {entry.source for entry in store.read_log(tmp_path)} == {"a", "b"}
+    assert {entry.source for entry in snapshots.read_log(tmp_path)} == {"a", "b"}
 
 
 def test_added_file_is_stored_as_a_snapshot(tmp_path: Path) -> None:
@@ -488,7 +490,7 @@ def test_added_file_is_stored_as_a_snapshot(tmp_path: Path) -> None:
     outcomes_seen = [add_file(tmp_path / "s", "claimants", source(None), path, TODAY, NOW) for _ in range(2)]
     assert [outcome.result for outcome in outcomes_seen] == ["new", "unchanged"]
     assert outcomes_seen[0].snapshot and outcomes_seen[0].snapshot.origin == "file export.csv"
-    assert store.read_snapshot(tmp_path / "s", outcomes_seen[0].snapshot.sha256) == CSV
+    assert snapshots.read_snapshot(tmp_path / "s", outcomes_seen[0].snapshot.sha256) == CSV
 
 
 @pytest.mark.parametrize(
@@ -501,7 +503,7 @@ def test_added_file_passes_the_checks_of_a_fetched_file(tmp_path: Path, content:
         path.write_bytes(content)
     outcome = add_file(tmp_path / "s", "claimants", source(None), path, TODAY, NOW, QUICK)
     assert outcome.result == "failed" and expected in outcome.detail
-    assert store.read_log(tmp_path / "s") == []
+    assert snapshots.read_log(tmp_path / "s") == []
 
 
 def test_added_file_is_recognised_when_the_publisher_returns_it(tmp_path: Path, office: Publisher) -> None:
@@ -511,4 +513,4 @@ def test_added_file_is_recognised_when_the_publisher_returns_it(tmp_path: Path, 
     add_file(tmp_path / "s", "claimants", source(url), path, date(2026, 11, 3), NOW)
     assert [get(tmp_path / "s", url).result for _ in range(2)] == ["unchanged", "unchanged"]
     assert office.asked[1].headers["if-none-match"] == '"1"'
-    assert [entry.released for entry in store.source_snapshots(tmp_path / "s", "claimants")] == [date(2026, 11, 3)]
+    assert [entry.released for entry in snapshots.source_snapshots(tmp_path / "s", "claimants")] == [date(2026, 11, 3)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core import store
+from pipelines.core import snapshots
 from pipelines.fetch.refresh import refresh_source
 from pipelines.fetch.response import Limits
 from tests.fetch.test_refresh import NOW, TODAY, source
@@ -30,8 +30,8 @@ def fetch(home: Path, office: Publisher, *replies: Reply, limits: Limits = LIMIT
     url = office.at("/a.csv", *replies)
     outcome = refresh_source(home, "claimants", source(url), today=TODAY, now=NOW, limits=limits)
     assert outcome.snapshot, outcome.detail
-    assert not list(store.snapshots_dir(home).glob(".part*")), "no partial file remains"
-    return store.read_snapshot(home, outcome.snapshot.sha256)
+    assert not list(snapshots.snapshots_dir(home).glob(".part*")), "no partial file remains"
+    return snapshots.read_snapshot(home, outcome.snapshot.sha256)
 
 
 def test_only_the_remainder_is_requested(tmp_path: Path, office: Publisher) -> None:
@@ -45,7 +45,7 @@ def test_partial_download_is_stored_for_the_next_refresh(tmp_path: Path, office:
     once = LIMITS._replace(attempts=1)
     failed = refresh_source(tmp_path, "claimants", source(url), today=TODAY, now=NOW, limits=once)
     assert failed.result == "failed" and "a truncated file" in failed.detail
-    assert (store.snapshots_dir(tmp_path) / ".part-claimants").stat().st_size == 150_000
+    assert (snapshots.snapshots_dir(tmp_path) / ".part-claimants").stat().st_size == 150_000
     assert fetch(tmp_path, office, ranged(FILE), limits=once) == FILE
     assert "range" in office.asked[-1].headers
 

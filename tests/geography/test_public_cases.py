@@ -8,7 +8,8 @@ import pytest
 
 from pipelines.app import steps
 from pipelines.core.errors import UnknownNameError
-from pipelines.core.store import Snapshot, hash_bytes
+from pipelines.core.snapshots import Snapshot
+from pipelines.core.store import hash_bytes
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.answer import answer_problem

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from pipelines.app import steps
 from pipelines.core.errors import UnreadableError
-from pipelines.core.store import Snapshot, hash_bytes, state_path, store_snapshot, table_key
+from pipelines.core.snapshots import Snapshot, store_snapshot
+from pipelines.core.store import hash_bytes, state_path, table_key
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.geography.access import load_places

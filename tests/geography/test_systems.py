@@ -11,7 +11,7 @@ import yaml
 from pipelines.app import steps
 from pipelines.core.errors import UnknownNameError
 from pipelines.core.geocodes import KIND_PREFIXES, geography_date, gss_code_kind, is_pseudo_code, nation_letter
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.source import Source
 from pipelines.observations.caveats import add_caveat, add_declared_caveats, unknown_recalls
 

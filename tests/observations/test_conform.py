@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from pipelines.core.schema import PLACE_COLUMNS, table_from_records
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.corrections import Correction
 from pipelines.declarations.source import Source
 from pipelines.observations.conform import CELLS, Codes, add_marker_bounds, conform_release

@@ -19,7 +19,7 @@ from pipelines.app.cli import app
 from pipelines.app.scaffold import draft_source
 from pipelines.app.stored_places import load_register
 from pipelines.core.errors import CommongroundError, FetchError, UnreadableError
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.defaults import SharedDefaults, apply_defaults
 from pipelines.declarations.project import Project

@@ -6,7 +6,8 @@ from datetime import date
 import polars as pl
 import pytest
 
-from pipelines.core.store import Snapshot, hash_bytes, read_snapshot, stored_releases
+from pipelines.core.snapshots import Snapshot, read_snapshot, stored_releases
+from pipelines.core.store import hash_bytes
 from pipelines.declarations.project import Project
 from pipelines.geography.access import list_source_geographies, load_places
 from pipelines.observations.ingest import read_release, reading_context

@@ -13,7 +13,8 @@ from pipelines.app import steps
 from pipelines.app.acquire import add_release
 from pipelines.app.console import console
 from pipelines.core.errors import DeclarationError, FetchError
-from pipelines.core.store import Snapshot, source_snapshots, state_path
+from pipelines.core.snapshots import Snapshot, source_snapshots
+from pipelines.core.store import state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering

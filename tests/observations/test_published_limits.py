@@ -13,7 +13,7 @@ from checks.rows import find_contradicted_limits
 from pipelines.apportionment import INTERVAL_COLUMNS, Crosswalk, list_parts, place_figures
 from pipelines.core.errors import DeclarationError
 from pipelines.core.schema import OBSERVATION_COLUMNS, PLACE_COLUMNS, empty_table, table_from_records
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.catalogue import Catalogue, load_catalogue
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project

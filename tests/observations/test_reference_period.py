@@ -8,7 +8,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.core.errors import UnreadableError
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.source import Source
 from pipelines.observations.reference_period import add_period, whole_period
 from pipelines.readers import Sheet

@@ -9,7 +9,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.core.schema import PLACE_COLUMNS, conform_table
-from pipelines.core.store import Snapshot, hash_bytes, release_name, release_path, store_snapshot
+from pipelines.core.snapshots import Snapshot, release_name, store_snapshot
+from pipelines.core.store import hash_bytes, release_path
 from pipelines.declarations.source import Source
 from pipelines.observations import ingest, release_reading
 from pipelines.observations.conform import Codes

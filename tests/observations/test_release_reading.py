@@ -10,7 +10,8 @@ from polars.testing import assert_frame_equal
 
 from pipelines.app import steps
 from pipelines.core.schema import FINDING_COLUMNS, PLACE_COLUMNS, table_from_records
-from pipelines.core.store import Snapshot, list_release_tables, state_path
+from pipelines.core.snapshots import Snapshot
+from pipelines.core.store import list_release_tables, state_path
 from pipelines.declarations.fingerprints import OBSERVATION_TABLES
 from pipelines.declarations.project import Project
 from pipelines.observations import release_reading

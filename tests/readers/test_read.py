@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from pipelines.core.errors import DeclarationError, UnreadableError
 from pipelines.core.periods import parse_period
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.source import Source
 from pipelines.declarations.yaml_lines import read_yaml, validate_declaration
 from pipelines.observations.conform import Codes, conform_release

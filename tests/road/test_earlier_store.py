@@ -13,7 +13,8 @@ from pipelines.app.earlier_store import RENEWAL_NOTICE, renew_store
 from pipelines.core.errors import CommongroundError, UnreadableError
 from pipelines.core.layout import is_earlier_layout, read_layout
 from pipelines.core.renames import COLUMNS, REASONS
-from pipelines.core.store import LAYOUT_VERSION, layout_path, load_or_build_table, read_log, state_path, table_key
+from pipelines.core.snapshots import read_log
+from pipelines.core.store import LAYOUT_VERSION, layout_path, load_or_build_table, state_path, table_key
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger_load import ledger_path, load_gaps, read_ledger, write_ledger

@@ -16,7 +16,7 @@ from hypothesis import settings
 
 from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import OBSERVATION_STATUSES
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.geography.access import load_geography, load_places

@@ -19,7 +19,8 @@ import polars as pl
 import pytest
 
 from pipelines.core.errors import DeclarationError, UnreadableError
-from pipelines.core.store import Snapshot, hash_bytes, output_path, source_snapshots, store_snapshot
+from pipelines.core.snapshots import Snapshot, source_snapshots, store_snapshot
+from pipelines.core.store import hash_bytes, output_path
 from pipelines.core.visible import escape_invisible, escape_invisible_bytes, escape_invisible_frame, has_invisible
 from pipelines.declarations.file_format import FileLayout
 from pipelines.declarations.yaml_lines import read_yaml

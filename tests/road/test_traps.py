@@ -13,7 +13,7 @@ import pytest
 
 from checks.figures import flag_figures
 from pipelines.core.errors import DeclarationError, UnreadableError
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.project import Project
 from pipelines.geography.access import load_places
 from pipelines.geography.crosswalk import PlaceData

@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.core.store import Snapshot, hash_bytes
+from pipelines.core.snapshots import Snapshot
+from pipelines.core.store import hash_bytes
 from pipelines.declarations.project import Project
 from pipelines.geography.access import load_geography, load_places
 from pipelines.observations.conform import conform_release

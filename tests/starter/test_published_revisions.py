@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
-from pipelines.core.store import Snapshot
+from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.observations.caveats import add_declared_caveats

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
-from pipelines.core.store import Snapshot, hash_bytes
+from pipelines.core.snapshots import Snapshot
+from pipelines.core.store import hash_bytes
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.geography.access import load_places

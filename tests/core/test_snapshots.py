@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.core import store
-from pipelines.core.store import Snapshot, append_log, read_log, snapshots_dir, source_snapshots
+from pipelines.core import snapshots
+from pipelines.core.snapshots import Snapshot, append_log, read_log, snapshots_dir, source_snapshots
 
 LINE = Snapshot("a", "0" * 64, date(2026, 1, 1), "", "2026-01-02T00:00:00", "starter", "a.csv", 1, "none", change="new")
 
 
 def read_afresh(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Snapshot], list[Snapshot]]:
     with monkeypatch.context() as patched:
-        patched.setattr(store, "_LOGS", {})
+        patched.setattr(snapshots, "_LOGS", {})
         return read_log(home), source_snapshots(home, "a")
 
 
@@ -36,7 +36,7 @@ def test_log_after_each_line_equals_a_fresh_read(tmp_path: Path, monkeypatch: py
 def test_appended_lines_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     append_log(tmp_path, LINE)
     read_log(tmp_path)
-    monkeypatch.setattr(store, "read_log_lines", lambda _: pytest.fail("the whole log was read"))
+    monkeypatch.setattr(snapshots, "read_log_lines", lambda _: pytest.fail("the whole log was read"))
     append_log(tmp_path, LINE._replace(source="b"))
     assert [entry.source for entry in read_log(tmp_path)] == ["a", "b"]
 
@@ -57,7 +57,7 @@ def test_line_of_another_process_is_read(tmp_path: Path, monkeypatch: pytest.Mon
     append_log(tmp_path, LINE)
     assert len(read_log(tmp_path)) == 1
     with monkeypatch.context() as patched:
-        patched.setattr(store, "_LOGS", {})
+        patched.setattr(snapshots, "_LOGS", {})
         append_log(tmp_path, LINE._replace(source="b"))
     append_log(tmp_path, LINE._replace(source="c"))
     assert [entry.source for entry in read_log(tmp_path)] == ["a", "b", "c"]
@@ -74,6 +74,6 @@ def test_line_of_another_process_during_a_write_is_read(tmp_path: Path, monkeypa
             file.write(other)
         return False
 
-    monkeypatch.setattr(store, "_is_torn", write_meanwhile)
+    monkeypatch.setattr(snapshots, "_is_torn", write_meanwhile)
     append_log(tmp_path, LINE._replace(source="c"))
     assert [entry.source for entry in read_log(tmp_path)] == ["a", "b", "c"]
