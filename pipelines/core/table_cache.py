@@ -1,12 +1,15 @@
-"""Tables read lately, so that the steps of a build read a file once.
+"""What a process keeps for its later steps: tables read lately, and results computed from the very same ones.
 
 A file is known by its inode, time and size. The store replaces a file by a rename, which changes these.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
+from datetime import date
+from functools import wraps
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import polars as pl
 
@@ -77,3 +80,35 @@ def _keep(path: Path, state: _FileState, table: pl.DataFrame) -> None:
     if size <= LARGEST_TABLE:
         with _LOCK:
             _READ.keep(path, _ReadTable(state, table, size))
+
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+_BY_VALUE = (str, date, tuple, frozenset)
+"""Types of arguments that are compared by value. All others, such as tables, have no hash."""
+
+
+def keep_results(most: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Keep the last results of a function, for calls with the very same tables and equal texts, days and codes.
+
+    The steps of a build have many parts in common, such as the places of a geography. No caller changes a result.
+    """
+
+    def keep(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        # The arguments are kept too: while they are, no other object has their identity.
+        recent: dict[tuple[object, ...], tuple[tuple[object, ...], Result]] = {}
+
+        @wraps(function)
+        def computed_once(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+            given = (*args, *kwargs, *kwargs.values())
+            key = tuple(one if type(one) in _BY_VALUE else id(one) for one in given)
+            last = recent.get(key)
+            if last is None:
+                last = recent[key] = given, function(*args, **kwargs)
+                if len(recent) > most:
+                    recent.pop(next(iter(recent)))
+            return last[1]
+
+        return computed_once
+
+    return keep

@@ -1,16 +1,18 @@
 """The area register and the areas of a geography, read from the store or built again."""
 
-from typing import NamedTuple
-
 import polars as pl
 
 from pipelines.core.store import load_or_build_table
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.fingerprints import compute_table_keys, hash_texts
 from pipelines.declarations.project import Project
 from pipelines.geography.hierarchy import build_hierarchy
 from pipelines.geography.load import load_cached_places, load_place_data
 from pipelines.geography.register import Places
 from pipelines.geography.systems import GeographyPlaces, geography_from_register, geography_from_tables
+
+MOST_GEOGRAPHIES = 64
+"""Geographies with areas that a process keeps."""
 
 
 def load_area_hierarchy(project: Project) -> pl.DataFrame:
@@ -35,25 +37,11 @@ def load_places(project: Project) -> Places:
 def load_geography(project: Project, system: str) -> GeographyPlaces:
     """Return the areas of a geography: from the register, or else from a table with its codes."""
     places = load_places(project)
-    last = _LISTED.get(system)
-    if last and last.table is places.register:
-        return last.geography
-    listed = geography_from_register(places.register, system)
-    return _remember(system, places.register, listed) if listed else _load_from_tables(project, places, system)
+    return _list_registered(places.register, system) or _load_from_tables(project, places, system)
 
 
-class _Listed(NamedTuple):
-    table: pl.DataFrame
-    geography: GeographyPlaces
-
-
-_LISTED: dict[str, _Listed] = {}
-"""Areas of each geography, and the table that they came from last: many sources have one geography."""
-
-
-def _remember(system: str, table: pl.DataFrame, geography: GeographyPlaces) -> GeographyPlaces:
-    _LISTED[system] = _Listed(table, geography)
-    return geography
+# Many sources have one geography, so a process lists its areas once.
+_list_registered = keep_results(MOST_GEOGRAPHIES)(geography_from_register)
 
 
 def _load_from_tables(project: Project, places: Places, system: str) -> GeographyPlaces:
@@ -66,12 +54,13 @@ def _load_from_tables(project: Project, places: Places, system: str) -> Geograph
         others = pl.DataFrame({"place_code": sorted(listing.other_codes)}, schema={"place_code": pl.String})
         return pl.concat([listing.places.with_columns(pl.lit(True).alias("own")), others], how="diagonal")
 
-    table, own = load_or_build_table(project.home, "system", system, key, build_table), pl.col("own").fill_null(False)
-    last = _LISTED.get(system)
-    if last and last.table is table:
-        return last.geography
-    listed = GeographyPlaces(system, table.filter(own).drop("own"), frozenset(table.filter(~own)["place_code"]))
-    return _remember(system, table, listed)
+    return _read_listing(system, load_or_build_table(project.home, "system", system, key, build_table))
+
+
+@keep_results(MOST_GEOGRAPHIES)
+def _read_listing(system: str, table: pl.DataFrame) -> GeographyPlaces:
+    own = pl.col("own").fill_null(False)
+    return GeographyPlaces(system, table.filter(own).drop("own"), frozenset(table.filter(~own)["place_code"]))
 
 
 def list_source_geographies(project: Project, name: str) -> list[GeographyPlaces]:

@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import combinations, pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
 from pipelines.core.schema import TEXT, WHOLE, Column
+from pipelines.core.table_cache import keep_results
 
 NEIGHBOUR: dict[str, Column] = {
     "geography": Column(TEXT, "Geography of both areas"),
@@ -53,21 +54,12 @@ def find_border_segments(
 
     A pair without a common border is excluded.
     """
-    if _LAST[0].boundaries is not boundaries:
-        _LAST[0] = _Borders(boundaries, _list_segments(boundaries))
+    segments = _list_segments(boundaries)
     sides = {pair: (min(pair), max(pair)) for pair in pairs}
-    return {pair: _LAST[0].segments[side] for pair, side in sides.items() if side in _LAST[0].segments}
+    return {pair: segments[side] for pair, side in sides.items() if side in segments}
 
 
-class _Borders(NamedTuple):
-    boundaries: dict[str, Any] | None
-    segments: dict[tuple[str, str], list[Segment]]
-
-
-_LAST = [_Borders(None, {})]
-"""The borders read last: all reports of a build draw the same ones."""
-
-
+@keep_results(1)
 def _list_segments(boundaries: dict[str, Any] | None) -> dict[tuple[str, str], list[Segment]]:
     """Return the segments of every common border, by the pair of codes in order."""
     segments: dict[tuple[str, str], list[Segment]] = defaultdict(list)

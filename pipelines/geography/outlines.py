@@ -6,6 +6,7 @@ import polars as pl
 
 from pipelines.core.schema import TEXT, Column, table_from_records
 from pipelines.core.store import load_or_build_table
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.fingerprints import compute_table_keys, hash_texts
 from pipelines.declarations.project import Project
 from pipelines.geography.access import load_geography, load_places
@@ -61,18 +62,10 @@ def _add_merged_districts(project: Project, system: str, areas: dict[str, str]) 
     return areas | added
 
 
-_LAST: list[tuple[dict[str, Any], tuple[tuple[str, str], ...], dict[str, Any]]] = [({}, (), {})]
-"""The districts, their areas and the outlines made last: all reports of a geography draw the same ones."""
-
-
+@keep_results(1)
 def group_outlines(districts: dict[str, Any], pairs: tuple[tuple[str, str], ...]) -> dict[str, Any]:
     """Return the outlines of areas from those of their districts (GROUPING), and of the districts that are in none."""
-    if not (_LAST[0][0] is districts and _LAST[0][1] == pairs):
-        _LAST[0] = districts, pairs, _group(districts, dict(pairs))
-    return _LAST[0][2]
-
-
-def _group(districts: dict[str, Any], areas: dict[str, str]) -> dict[str, Any]:
+    areas = dict(pairs)
     polygons: dict[str, list[Any]] = {}
     for feature in districts["features"]:
         code = feature["properties"]["code"]

@@ -20,6 +20,7 @@ from pipelines.core.geocodes import (
     gss_code_kind,
 )
 from pipelines.core.periods import format_period, whole_months
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.source_parts import BundledRelease
 
 NEWER, UNKNOWN = "newer_than_register", "unmatched_place"
@@ -118,23 +119,17 @@ def summarise_known_codes(codes: Iterable[str], register: pl.DataFrame) -> Known
 
 
 class _RegisterDays(NamedTuple):
-    register: pl.DataFrame
     up_to: dict[str, date]
     in_use: dict[str, tuple[date | None, date | None]]
 
 
-_LAST: list[_RegisterDays] = []
-"""The days of the register summarised last: the sources of a build have one register."""
-
-
+@keep_results(1)
 def _summarise_register(register: pl.DataFrame) -> _RegisterDays:
-    if not _LAST or _LAST[0].register is not register:
-        up_to = register.group_by("kind").agg(pl.col("known_up_to").max()).drop_nulls()
-        last = pl.when(pl.col("valid_to").is_not_null().all()).then(pl.col("valid_to").max()).alias("last")
-        days = register.group_by("place_code").agg(pl.col("valid_from").min(), last)
-        in_use = {code: (start, end) for code, start, end in days.iter_rows()}
-        _LAST[:] = [_RegisterDays(register, dict(up_to.iter_rows()), in_use)]
-    return _LAST[0]
+    up_to = register.group_by("kind").agg(pl.col("known_up_to").max()).drop_nulls()
+    last = pl.when(pl.col("valid_to").is_not_null().all()).then(pl.col("valid_to").max()).alias("last")
+    days = register.group_by("place_code").agg(pl.col("valid_from").min(), last)
+    in_use = {code: (start, end) for code, start, end in days.iter_rows()}
+    return _RegisterDays(dict(up_to.iter_rows()), in_use)
 
 
 def describe_unknown_code(code: str, known: KnownCodes, system: str) -> UnknownCode:

@@ -42,7 +42,7 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
         if with_total.is_empty():
             return empty_table(RECONCILIATION)
         geography = load_geography(project, source.geography or "")
-        members = covered_members(geography.name, geography.places, source.coverage)
+        members = covered_members(geography.places, source.coverage)
         # A release in another vintage has other places, and its totals refer to those.
         own_slices = newest_of_slices(tables.slice.filter(pl.col("geography") == source.geography))
         slices = own_slices.join(with_total, on=[*SLICE_KEY, "order"], how="semi", maintain_order="left")

@@ -187,9 +187,8 @@ def _members_by_system(context: ReadingContext) -> dict[str, pl.DataFrame]:
     """Return, for each geography of a source's releases, the covered places within each larger place."""
     coverage = context.source.coverage
     return {
-        geography: covered_members(geography, variant.own, coverage)
+        variant.source.geography or "": covered_members(variant.own, coverage)
         for variant in (context, *context.earlier)
-        for geography in [variant.source.geography or ""]
     }
 
 

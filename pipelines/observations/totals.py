@@ -4,13 +4,11 @@ A total is never a place's figure. It states the sum of its places. So it bounds
 difference from their sum can be reconciled.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import polars as pl
 
 from pipelines.core.geocodes import KIND_BY_PREFIX, NATION_BY_LETTER
 from pipelines.core.schema import OBSERVATION_COLUMNS, TEXT, WHOLE, Column, conform_table
+from pipelines.core.table_cache import keep_results
 from pipelines.geography import nation_code
 
 TOTAL_ROLES = (
@@ -68,25 +66,13 @@ def keep_totals(cells: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-class _Members(NamedTuple):
-    own: pl.DataFrame
-    members: pl.DataFrame
-
-
-_MEMBERS: dict[tuple[str, tuple[str, ...]], _Members] = {}
-"""Places within each larger place, for each geography and its covered nations, as listed last."""
-
-
-def covered_members(geography: str, own: pl.DataFrame, coverage: Sequence[str]) -> pl.DataFrame:
+@keep_results(64)
+def covered_members(own: pl.DataFrame, coverage: tuple[str, ...]) -> pl.DataFrame:
     """Return the places of a geography in covered nations within each larger place (total_members).
 
     Many sources have one geography, so a process lists its places once.
     """
-    key = geography, tuple(coverage)
-    last = _MEMBERS.get(key)
-    if last is None or last.own is not own:
-        last = _MEMBERS[key] = _Members(own, total_members(own.filter(pl.col("nation").is_in(list(coverage)))))
-    return last.members
+    return total_members(own.filter(pl.col("nation").is_in(list(coverage))))
 
 
 def total_members(own: pl.DataFrame) -> pl.DataFrame:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import polars as pl
 
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.measure import Measure, counts_residents
-from pipelines.outputs.report_model import DOUBTS, Report, compute_once
+from pipelines.outputs.report_model import DOUBTS, Report
 from pipelines.outputs.report_tables import format_figure, title_column
 
 COMPARABLE, DOUBTED, PROXY, OTHER_PERIOD, MISSING = "comparable", "doubted", "proxy", "other_period", "missing"
@@ -68,7 +69,7 @@ class PageAnswer(NamedTuple):
         return self.comparable["group"].n_unique() > 1
 
 
-@compute_once
+@keep_results(2)
 def _select_comparable(figures: pl.DataFrame) -> pl.DataFrame:
     return figures.filter(pl.col("state") == COMPARABLE)
 

@@ -7,10 +7,11 @@ import polars as pl
 
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.measure import ADDITIVE_KINDS
 from pipelines.outputs.answer import DOUBTED, MISSING, OTHER_PERIOD, PROXY, PageAnswer
 from pipelines.outputs.answer_ranking import End, Ranking
-from pipelines.outputs.report_model import Report, compute_once
+from pipelines.outputs.report_model import Report
 
 KIND_NOUNS = {
     "lad": ("council", "councils"), "utla": ("council", "councils"), "county": ("county", "counties"),
@@ -178,7 +179,7 @@ def state_unpublished(report: Report) -> str:
     return f"No figure of what the question needs is known for any place: {_join(titles)}."
 
 
-@compute_once
+@keep_results(2)
 def sentence_values(report: Report, answer: PageAnswer | None, rankings: list[Ranking]) -> dict[str, Any]:
     """Return the texts of the head of a page."""
     unpublished = state_unpublished(report) if rankings else ""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.core.schema import TEXT, Column, empty_table
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.project import Project
 from pipelines.geography import geography_kind, list_boundary_sources, read_boundaries
 
@@ -89,16 +90,11 @@ def encode_place(properties: dict[str, Any], geometries: dict[str, str]) -> str:
     return _encode_feature(properties, geometries.get(properties["place_code"], "null"))
 
 
-_LAST: list[tuple[dict[str, Any], list[str]]] = [({}, [])]
-"""The geometries encoded last: all problems of a geography have the same."""
-
-
+@keep_results(1)
 def _geometries(collection: dict[str, Any]) -> list[str]:
     """Return the geometry of each feature as JSON, encoded once for all problems of a build."""
-    if _LAST[0][0] is not collection:
-        encode = json.JSONEncoder(separators=(",", ":")).encode
-        _LAST[0] = collection, [encode(feature["geometry"]) for feature in collection["features"]]
-    return _LAST[0][1]
+    encode = json.JSONEncoder(separators=(",", ":")).encode
+    return [encode(feature["geometry"]) for feature in collection["features"]]
 
 
 def geometries_by_code(collection: dict[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from pipelines.core.table_cache import keep_results
 from pipelines.geography import Segment, find_border_segments
 
 Point = tuple[float, float]
@@ -68,25 +69,11 @@ def polygon_rings(geometry: dict[str, Any] | None) -> list[Ring]:
     return [[project_point(point) for point in ring] for polygon in polygons for ring in polygon if ring]
 
 
-class _Projection(NamedTuple):
-    """Projected rings of every area by code, and the drawings made from them."""
-
-    boundaries: dict[str, Any] | None
-    rings: dict[str, list[Ring]]
-    drawings: dict[tuple[frozenset[str], bool], "MapDrawing | None"]
-
-
-_LAST = [_Projection(None, {}, {})]
-"""The boundaries projected last: all reports of a build draw the same ones."""
-
-
-def _project_boundaries(boundaries: dict[str, Any] | None) -> _Projection:
-    """Project boundaries once for all reports that draw them."""
-    if _LAST[0].boundaries is not boundaries:
-        features = boundaries["features"] if boundaries else []
-        rings = {str(feature["properties"]["code"]): polygon_rings(feature["geometry"]) for feature in features}
-        _LAST[0] = _Projection(boundaries, rings, {})
-    return _LAST[0]
+@keep_results(1)
+def _project_boundaries(boundaries: dict[str, Any] | None) -> dict[str, list[Ring]]:
+    """Return the projected rings of every area by code."""
+    features = boundaries["features"] if boundaries else []
+    return {str(feature["properties"]["code"]): polygon_rings(feature["geometry"]) for feature in features}
 
 
 def bounding_box(rings: Iterable[Ring]) -> Box:
@@ -102,13 +89,11 @@ def draw_map(boundaries: dict[str, Any] | None, codes: set[str], *, subset: bool
     `boundaries` is a GeoJSON FeatureCollection with the property `code` on each feature. Return None if no requested
     place has a boundary. `absent` lists requested places without a boundary.
     """
-    projection, key = _project_boundaries(boundaries), (frozenset(codes), subset)
-    if key not in projection.drawings:
-        projection.drawings[key] = _draw_places(projection.rings, codes, subset)
-    return projection.drawings[key]
+    return _draw_places(_project_boundaries(boundaries), frozenset(codes), subset)
 
 
-def _draw_places(rings: dict[str, list[Ring]], codes: set[str], subset: bool) -> MapDrawing | None:
+@keep_results(16)
+def _draw_places(rings: dict[str, list[Ring]], codes: frozenset[str], subset: bool) -> MapDrawing | None:
     place_rings = {code: shape_rings for code, shape_rings in rings.items() if code in codes and shape_rings}
     if not place_rings:
         return None

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from markupsafe import Markup
 
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.version import project_version
 from pipelines.outputs.brief import NO_BRIEF, Brief
@@ -39,20 +40,7 @@ def render_place_page(
     )  # fmt: skip
 
 
-class _Words(NamedTuple):
-    """A function that replaces the identifiers in a text, and what the words are from."""
-
-    catalogue: Catalogue | None
-    context: PlaceContext | None
-    write: Callable[[str], str]
-
-
-_LAST = [_Words(None, None, str)]
-"""The words of the last page: all pages of a build use the same ones, and share most of their texts."""
-
-
+@keep_results(1)
 def _words_of_pages(catalogue: Catalogue, context: PlaceContext) -> Callable[[str], str]:
-    if _LAST[0].catalogue is not catalogue or _LAST[0].context is not context:
-        find = find_words(catalogue.sources, catalogue.measures, context.names)
-        _LAST[0] = _Words(catalogue, context, cache(partial(write_words, find=find)))
-    return _LAST[0].write
+    """Return a function that replaces the identifiers in a text. The pages of a build share most of their texts."""
+    return cache(partial(write_words, find=find_words(catalogue.sources, catalogue.measures, context.names)))

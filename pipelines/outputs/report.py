@@ -10,6 +10,7 @@ import polars as pl
 
 from pipelines.core.export import escape_formulas
 from pipelines.core.periods import format_period
+from pipelines.core.table_cache import keep_results
 from pipelines.gaps import is_needed
 from pipelines.observations import newest_periods
 from pipelines.outputs.answer import PageAnswer, find_answer
@@ -33,7 +34,7 @@ from pipelines.outputs.report_changes import (
     lay_out_breaks,
     oldest_opening_day,
 )
-from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS, Report, compute_once
+from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS, Report
 from pipelines.outputs.report_summary import (
     RELEASES_SHOWN,
     count_gaps_by_reason,
@@ -273,7 +274,7 @@ def cells_csv(report: Report) -> str:
     return escape_formulas(credited_cells(report).filter(is_needed())).write_csv()
 
 
-@compute_once
+@keep_results(2)
 def credited_cells(report: Report) -> pl.DataFrame:
     """Return all cells, with the measure title, publisher, licence and attribution of each figure."""
     credits = pl.DataFrame(

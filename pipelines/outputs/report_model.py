@@ -1,13 +1,13 @@
 """Input of a report: tables and declarations."""
 
-from collections.abc import Callable, Mapping
-from functools import wraps
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from pipelines.core.schema import CELL_COLUMNS, PLACE_COLUMNS, empty_table
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.problem import ProblemHeader
 from pipelines.declarations.problem_sql import ParsedSelect
@@ -28,31 +28,6 @@ DOUBTS = frozenset(
 """Caveats of figures that are more than usually uncertain: such a figure is never ranked first."""
 LARGER_PLACE = pl.Schema(dict.fromkeys(("place_code", "larger_code", "larger_name"), pl.String))
 """A place of a problem with too many places to list, and the larger place that its report shows instead."""
-
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
-
-def compute_once(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Keep the last two results of a function, for calls with the very same report or tables, which have no hash.
-
-    The files of a report, and of its partnerships, have many parts in common. No caller changes a result.
-    """
-    recent: list[tuple[tuple[object, ...], Result]] = []
-
-    @wraps(function)
-    def computed_once(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        given = (*args, *kwargs, *kwargs.values())
-        for known, result in tuple(recent):
-            if len(known) == len(given) and all(one is other for one, other in zip(known, given, strict=True)):
-                return result
-        result = function(*args, **kwargs)
-        recent.append((given, result))
-        del recent[:-2]
-        return result
-
-    return computed_once
 
 
 class PartnershipTables(NamedTuple):
@@ -141,11 +116,11 @@ class Report(NamedTuple):
         return self.larger.height > 0
 
 
-@compute_once
+@keep_results(2)
 def _select_asked(cells: pl.DataFrame) -> pl.DataFrame:
     return cells.filter(is_needed())
 
 
-@compute_once
+@keep_results(2)
 def _select_open(cells: pl.DataFrame) -> pl.DataFrame:
     return cells.filter(is_open()).with_columns(open_reason().alias("reason"))

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.core.reasons import REASONS, Reason
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.source import Source
 from pipelines.gaps import is_open
-from pipelines.outputs.report_model import Report, compute_once
+from pipelines.outputs.report_model import Report
 
 RELEASES_SHOWN = 6
 """Maximum number of releases of one source in the report. The analyst's file lists all releases."""
@@ -24,7 +25,7 @@ _RELEASE_DEFAULTS: dict[str, pl.Expr] = {
 }
 
 
-@compute_once
+@keep_results(2)
 def release_rows(report: Report) -> pl.DataFrame:
     """Return the stored releases, oldest first, with all columns that a report prints.
 
@@ -43,7 +44,7 @@ def source_attribution(source: Source) -> str | None:
     return f"Source: {source.publisher}, {source.title}, licensed under the {source.licence}."
 
 
-@compute_once
+@keep_results(2)
 def newest_release_day(cells: pl.DataFrame) -> date | None:
     """Return the day of the newest release behind a figure of the cells, or None where no cell has a figure."""
     return cells.filter(pl.col("value").is_not_null())["released_at"].max()  # type: ignore[return-value]
@@ -54,7 +55,7 @@ def is_web_link(page: str) -> bool:
     return page.lower().startswith(("https://", "http://"))
 
 
-@compute_once
+@keep_results(2)
 def source_rows(report: Report) -> list[dict[str, Any]]:
     """Return a row for each source: declaration, attribution and stored releases, latest first."""
     releases = release_rows(report)
@@ -122,7 +123,7 @@ class ReportSummary(NamedTuple):
     wanted: int
 
 
-@compute_once
+@keep_results(2)
 def count_needs_met(report: Report) -> pl.DataFrame:
     """Count the needed cells with a figure of their own, not a proxy, for each place: place_code, met, asked."""
     needed = report.cells.filter(pl.col("need") == "needed")
@@ -130,7 +131,7 @@ def count_needs_met(report: Report) -> pl.DataFrame:
     return counted.sort("place_code")
 
 
-@compute_once
+@keep_results(2)
 def summarise_report(report: Report) -> ReportSummary:
     """Count places and cells."""
     met = count_needs_met(report)
@@ -142,7 +143,7 @@ def summarise_report(report: Report) -> ReportSummary:
     )  # fmt: skip
 
 
-@compute_once
+@keep_results(2)
 def count_gaps_by_reason(report: Report) -> list[dict[str, Any]]:
     """Count gaps by reason: code, title, cells, places, share of all gaps, in descending order."""
     gaps = report.open_cells
@@ -154,7 +155,7 @@ def count_gaps_by_reason(report: Report) -> list[dict[str, Any]]:
 _REQUEST_KEYS = ("measure", "need", "reason", "data_owner", "remedy")
 
 
-@compute_once
+@keep_results(2)
 def list_requests(report: Report) -> list[dict[str, Any]]:
     """Return the requests: missing measure, reason, data owner, remedy, and the numbers of places, cells and people.
 

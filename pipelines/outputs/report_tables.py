@@ -13,10 +13,11 @@ from checks import CARRIED_FORWARD
 from pipelines.apportionment import INTERVAL_COLUMNS
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.measure import Measure
 from pipelines.gaps import NO_INTERVAL, VERDICT_WORDS, format_rank, greatest_age, rank_places, summarise_by_place
 from pipelines.observations import PUBLISHED_SOURCE
-from pipelines.outputs.report_model import DOUBTS, Report, compute_once
+from pipelines.outputs.report_model import DOUBTS, Report
 from pipelines.outputs.report_summary import count_needs_met
 
 PERIOD_WIDTH = 4
@@ -263,7 +264,7 @@ def describe_age_limits(report: Report) -> dict[str, str]:
     }
 
 
-@compute_once
+@keep_results(2)
 def measure_headings(report: Report) -> list[dict[str, Any]]:
     """Return the column heading of each measure: title, unit, common reference period, rounding, and if only wanted."""
     heads = []

@@ -1,5 +1,7 @@
-"""Tables read lately: read once, read again where the file changed, and few enough for memory."""
+"""What a process keeps: tables read once until the file changes, not too many, and results for the very same ones."""
 
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -7,7 +9,7 @@ import pytest
 
 from pipelines.core import table_cache
 from pipelines.core.store import load_or_build_tables, read_table, write_table
-from pipelines.core.table_cache import read_once
+from pipelines.core.table_cache import keep_results, read_once
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +72,40 @@ def test_table_of_this_process_is_read_only_where_a_file_may_change_it(
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_once(tmp_path / "a.parquet")
+
+
+def count_calls(most: int) -> tuple[Callable[..., int], list[tuple[int, str]]]:
+    done: list[tuple[int, str]] = []
+
+    @keep_results(most)
+    def add(table: pl.DataFrame, name: str, days: frozenset[date] = frozenset()) -> int:
+        done.append((table.height, name))
+        return table.height + len(days)
+
+    return add, done
+
+
+def test_result_is_kept_for_the_very_same_table_and_an_equal_text() -> None:
+    add, done = count_calls(4)
+    table, day = pl.DataFrame({"a": [1]}), date(2026, 1, 1)
+    assert [add(table, "".join(["x", "y"])) for _ in range(3)] == [1, 1, 1] and done == [(1, "xy")]
+    assert add(table.clone(), "xy") == 1, "another table, although it is equal"
+    assert add(table, "other") == 1
+    assert [add(table, "xy", days=frozenset({day})), add(table, "xy", frozenset({day}))] == [2, 2]
+    assert done == [(1, "xy"), (1, "xy"), (1, "other"), (1, "xy"), (1, "xy")]
+
+
+def test_oldest_result_goes_first() -> None:
+    add, done = count_calls(2)
+    tables = [pl.DataFrame({"a": range(number)}) for number in (1, 2, 3)]
+    for table in (*tables, tables[1], tables[2], tables[0]):
+        assert add(table, "a") == table.height
+    assert done == [(1, "a"), (2, "a"), (3, "a"), (1, "a")]
+
+
+def test_table_that_is_gone_leaves_no_result_for_a_new_one() -> None:
+    add, done = count_calls(1)
+    for number in range(1, 200):
+        # Without a reference, Python gives a new table the place in memory of the last.
+        assert add(pl.DataFrame({"a": range(number)}), "a") == number
+    assert len(done) == 199

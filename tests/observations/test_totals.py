@@ -141,4 +141,4 @@ def test_members_are_those_of_the_covered_nations_and_listed_again_for_another_t
     for places in (own, own.head(1), own):
         for coverage in (("England",), ("England", "Wales"), ("Scotland",)):
             covered = places.filter(pl.col("nation").is_in(list(coverage)))
-            assert_frame_equal(covered_members("lad_2024", places, coverage), total_members(covered))
+            assert_frame_equal(covered_members(places, coverage), total_members(covered))
