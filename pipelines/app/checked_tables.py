@@ -98,7 +98,7 @@ def check_answer(project: Project, name: str, runner: Runner) -> CheckedTable:
         "known": cells["value"].count(),
         "gaps": cells["reason"].count(),
     }
-    return CheckedTable(counts, _stored_version(project, "cell", name), checks)
+    return CheckedTable(counts, _stored_version(project, "view", name), checks)
 
 
 def _record_answer(project: Project, name: str, cells: pl.DataFrame) -> str:

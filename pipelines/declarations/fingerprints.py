@@ -14,8 +14,11 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.measure import counts_residents
 from pipelines.declarations.source import Source
 
-ANSWER_TABLES = ("cell", "view", "verdict", "loss", "discontinuity", "history",
-                 "partnership_cell", "partnership_view", "partnership_verdict")  # fmt: skip
+FIGURE_TABLES = ("cell", "verdict", "loss", "discontinuity", "history", "partnership_cell", "partnership_verdict")
+"""State tables of a problem that no SELECT changes."""
+VIEW_TABLES = ("view", "partnership_view")
+"""State tables of a problem that its SELECT makes from those of figures."""
+ANSWER_TABLES = (*FIGURE_TABLES, *VIEW_TABLES)
 """State tables that answer a problem."""
 OPENING_TABLE = "opening"
 """State table with the opening day of each open gap of a problem."""
@@ -29,7 +32,8 @@ _REGISTER_TABLES = ("place", "change")
 class TableKeys(NamedTuple):
     """Current key of each state table, on a day.
 
-    The key of an answer leaves out the day: the stored tables state the days on which they hold (gaps.validity).
+    `figures` has the keys of FIGURE_TABLES, and `answer`, with the SELECT too, of VIEW_TABLES. Both leave out the day:
+    the stored tables state the days on which they hold (gaps.validity).
     `last_release` has the day of the newest release behind each answer, up to that day.
     """
 
@@ -38,6 +42,7 @@ class TableKeys(NamedTuple):
     reading: dict[str, str]
     """For each source, the key of everything that its releases are read with, except their files."""
     observation: dict[str, str]
+    figures: dict[str, str]
     answer: dict[str, str]
     apportioning: dict[str, str]
     day: date
@@ -163,10 +168,10 @@ def _compute_keys(catalogue: Catalogue, log: list[Snapshot], as_of: date) -> Tab
     boundaries = hash_texts(geography_key, *(key_by_source[name] for name in boundary_sources))
     counting = population_measures(catalogue)
     inputs = {name: _input_sources(catalogue, name, counting) for name in catalogue.problems}
-    answer = {
+    figures = {
         name: hash_texts(
             answers_key,
-            problem.body,
+            problem.header_text,
             *(catalogue.partnerships[group].model_dump_json() for group in problem.header.groups),
             places,
             boundaries,
@@ -175,10 +180,11 @@ def _compute_keys(catalogue: Catalogue, log: list[Snapshot], as_of: date) -> Tab
         )
         for name, problem in catalogue.problems.items()
     }
+    answer = {name: hash_texts(figures[name], problem.select.sql) for name, problem in catalogue.problems.items()}
     newest = {name: max(entry.released for entry in entries) for name, entries in snapshots.items()}
     shared = [*register_sources, *boundary_sources, *apportioning]
     last_release = {
         name: max((newest[source] for source in (*shared, *inputs[name]) if source in newest), default=date.min)
         for name in catalogue.problems
     }
-    return TableKeys(places, boundaries, reading, observation, answer, apportioning, as_of, last_release)
+    return TableKeys(places, boundaries, reading, observation, figures, answer, apportioning, as_of, last_release)

@@ -21,13 +21,13 @@ VERDICT_COLUMNS = ("verdict", "blocking_reasons")
 
 
 class Problem(NamedTuple):
-    """A problem: its header, its SELECT, and its file."""
+    """A problem: its header, its SELECT, its file, and the text of the header."""
 
     name: str
     header: ProblemHeader
     select: ParsedSelect
     path: Path
-    body: str
+    header_text: str
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def read_problem(
     data, lines = read_yaml(text[start + 2 : end], path, first_line=1 + text.count("\n", 0, start))
     header = validate_declaration(ProblemHeader, data, lines, path)
     select = parse_select(text[end + 2 :].strip().rstrip(";"), str(path))
-    problem = Problem(path.stem, header, _expand_alternatives(select, header), path, text)
+    problem = Problem(path.stem, header, _expand_alternatives(select, header), path, text[start:end])
     _check_measures(problem, lines, measures, unread)
     _check_tables(problem, text, text.index(select.sql, end), measures)
     _check_answer(problem, lines)

@@ -1,30 +1,49 @@
 """Last steps of a build: from observations to the tables of a problem."""
 
 from datetime import date
+from typing import NamedTuple
 
 import polars as pl
 
 from checks import find_other_periods
-from pipelines.apportionment import population_days, problem_residents, problem_residuals
+from pipelines.apportionment import MAPPED_FIGURE, population_days, problem_residents, problem_residuals
 from pipelines.core.errors import CommongroundError
 from pipelines.core.periods import format_period
 from pipelines.core.schema import OBSERVATION_COLUMNS, empty_table
 from pipelines.core.slices import SLICE_KEY
-from pipelines.core.store import load_or_build_tables
+from pipelines.core.store import load_or_build_tables, read_table, state_path
 from pipelines.declarations.catalogue import Catalogue, Problem
-from pipelines.declarations.fingerprints import ANSWER_TABLES, compute_table_keys, public_input_sources
+from pipelines.declarations.fingerprints import (
+    FIGURE_TABLES,
+    VIEW_TABLES,
+    TableKeys,
+    compute_table_keys,
+    public_input_sources,
+)
 from pipelines.declarations.project import Project
 from pipelines.gaps.cells import build_cells, group_slices
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
 from pipelines.gaps.history import add_partnership_history, build_history
 from pipelines.gaps.need_scope import is_needed
-from pipelines.gaps.partnerships import MemberFigures, answer_partnerships
+from pipelines.gaps.partnerships import (
+    MemberFigures,
+    PartnershipAnswer,
+    answer_partnerships,
+    build_partnership_view,
+)
 from pipelines.gaps.placing import place_observations, read_denominators
 from pipelines.gaps.proxies import apply_proxies
 from pipelines.gaps.reference_periods import instant_measures
-from pipelines.gaps.validity import Validity, current_answer_key, find_validity, format_answer_key
+from pipelines.gaps.validity import (
+    Validity,
+    current_answer_key,
+    current_figures_key,
+    find_validity,
+    format_answer_key,
+    format_figures_key,
+)
 from pipelines.gaps.verdicts import add_verdicts, build_verdicts
-from pipelines.gaps.view import run_problem_select
+from pipelines.gaps.view import list_history_measures, run_problem_select
 from pipelines.geography import load_geography, load_neighbours, load_places
 from pipelines.observations import TOTAL, load_source_tables
 
@@ -32,21 +51,49 @@ from pipelines.observations import TOTAL, load_source_tables
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
     """Build the cells, view, verdicts, losses and discontinuities of one problem; return its cells.
 
-    Cells built earlier from the same inputs are read back while they hold (validity). The gap ledger is updated later,
-    once the cells have passed their checks (ledger_load.update_ledger).
+    Tables built earlier from the same inputs are read back while they hold (validity). Where only the SELECT has
+    changed, the views alone are made again. The gap ledger is updated later, once the cells have passed their checks
+    (ledger_load.update_ledger).
     """
     current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
-    key, tables = current_answer_key(project.home, name, current_keys), list[pl.DataFrame]()
-    if key is None:
-        validity, tables = _build_answer(project, project.catalogue.problems[name], current_keys.last_release[name])
-        key = format_answer_key(current_keys.answer[name], validity)
-    return load_or_build_tables(
-        project.home, ANSWER_TABLES, name, key, lambda: tables, public_input_sources(project.catalogue, [name])
-    )[0]
+    if current_answer_key(project.home, name, current_keys) is None:
+        _store_answer(project, project.catalogue.problems[name], current_keys)
+    return read_table(state_path(project.home, "cell", name))
 
 
-def _build_answer(project: Project, problem: Problem, last_release: date) -> tuple[Validity, list[pl.DataFrame]]:
-    """Build the tables of an answer (ANSWER_TABLES) as of the first day on which they hold."""
+def _store_answer(project: Project, problem: Problem, current_keys: TableKeys) -> None:
+    """Build and store the tables of a problem that do not hold. Nothing is stored where its SELECT does not run."""
+    home, name = project.home, problem.name
+    key = current_figures_key(home, name, current_keys)
+    if key and not list_history_measures(problem):
+        figures = _Figures(*(read_table(state_path(home, kind, name)) for kind in FIGURE_TABLES))
+        nothing = empty_table(MAPPED_FIGURE)
+        views = _build_views(project, problem, figures, nothing, nothing)
+    else:
+        validity, figures, views = _build_answer(project, problem, current_keys.last_release[name])
+        key = format_figures_key(current_keys.figures[name], validity)
+    sources = public_input_sources(project.catalogue, [name])
+    load_or_build_tables(home, FIGURE_TABLES, name, key, lambda: figures, sources)
+    answer_key = format_answer_key(current_keys.answer[name], key)
+    load_or_build_tables(home, VIEW_TABLES, name, answer_key, lambda: views, sources)
+
+
+class _Figures(NamedTuple):
+    """Tables of a problem that its SELECT does not change, in the order of FIGURE_TABLES."""
+
+    cells: pl.DataFrame
+    verdicts: pl.DataFrame
+    residuals: pl.DataFrame
+    discontinuities: pl.DataFrame
+    history: pl.DataFrame
+    partnership_cells: pl.DataFrame
+    partnership_verdicts: pl.DataFrame
+
+
+def _build_answer(
+    project: Project, problem: Problem, last_release: date
+) -> tuple[Validity, _Figures, list[pl.DataFrame]]:
+    """Build the tables of figures of an answer and its views, as of the first day on which they hold."""
     catalogue, places = project.catalogue, load_places(project)
     system = load_geography(project, problem.header.geography).places
     placed, aside, lost = place_observations(project, problem, places, set(system["place_code"]))
@@ -60,17 +107,31 @@ def _build_answer(project: Project, problem: Problem, last_release: date) -> tup
     )
     cells = add_discontinuity_caveats(cells, breaks)
     people = problem_residents(project, problem)[0]
-    verdict_table = build_verdicts(cells, problem.header, people)
+    verdicts = build_verdicts(cells, problem.header, people)
     refuse_other_periods(problem, catalogue, cells)
-    view = add_verdicts(run_problem_select(problem, system, cells, placed), verdict_table, problem)
     residuals = problem_residuals([lost], problem.name, problem.header.geography)
     denominators = _stack_denominators(project, problem)
     history = _build_history(project, problem, placed, system, denominators)
-    figures = MemberFigures(system, placed, denominators, people, aside, unreadable)
-    partners = answer_partnerships(problem, catalogue, figures, validity.first, view.schema)
+    members = MemberFigures(system, placed, denominators, people, aside, unreadable)
+    partners = answer_partnerships(problem, catalogue, members, validity.first)
     refuse_other_periods(problem, catalogue, partners.cells)
     history = add_partnership_history(history, partners.placed)
-    return validity, [cells, view, verdict_table, residuals, breaks, history, *partners[:3]]
+    figures = _Figures(cells, verdicts, residuals, breaks, history, partners.cells, partners.verdicts)
+    return validity, figures, _build_views(project, problem, figures, placed, partners.placed)
+
+
+def _build_views(
+    project: Project, problem: Problem, figures: _Figures, placed: pl.DataFrame, partnership_placed: pl.DataFrame
+) -> list[pl.DataFrame]:
+    """Build the views of a problem and of its partnerships (VIEW_TABLES) from its tables of figures.
+
+    A SELECT that reads no history needs no placed figures (MAPPED_FIGURE).
+    """
+    system = load_geography(project, problem.header.geography).places
+    select = run_problem_select(problem, system, figures.cells, placed)
+    view = add_verdicts(select, figures.verdicts, problem)
+    partners = PartnershipAnswer(figures.partnership_cells, figures.partnership_verdicts, partnership_placed)
+    return [view, build_partnership_view(problem, project.catalogue, system, partners, view.schema)]
 
 
 def _stack_denominators(project: Project, problem: Problem) -> pl.DataFrame:

@@ -33,10 +33,9 @@ from pipelines.gaps.view import run_problem_select
 
 
 class PartnershipAnswer(NamedTuple):
-    """Answers for the partnerships of a problem: their cells, view, verdicts and placed figures (MAPPED_FIGURE)."""
+    """Answers for the partnerships of a problem: their cells, verdicts and placed figures (MAPPED_FIGURE)."""
 
     cells: pl.DataFrame
-    view: pl.DataFrame
     verdicts: pl.DataFrame
     placed: pl.DataFrame
 
@@ -58,7 +57,7 @@ class MemberFigures(NamedTuple):
 
 
 def answer_partnerships(
-    problem: Problem, catalogue: Catalogue, figures: MemberFigures, as_of: date, view_schema: pl.Schema
+    problem: Problem, catalogue: Catalogue, figures: MemberFigures, as_of: date
 ) -> PartnershipAnswer:
     """Answer a problem for its partnerships, one at a time, because they may share members."""
     partnerships = select_partnerships(problem.header.groups, catalogue.partnerships)
@@ -66,9 +65,7 @@ def answer_partnerships(
         _answer_partnership(problem, catalogue, figures, as_of, code, partnership)
         for code, partnership in partnerships.items()
     ]
-    nothing = PartnershipAnswer(
-        empty_table(CELL_COLUMNS), view_schema.to_frame(), empty_table(VERDICT), empty_table(MAPPED_FIGURE)
-    )
+    nothing = PartnershipAnswer(empty_table(CELL_COLUMNS), empty_table(VERDICT), empty_table(MAPPED_FIGURE))
     columns = zip(nothing, *answers, strict=True)
     return PartnershipAnswer(*(pl.concat(frames, how="vertical_relaxed") for frames in columns))
 
@@ -85,8 +82,22 @@ def _answer_partnership(
     built = build_cells(own, catalogue, place, placed, aside, as_of, figures.unreadable)
     cells = apply_proxies(built, own)
     verdicts = build_verdicts(cells, own.header, _sum_people(figures.people, code, partnership))
-    view = add_verdicts(run_problem_select(own, place, cells, placed), verdicts, own)
-    return PartnershipAnswer(cells, view, verdicts, placed)
+    return PartnershipAnswer(cells, verdicts, placed)
+
+
+def build_partnership_view(
+    problem: Problem, catalogue: Catalogue, places: pl.DataFrame, answer: PartnershipAnswer, schema: pl.Schema
+) -> pl.DataFrame:
+    """Build the view of a problem's partnerships, which has the schema of the problem's view."""
+    partnerships = select_partnerships(problem.header.groups, catalogue.partnerships)
+    views = [schema.to_frame()]
+    for code, partnership in partnerships.items():
+        place = list_partnership_places({code: partnership}, places, str(problem.path))
+        own = pl.col("place_code") == code
+        placed = answer.placed.filter(pl.col("to_code") == code)
+        select = run_problem_select(problem, place, answer.cells.filter(own), placed)
+        views.append(add_verdicts(select, answer.verdicts.filter(own), problem))
+    return pl.concat(views, how="vertical_relaxed")
 
 
 def place_members(figures: MemberFigures, code: str, members: Iterable[str], catalogue: Catalogue) -> pl.DataFrame:

@@ -5,7 +5,7 @@ figure's period, the day after a figure becomes too old, or the day on which a f
 cells are the same, so they are those of the first.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pipelines.core.periods import ReferencePeriod
 from pipelines.core.store import state_path, table_key
 from pipelines.declarations.catalogue import Catalogue, Problem
-from pipelines.declarations.fingerprints import ANSWER_TABLES, TableKeys
+from pipelines.declarations.fingerprints import FIGURE_TABLES, VIEW_TABLES, TableKeys
 from pipelines.declarations.problem import Need
 from pipelines.declarations.release_schedule import due_day
 from pipelines.gaps.grid import choose_periods, greatest_age, list_periods
@@ -78,17 +78,34 @@ def _next_period_end(problem: Problem, as_of: date) -> date:
     return later[len(list_periods(problem, as_of))].end
 
 
-def format_answer_key(content: str, validity: Validity) -> str:
-    """Return the key of stored answer tables: the hash of their inputs, and the days on which they hold."""
+def format_figures_key(content: str, validity: Validity) -> str:
+    """Return the key of stored tables of figures: the hash of their inputs, and the days on which they hold."""
     return f"{content} {validity.first} {validity.change}"
 
 
-def current_answer_key(home: Path, name: str, current_keys: TableKeys) -> str | None:
-    """Return the key of a problem's stored tables where all hold on the day of the keys; null where they do not."""
-    keys = {table_key(state_path(home, table, name)) for table in ANSWER_TABLES}
-    key = keys.pop() if len(keys) == 1 else None
+def format_answer_key(content: str, figures_key: str) -> str:
+    """Return the key of a stored view: the hash of its inputs, and the days on which its tables of figures hold."""
+    return f"{content} {figures_key.partition(' ')[2]}"
+
+
+def current_figures_key(home: Path, name: str, current_keys: TableKeys) -> str | None:
+    """Return the key of a problem's tables of figures where all hold on the day of the keys; else null."""
+    key = _shared_key(home, name, FIGURE_TABLES)
     content, _, days = (key or "").partition(" ")
     first, _, change = days.partition(" ")
-    if key and content == current_keys.answer[name] and first <= current_keys.day.isoformat() < change:
+    if key and content == current_keys.figures[name] and first <= current_keys.day.isoformat() < change:
         return key
     return None
+
+
+def current_answer_key(home: Path, name: str, current_keys: TableKeys) -> str | None:
+    """Return the key of a problem's views where all its stored tables hold on the day of the keys; else null."""
+    figures_key = current_figures_key(home, name, current_keys)
+    key = format_answer_key(current_keys.answer[name], figures_key) if figures_key else None
+    return key if key == _shared_key(home, name, VIEW_TABLES) else None
+
+
+def _shared_key(home: Path, name: str, kinds: Sequence[str]) -> str | None:
+    """Return the key that all stored tables of some kinds have; null where they have several, or one is missing."""
+    keys = {table_key(state_path(home, kind, name)) for kind in kinds}
+    return keys.pop() if len(keys) == 1 else None

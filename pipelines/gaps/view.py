@@ -47,9 +47,10 @@ def run_problem_select(
     SELECT does not run. Raises CommongroundError where it does not return one row for each place (and period), or
     returns a figure although none of its measures has one.
     """
-    limits = _select_limits(places, cells, placed)
+    history = placed.filter(pl.col("measure").is_in(list_history_measures(problem)))
+    limits = _select_limits(places, cells, history)
     with open_sandbox(limits.memory, problem.header.geography) as con:
-        _prepare_tables(con, problem, places, cells, placed)
+        _prepare_tables(con, problem, places, cells, history)
         try:
             view = run_limited_query(con, problem.select.sql, limits, f"{problem.path}: the SELECT")
         except duckdb.Error as error:
@@ -57,6 +58,12 @@ def run_problem_select(
     view, key = escape_invisible_frame(view), answer_key(problem)
     _refuse_other_rows(problem, view, cells, key)
     return _add_statuses(problem, view, cells, key)
+
+
+def list_history_measures(problem: Problem) -> list[str]:
+    """List the measures of which a SELECT may read all placed figures, as `<measure>_history`."""
+    sql = problem.select.sql.lower()
+    return [measure for measure in problem.measures if f"{measure}_history" in sql]
 
 
 _MEMORY_PART = 4
@@ -77,7 +84,7 @@ def answer_key(problem: Problem) -> list[str]:
 
 
 def _prepare_tables(
-    con: duckdb.DuckDBPyConnection, problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame
+    con: duckdb.DuckDBPyConnection, problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, history: pl.DataFrame
 ) -> None:
     schema = problem.header.geography
     spans = cells.select("place_code", "period_start", "period_end").unique()
@@ -88,10 +95,10 @@ def _prepare_tables(
     by_measure = cells.select("measure", *columns).partition_by("measure", as_dict=True, include_key=False)
     for measure in problem.measures:
         _create_table(con, f"{schema}.{measure}", by_measure.get((measure,), cells.select(columns).clear()))
-        # A SELECT that does not name a table cannot read it.
-        if f"{measure}_history" in problem.select.sql.lower():
-            history = placed.filter(pl.col("measure") == measure).rename({"to_code": "place_code"})
-            _create_table(con, f"{schema}.{measure}_history", history)
+    # A SELECT that does not name a table cannot read it.
+    for measure in list_history_measures(problem):
+        own = history.filter(pl.col("measure") == measure).rename({"to_code": "place_code"})
+        _create_table(con, f"{schema}.{measure}_history", own)
     for name, measures in problem.header.alternatives.items():
         answering = cells.filter(pl.col("measure").is_in(list(measures)), is_needed())
         everywhere = cells.select("place_code", "period_start", "period_end").unique(maintain_order=True)

@@ -172,7 +172,7 @@ def test_fault_stops_only_what_rests_on_it(
 def edit_problems(root: Path) -> None:
     """Change the text of every problem, and not its meaning, so that a build answers them again."""
     for path in (root / "pipelines" / "problems").glob("*.sql"):
-        path.write_text(path.read_text() + "\n")
+        path.write_text(path.read_text().replace("/*", "/*\n# edited", 1))
 
 
 def test_only_stale_tables_are_checked(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def test_only_stale_tables_are_checked(small: Project, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(build_checks, "check_tables", check_stale)
     path = small.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
-    path.write_text(path.read_text() + "\n")
+    path.write_text(path.read_text().replace("/*", "/*\n# edited", 1))
     assert build_problems(small._replace(catalogue=load_catalogue(small.catalogue.root)), [], QUIET) == []
     assert ran == [["jobs_recovery"]]
     assert build_problems(small._replace(catalogue=load_catalogue(small.catalogue.root)), [], QUIET) == []

@@ -87,13 +87,14 @@ def test_two_names_are_split_between_two_processes(tmp_path: Path) -> None:
 
 
 def parsed(problem: Problem, name: str) -> None:
-    assert parse_select(problem.body, name).inputs == {"figure": ()}
+    assert parse_select(problem.select.sql, name).inputs == {"figure": ()}
 
 
 def test_workers_that_parsed_a_select_end_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
     # DuckDB complains of a connection that outlives its worker only where a problem was passed to it.
     report = sample()
-    problem = Problem("sample", report.header, report.select, Path("sample.sql"), "select 1 as figure")
+    select = report.select._replace(sql="select 1 as figure")
+    problem = Problem("sample", report.header, select, Path("sample.sql"), "")
     with worker_processes(problem, 1) as workers:
         assert not share_work(workers, parsed, NAMES, [].append)
     assert capfd.readouterr().err == ""

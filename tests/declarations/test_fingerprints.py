@@ -37,7 +37,7 @@ for line in sys.stdin:
     made = prepare_store(project)
     sys.stdout.write(json.dumps({
         "geography": [made.places, made.boundaries, made.apportioning], "observations": made.observation,
-        "gaps": made.answer, "outputs": report_key(project, "jobs_recovery"),
+        "gaps": made.figures, "outputs": report_key(project, "jobs_recovery"),
     }) + "\\n")
     sys.stdout.flush()
     os._exit(0)

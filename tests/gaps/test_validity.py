@@ -10,9 +10,16 @@ from hypothesis import strategies as st
 from pipelines.core.periods import ReferencePeriod, whole_months
 from pipelines.core.store import state_path, write_table
 from pipelines.declarations.catalogue import Catalogue, Problem
-from pipelines.declarations.fingerprints import ANSWER_TABLES, TableKeys
+from pipelines.declarations.fingerprints import FIGURE_TABLES, VIEW_TABLES, TableKeys
 from pipelines.gaps.grid import choose_periods, list_periods, tabulate_choices
-from pipelines.gaps.validity import Validity, current_answer_key, find_validity, format_answer_key
+from pipelines.gaps.validity import (
+    Validity,
+    current_answer_key,
+    current_figures_key,
+    find_validity,
+    format_answer_key,
+    format_figures_key,
+)
 from tests.gaps.plain import catalogue_of, measure_of, problem_of, source_of
 
 RELEASED = date(2024, 1, 10)
@@ -72,15 +79,28 @@ def test_period_is_late_from_its_due_day() -> None:
 
 
 def test_stored_answer_holds_within_its_days_only(tmp_path: Path) -> None:
-    key = format_answer_key("a" * 64, Validity(RELEASED, date(2024, 2, 1)))
-    for table in ANSWER_TABLES:
+    figures, select = "a" * 64, "c" * 64
+    key = format_figures_key(figures, Validity(RELEASED, date(2024, 2, 1)))
+    for table in FIGURE_TABLES:
         write_table(state_path(tmp_path, table, "p"), tabulate_choices([]), key)
+    for table in VIEW_TABLES:
+        write_table(state_path(tmp_path, table, "p"), tabulate_choices([]), format_answer_key(select, key))
 
-    def stored(day: date, content: str = "a" * 64) -> str | None:
-        return current_answer_key(tmp_path, "p", TableKeys("", "", {}, {}, {"p": content}, {}, day, {}))
+    def stored(day: date, *content: str) -> tuple[str | None, str | None]:
+        now = dict(zip(("figures", "answer"), ({"p": one} for one in content or (figures, select)), strict=True))
+        keys = TableKeys(**{**{name: {} for name in TableKeys._fields}, "day": day, **now})
+        return current_figures_key(tmp_path, "p", keys), current_answer_key(tmp_path, "p", keys)
 
     days = [RELEASED - timedelta(days=1), RELEASED, date(2024, 1, 31), date(2024, 2, 1)]
-    assert [stored(day) for day in days] == [None, key, key, None]
-    assert stored(RELEASED, "b" * 64) is None
+    both = (key, format_answer_key(select, key))
+    assert [stored(day) for day in days] == [(None, None), both, both, (None, None)]
+    assert stored(RELEASED, figures, "b" * 64) == (key, None)
+    assert stored(RELEASED, "b" * 64, select) == (None, None)
+    # A view of other days, in which its figures were others, is not read back.
+    other = format_figures_key(figures, Validity(RELEASED, date(2024, 3, 1)))
+    write_table(state_path(tmp_path, "partnership_view", "p"), tabulate_choices([]), format_answer_key(select, other))
+    assert stored(RELEASED) == (key, None)
+    write_table(state_path(tmp_path, "view", "p"), tabulate_choices([]), format_answer_key(select, other))
+    assert stored(RELEASED) == (key, None)
     write_table(state_path(tmp_path, "loss", "p"), tabulate_choices([]), f"{key}9")
-    assert stored(RELEASED) is None
+    assert stored(RELEASED) == (None, None)
