@@ -15,7 +15,7 @@ from pipelines.core.store import output_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from tests.command import AS_OF, ROOT, run, run_apart
-from tests.small import copied, small_project
+from tests.small import copied, furlough_project, small_project
 
 gc.set_threshold(50_000, 20, 20)
 """Frames and declarations leave little garbage: collecting after each 700 objects takes a twentieth of the run."""
@@ -138,11 +138,17 @@ def own_store(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def built_small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small project and its store, built by the command line, for tests that only read them."""
-    return made_once(tmp_path_factory, "small", _build_small)
+    return made_once(tmp_path_factory, "small", lambda folder: _build(folder, small_project))
 
 
-def _build_small(folder: Path) -> None:
-    built = run("build", store=folder / "store", project=small_project(folder))
+@pytest.fixture(scope="session")
+def built_furlough(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a project of one problem about three boroughs and its store, for tests that only read them."""
+    return made_once(tmp_path_factory, "furlough", lambda folder: _build(folder, furlough_project))
+
+
+def _build(folder: Path, write: Callable[[Path], Path]) -> None:
+    built = run("build", store=folder / "store", project=write(folder))
     assert built.returncode == 0, built.stderr
 
 

@@ -1,4 +1,4 @@
-"""A small project with the two problems about jobs and their sources, which builds in seconds."""
+"""Small projects: the two problems about jobs with their sources, and one question with two sources."""
 
 import shutil
 from collections.abc import Callable
@@ -92,17 +92,46 @@ def stored_places(write: Callable[[Path], object], as_of: date) -> TemporaryDire
 
 
 DISTRICTS = ("ons_lad_register", "ons_lad_changes")
+FURLOUGH = """/*
+question: How many employments were furloughed in our boroughs?
+decision: How many advisers each borough pays for.
+owner: Programme lead
+geography: lad_2023
+place_codes: [E09000024, E09000029, E09000008]
+grain: latest
+needs:
+  residents_16_64: {max_age: 6 years}
+  furloughed_employments: {from: 2020-03, until: 2021-09}
+unknowns: [vacancies]
+*/
+select place.place_code, place.place_name, residents_16_64.value as residents_16_64,
+  furloughed_employments.value as furloughed_employments, vacancies.value as vacancies
+from lad_2023.place
+join lad_2023.residents_16_64 using (place_code)
+join lad_2023.furloughed_employments using (place_code)
+join lad_2023.vacancies using (place_code)
+"""
 
 
-def districts_only(folder: Path) -> Path:
-    """Copy the two sources about districts, without boundaries, postcodes and small areas, which a build lists."""
+def districts_only(folder: Path, *figures: str) -> Path:
+    """Copy the two sources about districts, without boundaries, postcodes and small areas, which a build lists.
+
+    The named sources of observations are copied too.
+    """
     catalogue = load_catalogue(ROOT)
     root = folder / "project"
     (root / "sources" / "starter").mkdir(parents=True)
     (root / "pipelines" / "problems").mkdir(parents=True)
     shutil.copytree(ROOT / "sources" / "shared", root / "sources" / "shared")
-    for name in DISTRICTS:
+    for name in (*DISTRICTS, *figures):
         _copy_source(name, catalogue.sources[name], root)
+    return root
+
+
+def furlough_project(folder: Path) -> Path:
+    """Write a project with one problem about three boroughs and its three sources, which builds in two seconds."""
+    root = districts_only(folder, "ons_residents_16_64", "hmrc_furlough", "hmrc_furlough_eligible", "ons_vacancies")
+    (root / "pipelines" / "problems" / "furlough.sql").write_text(FURLOUGH)
     return root
 
 
