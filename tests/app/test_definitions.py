@@ -106,12 +106,13 @@ def test_launch_cannot_set_a_path(tmp_path: Path, resource: str, key: str) -> No
     assert not (tmp_path / "store").exists()
 
 
-def test_dagster_run_gives_the_same_outputs_as_the_command(small: Project, tmp_path: Path) -> None:
+def test_dagster_run_gives_the_same_outputs_as_the_command(built_furlough: Path, tmp_path: Path) -> None:
     """Start the job in its own code location, as the web UI does."""
+    home = built_furlough / "store"
     surroundings = {
         **os.environ,
         "DAGSTER_HOME": str(tmp_path / "dagster"),
-        "COMMONGROUND_PROJECT": str(small.catalogue.root),
+        "COMMONGROUND_PROJECT": str(built_furlough / "project"),
         "COMMONGROUND_STORE": str(tmp_path / "one"),
         "COMMONGROUND_AS_OF": AS_OF.isoformat(),
     }
@@ -125,8 +126,8 @@ def test_dagster_run_gives_the_same_outputs_as_the_command(small: Project, tmp_p
         made = sorted((tmp_path / "one" / "state").glob(f"{kind}/*.parquet"))
         assert made
         for path in made:
-            assert read_table(path).equals(read_table(small.home / path.relative_to(tmp_path / "one"))), path
-    outputs = sorted((small.home / "out").glob("*.*"))
+            assert read_table(path).equals(read_table(home / path.relative_to(tmp_path / "one"))), path
+    outputs = sorted((home / "out").glob("*.*"))
     assert len(outputs) > 5
     for path in outputs:
         if path.suffix != ".duckdb":
