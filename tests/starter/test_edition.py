@@ -3,10 +3,11 @@
 import csv
 import gzip
 import io
-import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from datetime import date
 from pathlib import Path
 
@@ -26,7 +27,8 @@ from pipelines.gaps.reference_periods import instant_measures
 from pipelines.observations import scan_observations
 from pipelines.outputs.freshness import FILE_ENDINGS
 from pipelines.outputs.publish import TABLE_ENDINGS
-from tests.command import AS_OF, ROOT, build_by_steps
+from tests.command import ROOT, build_by_steps, run, surroundings
+from tests.small import hash_outputs
 
 BUCKINGHAMSHIRE = "E06000060"
 NORTHERN_IRELAND = [f"N090000{n:02}" for n in range(1, 12)]
@@ -355,19 +357,22 @@ def test_removed_source_and_problem_leave_no_outputs(small: Project) -> None:
     assert not list((home / "out").glob("stock.*"))
 
 
-def test_build_killed_part_way_loses_nothing(small: Project, tmp_path: Path) -> None:
-    whole, home = jobs(small), tmp_path / "new"
-    surroundings = {**os.environ, "COMMONGROUND_PROJECT": str(small.catalogue.root), "COMMONGROUND_AS_OF": AS_OF}
-    command = [sys.executable, "-m", "pipelines.app.cli", "build", "--store", str(home)]
-    for seconds in (1.0, 3.0, 6.0):
-        process = subprocess.Popen(command, env=surroundings, cwd=ROOT, stdout=subprocess.DEVNULL)
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
+def test_build_killed_part_way_loses_nothing(built_furlough: Path, tmp_path: Path) -> None:
+    project, whole = built_furlough / "project", hash_outputs(built_furlough / "store")
+    command = [sys.executable, "-m", "pipelines.app.cli", "build"]
+    for written in ("snapshots/*", "state/slice/*.parquet", "state/cell/*.parquet"):
+        with subprocess.Popen(
+            command, env=surroundings(tmp_path, project), cwd=ROOT, stdout=subprocess.PIPE
+        ) as process:
+            while not list(tmp_path.glob(written)):
+                assert process.poll() is None, f"ended before it wrote {written}"
+                time.sleep(0.01)
             process.kill()
-            process.wait()
-    assert answered(small._replace(home=home)).equals(whole)
-    assert not list(home.rglob(".making-*"))
+        assert process.returncode == -signal.SIGKILL
+    done = run("build", store=tmp_path, project=project)
+    assert done.returncode == 0, done.stderr
+    assert hash_outputs(tmp_path) == whole
+    assert not list(tmp_path.rglob(".making-*"))
 
 
 def test_starter_edition_is_small() -> None:
