@@ -4,16 +4,14 @@ The rule and the terms are in GLOSSARY.md and CONTRIBUTING.md. A word of the lis
 archive's own name, a publisher's own words) is named in EXCEPTIONS, with the text around it.
 """
 
-import ast
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
 
 import pytest
 
-from tests.prose import CODE, ROOT, Prose, draw_sentences, prose, sentences, words_of
+from tests.prose import ROOT, Prose, draw_sentences, module_files, prose, read_module, sentences, words_of
 
 DENIED = (
     "told", "held", "holder", "holders", "stands", "stood", "stand in", "stands in", "stand for", "stands for",
@@ -95,28 +93,28 @@ def program_files() -> list[Path]:
     return [path for room in ("pipelines", "checks") for path in sorted((ROOT / room).rglob("*.py"))]
 
 
-def definitions() -> list[tuple[str, str]]:
-    """List the functions and classes of the program: path and name."""
+def definitions() -> list[str]:
+    """List the names of the functions and classes of the program."""
     return [
-        (str(path.relative_to(ROOT)), node.name)
+        item.name
         for path in program_files()
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("__")
+        for item in read_module(path).names
+        if item.kind in ("def", "class") and not item.name.startswith("__")
     ]
 
 
 def test_no_public_name_is_in_three_modules() -> None:
     modules: dict[str, set[str]] = defaultdict(set)
     for path in program_files():
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                modules[node.name].add(str(path.relative_to(ROOT)))
+        for item in read_module(path).names:
+            if item.is_top and item.kind in ("def", "class") and not item.name.startswith("_"):
+                modules[item.name].add(str(path.relative_to(ROOT)))
     shared = {name: sorted(paths) for name, paths in modules.items() if len(paths) > MOST_MODULES}
     assert modules and not shared
 
 
 def test_functions_are_verbs_with_objects_or_qualified_nouns() -> None:
-    parts = [name.strip("_").split("_") for _, name in definitions() if not name.strip("_")[0].isupper()]
+    parts = [name.strip("_").split("_") for name in definitions() if not name.strip("_")[0].isupper()]
     one_word = [words for words in parts if len(words) == 1]
     participles = ["_".join(words) for words in parts if any(map(is_participle, (words[0], words[-1])))]
     assert len(parts) > 1000
@@ -124,23 +122,11 @@ def test_functions_are_verbs_with_objects_or_qualified_nouns() -> None:
     assert len(participles) / len(parts) <= MOST_PARTICIPLES, Counter(participles).most_common(20)
 
 
-def named_nodes(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield line and name of every function, class, parameter and variable that a module defines."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.lineno, node.id
-        elif isinstance(node, ast.arg):
-            yield node.lineno, node.arg
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.lineno, node.name
-
-
 def test_nothing_defined_has_a_name_of_the_former_dialect() -> None:
     names = [
-        (f"{path.relative_to(ROOT)}:{line}", name)
-        for folder in CODE
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        for line, name in named_nodes(ast.parse(path.read_text()))
+        (f"{path.relative_to(ROOT)}:{item.line}", item.name)
+        for path in module_files()
+        for item in read_module(path).names
     ]
     actual = [f"{where} {name}" for where, name in names if name in FORMER_NAMES or name.startswith("test_the_")]
     assert len(names) > 20000
