@@ -1,6 +1,7 @@
 """Outputs of a problem over LSOAs: Parquet files, a report by district, and no page for each area."""
 
 from datetime import date
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,13 +15,16 @@ from pipelines.outputs import report_model, site
 from pipelines.outputs.site import publish_pages
 from tests.command import build_by_steps
 from tests.outputs.test_report import Page
+from tests.small import copied_unanswered
 
 
 @pytest.fixture(scope="module")
-def areas(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def areas(built_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project with one month of synthetic figures of LSOAs, built with limits below its size."""
     folder = tmp_path_factory.mktemp("areas")
     make_figures_project(folder, Figures(1), "lsoa_2021")
+    # The tables of places are in this store already.
+    copied_unanswered(built_small / "store", folder / "store")
     project = Project(load_catalogue(folder / "project"), folder / "store", date(2026, 11, 24))
     with pytest.MonkeyPatch.context() as patch:
         for module in (report_model, report_page, site):
