@@ -48,7 +48,7 @@ def run_problem_select(
     returns a figure although none of its measures has one.
     """
     history = placed.filter(pl.col("measure").is_in(list_history_measures(problem)))
-    limits = _select_limits(places, cells, history)
+    limits = _select_limits(problem, places, cells, history)
     with open_sandbox(limits.memory, problem.header.geography) as con:
         _prepare_tables(con, problem, places, cells, history)
         try:
@@ -68,14 +68,16 @@ def list_history_measures(problem: Problem) -> list[str]:
 
 _MEMORY_PART = 4
 """Divisor of a question's memory limit for a SELECT: the build that runs it already uses about 500 MB."""
+_JOIN_MEMORY = 16_000_000
+"""Bytes for each table that a SELECT joins: DuckDB 2.0 takes up to 5.4 MB for a join, and gets half of the limit."""
 
 
-def _select_limits(*tables: pl.DataFrame) -> QueryLimits:
-    """Return the limits of a SELECT: a fraction of the limits of an analyst's question, plus room for its tables."""
+def _select_limits(problem: Problem, *tables: pl.DataFrame) -> QueryLimits:
+    """Return the limits of a SELECT: a fraction of those of an analyst's question, with room for tables and joins."""
     memory, seconds = user_query_limits()
-    return QueryLimits(
-        memory // _MEMORY_PART + _COPIES * int(sum(table.estimated_size() for table in tables)), seconds / _ATTEMPTS
-    )
+    joins = len(problem.measures) + len(problem.header.alternatives) + len(list_history_measures(problem))
+    room = _COPIES * int(sum(table.estimated_size() for table in tables)) + _JOIN_MEMORY * joins
+    return QueryLimits(memory // _MEMORY_PART + room, seconds / _ATTEMPTS)
 
 
 def answer_key(problem: Problem) -> list[str]:
@@ -163,7 +165,7 @@ def collect_facts(
     at = np.full(size, -1)
     at[facts["slot"]] = np.arange(facts.height)
     places = pl.Series(at)
-    whole = facts[places.set(places < 0, None)].select(
+    whole = facts.select(pl.all().gather(places.set(places < 0, None))).select(
         pl.coalesce("reason", "open_reason", "no_need", pl.lit("input_missing")).alias("why"),
         pl.coalesce(_name_entries("mark", _MARKS), _name_entries("rank", OBSERVATION_STATUSES)).alias("worst"),
         "known",
