@@ -9,9 +9,10 @@ from rich.console import Console
 from pipelines.app.build_events import BuildEvent, queue_events, version_tags
 from pipelines.app.outcome import BuildOutcome
 from pipelines.app.parallel import Workers, WorkFunction, call_in_worker, share_work, worker_processes
+from pipelines.app.printed_summary import NOTHING_CHANGED, Summary, print_summary
 from pipelines.app.steps import prepare_store, readable_sources
 from pipelines.app.store_access import describe_output
-from pipelines.app.summary import print_summary
+from pipelines.app.summary import collect_summary
 from pipelines.app.work import answer_question, build_place_tables, read_source, write_output
 from pipelines.core.export import format_csv, format_table, progress_bar
 from pipelines.core.output_files import report_user_files, write_outputs
@@ -31,6 +32,7 @@ from pipelines.geography import find_overlapping_codes, load_places
 from pipelines.observations import all_findings, has_current_tables
 from pipelines.outputs import (
     INDEX,
+    has_partitioned_tables,
     index_is_fresh,
     pages_are_fresh,
     report_files,
@@ -54,8 +56,13 @@ class StaleTables(NamedTuple):
     problems: list[str]
 
 
-def build_problems(project: Project, problems: Sequence[str], console: Console) -> list[str]:
-    """Build the given problems, or all, and print the results. Return the faults of sources and problems."""
+def build_problems(
+    project: Project, problems: Sequence[str], console: Console, unchanged: list[Summary] | None = None
+) -> list[str]:
+    """Build the given problems, or all, and print the results. Return the faults of sources and problems.
+
+    Where nothing has changed and nothing is at fault, the printed summary is added to `unchanged`.
+    """
     names = [project.catalogue.find_problem(name).name for name in problems] or sorted(project.catalogue.problems)
     if project.engine:
         from pipelines.fetch import open_engine
@@ -71,21 +78,27 @@ def build_problems(project: Project, problems: Sequence[str], console: Console) 
     every = sorted({*names, *list_outdated_problems(project, current_keys)})
     stale = find_stale_tables(project, current_keys, every)
     faults: list[str] = []
+    is_unchanged = False
     with lock_store(project.home):
         record_repeated_builds(project, [name for name in every if name not in stale.problems])
     if not stale.sources and not stale.problems and warehouse_is_fresh(project) and pages_are_fresh(project):
         # On another day the index alone is written again: it states the day of the build.
         with lock_store(project.home):
             _refresh_index(project)
-        console.print("Nothing has changed since the last build.")
+        console.print(NOTHING_CHANGED)
+        is_unchanged = True
     else:
         with worker_processes(project) as workers, report_user_files(project.home, console):
             fewest = _build_ahead(project, current_keys, stale, console, workers)
             built = _check_stale(project, every, stale, console)
             faults = built.faults + _publish_outputs(project, built, console, workers, fewest)
     with measure_step("printing"):
-        print_summary(project, names, console, begun)
-    return list(dict.fromkeys(faults + list_unusable_files(project, names)))
+        summary = collect_summary(project, names, begun)
+        print_summary(summary, console)
+    faults = list(dict.fromkeys(faults + list_unusable_files(project, names)))
+    if unchanged is not None and is_unchanged and not faults:
+        unchanged.append(summary)
+    return faults
 
 
 def _refresh_index(project: Project) -> None:
@@ -179,15 +192,17 @@ def _publish_outputs(
 
 def write_tables(project: Project, wanted: bool | None, console: Console) -> None:
     """Write the partitioned tables, or remove them; where `wanted` is null, update those of an earlier build."""
-    from pipelines.outputs import has_partitioned_tables, remove_partitioned_tables, write_partitioned_tables
-
     if wanted or (wanted is None and has_partitioned_tables(project.home)):
+        from pipelines.outputs import write_partitioned_tables
+
         keys = compute_table_keys(project.catalogue, project.home, project.as_of)
         with measure_step("writing tables"), lock_store(project.home), report_user_files(project.home, console):
             written = write_partitioned_tables(project, keys)
         folder = describe_output(project.home, output_path(project.home, "tables"))
         console.print(f"Tables   {folder} ({written} files written)", soft_wrap=True, highlight=False)
     elif wanted is False:
+        from pipelines.outputs import remove_partitioned_tables
+
         with lock_store(project.home):
             remove_partitioned_tables(project.home)
 

@@ -65,9 +65,9 @@ def open_command_project(
     """
     from pipelines.core.paths import project_directory
     from pipelines.declarations.catalogue import load_catalogue
-    from pipelines.declarations.project import Project, build_date, refuse_future_date
+    from pipelines.declarations.project import Project, command_day
 
-    day = refuse_future_date(as_of.date(), "--as-of") if as_of else build_date()
+    day = command_day(as_of)
     home = open_home(store, needs, publishes)
     project = Project(load_catalogue(project_directory(), home), home, day, engine)
     renew_command_store(project)

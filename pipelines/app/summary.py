@@ -1,13 +1,11 @@
-"""Printed summary of a build: answers by place, gaps by reason, changes and output files."""
+"""Summary of a build, before it is printed: answers by place, gaps by reason, changes and output files."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import polars as pl
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
+from pipelines.app.printed_summary import Summary
 from pipelines.app.store_access import describe_output
 from pipelines.core.store import (
     hash_file,
@@ -43,25 +41,29 @@ REASON_COUNT = pl.Schema({"reason": pl.String, "cells": pl.UInt32, "places": pl.
 """A reason: its gaps, their places, and the measures as a text."""
 
 
-def print_summary(project: Project, names: Sequence[str], console: Console, begun: Collection[str]) -> None:
-    """Print the answers by verdict, the gaps by reason, the changes and the output files.
+def collect_summary(project: Project, names: Sequence[str], begun: Collection[str]) -> Summary:
+    """Return the answers by verdict, the gaps by reason, the changes and the output files of a build.
 
     `begun` has the names of problems with an earlier build in the ledger.
     """
     built_names = [name for name in names if state_path(project.home, "cell", name).is_file()]
     answers, reasons = _load_counts(project, built_names)
-    console.print(_answers_table(answers), _reasons_table(reasons), sep="\n")
-    for line in _change_lines(project, built_names, begun):
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    return Summary(answers.rows(), reasons.rows(), _change_lines(project, built_names, begun),
+                   _output_lines(project, built_names))  # fmt: skip
+
+
+def _output_lines(project: Project, built_names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the headings of the outputs, each with where it is."""
     reports = [report_files(project, name)[0] for name in built_names]
     report_text = (
         describe_output(project.home, reports[0]) if len(reports) == 1 else f"{len(reports)} reports in the same folder"
     )
     out = output_path(project.home, "")
-    console.print(f"Index    {describe_output(project.home, out / INDEX)}", soft_wrap=True, highlight=False)
-    console.print(f"Reports  {report_text}", soft_wrap=True, highlight=False)
-    warehouse = describe_output(project.home, newest_warehouse(out))
-    console.print(f"SQL      {warehouse}", soft_wrap=True, highlight=False)
+    return [
+        ("Index", describe_output(project.home, out / INDEX)),
+        ("Reports", report_text),
+        ("SQL", describe_output(project.home, newest_warehouse(out))),
+    ]
 
 
 def _load_counts(project: Project, names: Sequence[str]) -> list[pl.DataFrame]:
@@ -88,32 +90,6 @@ def count_answers(home: Path, names: Sequence[str]) -> tuple[pl.DataFrame, pl.Da
         for name, frame in zip(names, cells, strict=True) for counts in [places_by_verdict(home, name)]
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=ANSWER_COUNT, orient="row"), count_by_reason(cells)
-
-
-def _answers_table(answers: pl.DataFrame) -> Table:
-    """Return a table of the problems with places by verdict and available cells. It fits into 80 columns."""
-    table = Table("problem", title="Answers by problem", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for head in ("places", "yes", "with caveats", "no", "cells", "available"):
-        table.add_column(head, justify="right", no_wrap=True)
-    for name, *counts, cells, known in answers.iter_rows():
-        table.add_row(name, *(f"{count:,}" for count in (*counts, cells)), f"{known / max(cells, 1):.0%}")
-    return table
-
-
-MAX_MEASURES = 3
-"""Maximum number of measures listed for one reason. The rest are counted."""
-
-
-def _reasons_table(reasons: pl.DataFrame) -> Table:
-    table = Table("reason", title="Gaps by reason", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for head in ("cells", "places"):
-        table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("measures")
-    for reason, counted, places, measures in reasons.iter_rows():
-        names = measures.split(", ")
-        more = f" and {len(names) - MAX_MEASURES} more" if len(names) > MAX_MEASURES else ""
-        table.add_row(reason, f"{counted:,}", f"{places:,}", ", ".join(names[:MAX_MEASURES]) + more)
-    return table
 
 
 def _change_lines(project: Project, names: list[str], begun: Collection[str]) -> list[str]:

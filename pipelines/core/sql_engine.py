@@ -5,9 +5,10 @@ The room `fetch` opens one by its address. The setting of a build names it, and 
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 ENGINE_VARIABLE, ENGINE_ROWS_VARIABLE = "COMMONGROUND_ENGINE", "COMMONGROUND_ENGINE_ROWS"
 LARGE_MEASURE_ROWS = 5_000_000
@@ -29,8 +30,8 @@ class SqlEngine(Protocol):
     def name_files(self, view: str, paths: Sequence[Path]) -> None:
         """Name the rows of Parquet files, which the engine reads itself by the same paths."""
 
-    def name_table(self, view: str, table: pl.DataFrame) -> None:
+    def name_table(self, view: str, table: "pl.DataFrame") -> None:
         """Name a small table, which is sent to the engine; it has at least one row."""
 
-    def query(self, text: str) -> pl.DataFrame:
+    def query(self, text: str) -> "pl.DataFrame":
         """Run a query and return its rows."""

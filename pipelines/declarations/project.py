@@ -1,14 +1,16 @@
 """The project of a build: its declarations, its store and the day of the build."""
 
 import os
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipelines.core.clock import current_date
 from pipelines.core.errors import BuildDateError, EngineError
 from pipelines.core.sql_engine import ENGINE_ROWS_VARIABLE, ENGINE_VARIABLE, LARGE_MEASURE_ROWS, EngineSetting
-from pipelines.declarations.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from pipelines.declarations.catalogue import Catalogue
 
 BUILD_DATE_VARIABLE = "COMMONGROUND_AS_OF"
 
@@ -19,7 +21,7 @@ class Project(NamedTuple):
     The engine is in no key of a table: the same cells result with it and without it.
     """
 
-    catalogue: Catalogue
+    catalogue: "Catalogue"
     home: Path
     as_of: date
     engine: EngineSetting | None = None
@@ -50,6 +52,11 @@ def build_date() -> date:
         return refuse_future_date(date.fromisoformat(setting), BUILD_DATE_VARIABLE)
     except ValueError as error:
         raise BuildDateError(f"{BUILD_DATE_VARIABLE}: found {setting!r}, expected a day such as 2025-06-30") from error
+
+
+def command_day(as_of: datetime | None) -> date:
+    """Return the day of a command: the day of --as-of where given, else the day of the build."""
+    return refuse_future_date(as_of.date(), "--as-of") if as_of else build_date()
 
 
 def refuse_future_date(day: date, where: str) -> date:

@@ -6,13 +6,13 @@ from .crosswalk_file import write_crosswalk as write_crosswalk
 from .declared_tables import declared_sources as declared_sources
 from .declared_tables import measures_table as measures_table
 from .freshness import INDEX as INDEX
+from .freshness import has_partitioned_tables as has_partitioned_tables
 from .freshness import index_is_fresh as index_is_fresh
 from .freshness import pages_are_fresh as pages_are_fresh
 from .freshness import report_files as report_files
 from .freshness import report_is_fresh as report_is_fresh
 from .freshness import warehouse_is_fresh as warehouse_is_fresh
 from .letters import write_letters as write_letters
-from .partitioned_tables import has_partitioned_tables as has_partitioned_tables
 from .partitioned_tables import remove_partitioned_tables as remove_partitioned_tables
 from .partitioned_tables import write_partitioned_tables as write_partitioned_tables
 from .publish import report_problem as report_problem

@@ -6,6 +6,7 @@ A build with nothing to do loads this module and no other of this room that writ
 from pathlib import Path
 
 from pipelines.core.attempts import last_attempts
+from pipelines.core.manifest import read_manifest
 from pipelines.core.snapshots import read_log
 from pipelines.core.store import output_path, read_table, state_path, table_key, table_version
 from pipelines.declarations.fingerprints import (
@@ -36,6 +37,8 @@ LEDGER_TABLES = ("gap_ledger", "builds")
 SOURCE_TABLES = ("published_totals", "reconciliation", "provider_returns", "completeness", "revisions",
                  "revision_summary", "plausibility_flags", "findings")  # fmt: skip
 """Tables of the analyst's file by what they are made from."""
+TABLES_FOLDER = "tables"
+"""Folder of the partitioned tables in out/, and kind of the groups of their files in the manifest."""
 FILE_ENDINGS = ("html", "json", "cells.parquet", "view.parquet")
 """File name endings of a report."""
 
@@ -294,3 +297,8 @@ def partnership_view(name: str) -> str:
 def _read_version(home: Path, kind: str, name: str) -> str:
     """Return the version of a table of a problem."""
     return str(table_version(state_path(home, kind, name)))
+
+
+def has_partitioned_tables(home: Path) -> bool:
+    """Return whether an earlier build wrote partitioned tables: later builds then keep them current."""
+    return any(group.startswith(f"{TABLES_FOLDER} ") for group in read_manifest(home))

@@ -19,9 +19,8 @@ from pipelines.core.store import output_path, state_path, table_key, table_versi
 from pipelines.declarations.fingerprints import TableKeys, hash_texts, program_key
 from pipelines.declarations.project import Project
 from pipelines.observations import has_current_tables, load_source_tables, scan_slices
+from pipelines.outputs.freshness import TABLES_FOLDER
 
-TABLES_FOLDER = "tables"
-"""Folder in out/, and kind of the groups of its files in the manifest."""
 _ORDER = {"release_order": Column(WHOLE, "Order of the source's releases, oldest 0")}
 PARTITIONED_OBSERVATION: dict[str, Column] = {**OBSERVATION_COLUMNS, **_ORDER}
 """Columns of the files of observations."""
@@ -34,11 +33,6 @@ PARTITIONED_SLICE: dict[str, Column] = {
     "path": Column(TEXT, "File of its observations, from the folder of the tables"),
 }
 """Columns of the files of slices."""
-
-
-def has_partitioned_tables(home: Path) -> bool:
-    """Return whether an earlier build wrote these tables: later builds then keep them current."""
-    return any(group.startswith(f"{TABLES_FOLDER} ") for group in read_manifest(home))
 
 
 def remove_partitioned_tables(home: Path) -> None:
