@@ -9,7 +9,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.core.errors import DeclarationError
-from pipelines.core.store import Snapshot, append_log, hash_file, read_table, state_path
+from pipelines.core.snapshots import Snapshot, append_log
+from pipelines.core.store import hash_file, read_table, state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.fingerprints import (
     ANSWER_TABLES,
