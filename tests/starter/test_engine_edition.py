@@ -1,7 +1,7 @@
-"""Every bundled problem answered by an engine: the same cells, views and other tables as a build without one stores.
+"""Bundled problems answered by an engine: the same cells, views and other tables as a build without one stores.
 
-DuckDB and Sail run the same queries, so each answers half of the problems. Both answer the same two problems in
-tests/app/test_engine_build.py, and every problem with `make test-engines`, which CI runs.
+`make test` lets each engine answer FEW of them, and `make test-engines`, which CI runs, lets each answer all. Two
+more are in tests/app/test_engine_build.py.
 """
 
 import os
@@ -17,8 +17,9 @@ from pipelines.gaps import answer_problem
 from tests.engines import sail_address
 from tests.placed_by_engine import count_engine_runs, find_differences, with_engine
 
-STEP = 1 if os.environ.get("COMMONGROUND_EVERY_ENGINE") else 2
-"""Each engine answers every problem, or every second one."""
+IS_EVERY = bool(os.environ.get("COMMONGROUND_EVERY_ENGINE"))
+FEW = ("crime", "rough_sleeping")
+"""Problems with observed, merged, aggregated, apportioned, moved and averaged figures."""
 
 
 @pytest.fixture
@@ -31,17 +32,15 @@ def unanswered(starter: Project, tmp_path: Path) -> Project:
     return starter._replace(home=tmp_path)
 
 
-@pytest.mark.parametrize(("engine", "first"), [("duckdb", 1), ("sail", 0)], ids=["duckdb", "sail"])
-def test_engine_answers_every_problem_as_the_build_does(
-    starter: Project, unanswered: Project, engine: str, first: int
-) -> None:
+@pytest.mark.parametrize("engine", ["duckdb", "sail"])
+def test_engine_answers_a_problem_as_the_build_does(starter: Project, unanswered: Project, engine: str) -> None:
     runs = 0
     with sail_address() if engine == "sail" else nullcontext("duckdb") as address:
         there = with_engine(unanswered, address)
-        for name in sorted(there.catalogue.problems)[first % STEP :: STEP]:
+        for name in sorted(there.catalogue.problems) if IS_EVERY else FEW:
             answer_problem(there, name)
             for kind in ANSWER_TABLES:
                 stored, answered = (read_table(state_path(home, kind, name)) for home in (starter.home, there.home))
                 assert find_differences(stored, answered) == [], f"{kind} of {name}"
             runs += count_engine_runs(there, there.catalogue.problems[name])
-    assert runs > 20
+    assert runs > (40 if IS_EVERY else 2)
