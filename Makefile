@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The seed of drawn examples and of drawn faults.
 SEED ?= 1
 
-.PHONY: mutants run test test-deep test-engines ui bench lint types validate locks lock-check clean browser
+.PHONY: mutants run test test-deep test-engines test-starter ui bench lint types validate locks lock-check clean browser
 
 run: $(VENV)/run.done
 	$(BIN)/commonground build
@@ -21,10 +21,15 @@ test-deep: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=deep --hypothesis-seed=$(SEED) \
 		$$(grep -rl --include='test_*.py' '^from hypothesis' tests)
 
-# Every bundled problem answered by each engine; `make test` lets each answer half of them.
+# Every bundled problem answered by each engine; `make test` lets each answer two of them.
 test-engines: export COMMONGROUND_EVERY_ENGINE := 1
 test-engines: $(VENV)/dev.done
 	$(BIN)/python -m pytest tests/starter/test_engine_edition.py
+
+# Every starter file written again from the published files, where they are; `make test` writes every eighth.
+test-starter: export COMMONGROUND_EVERY_FILE := 1
+test-starter: $(VENV)/dev.done
+	$(BIN)/python -m pytest tests/starter/test_published.py
 
 # Dagster's web server is an extra: a build does not need it.
 ui: $(VENV)/ui.done
