@@ -50,11 +50,18 @@ def ours(file):
     """Return whether a file belongs to the program."""
     return not {"pipelines", "checks"}.isdisjoint(Path(file).parts)
 
-def watch(frame, event, given):
-    if event != "return" or not ours(frame.f_code.co_filename) or not holds(given):
-        return
-    caller = frame.f_back.f_code.co_filename if frame.f_back else ""
-    passed.setdefault((frame.f_code.co_filename, caller), frame.f_code.co_qualname)
+def enter(frame, event, given):
+    """Watch the end of a call of the program, and no call of a library."""
+    if not ours(frame.f_code.co_filename):
+        return None
+    frame.f_trace_lines = False
+    return leave
+
+def leave(frame, event, given):
+    if event == "return" and holds(given):
+        caller = frame.f_back.f_code.co_filename if frame.f_back else ""
+        passed.setdefault((frame.f_code.co_filename, caller), frame.f_code.co_qualname)
+    return leave
 
 project = Project(load_catalogue(Path("project")), Path("store"), date(2026, 11, 28))
 prepare_store(project)
@@ -62,12 +69,12 @@ sources = [name for name in project.catalogue.problem_sources(project.catalogue.
            if name in project.catalogue.observation_sources()]
 for name in set(sources) - {"ons_claimant_rate"}:
     load_source_tables(project, name)
-sys.setprofile(watch)
+sys.settrace(enter)
 load_source_tables(project, "ons_claimant_rate")
 answer_problem(project, "jobs_recovery")
 report_problem(project, "jobs_recovery")
 publish_warehouse(project)
-sys.setprofile(None)
+sys.settrace(None)
 for (module, caller), name in passed.items():
     print(Path(module).as_posix(), Path(caller).as_posix(), name, sep=chr(9))
 '''
