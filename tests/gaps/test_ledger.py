@@ -30,7 +30,8 @@ from pipelines.gaps.ledger import (
 from pipelines.gaps.ledger_load import ledger_path, load_opening_days, read_ledger, update_ledger, write_ledger
 from pipelines.outputs.warehouse_tables import publish_warehouse
 from tests.command import build_by_steps
-from tests.gaps.test_verdicts import SQL, asked, bare, copy  # noqa: F401
+from tests.gaps.test_verdicts import SQL, asked
+from tests.small import districts_only
 
 DAY = [date(2026, 1, n) for n in range(1, 9)]
 
@@ -220,9 +221,8 @@ WHOLE = "who: w, why: y, when: 2026-01-01, until: 2027-01-01"
         ("accept: []", r"accept"),
     ],
 )  # fmt: skip
-def test_an_invalid_acceptance_is_refused_with_file_and_line(
-    copy: Path, text: str, ledger_by_place: str  # noqa: F811
-) -> None:  # fmt: skip
+def test_an_invalid_acceptance_is_refused_with_file_and_line(bare: Project, text: str, ledger_by_place: str) -> None:
+    copy = bare.catalogue.root
     asked(copy, SQL.replace("STAND_IN", "claimant_rate"))
     path = copy / "pipelines" / "problems" / "p.accepted.yaml"
     path.write_text(text)
@@ -235,13 +235,21 @@ def test_an_invalid_acceptance_is_refused_with_file_and_line(
         load_catalogue(copy)
 
 
+@pytest.fixture
+def bare(tmp_path: Path) -> Project:
+    """A project of districts and two measures, without a problem and a store: the test writes its own."""
+    furlough, claims = ("hmrc_furlough", "hmrc_furlough_eligible"), ("ons_claimant_rate", "nomis_claimants")
+    root = districts_only(tmp_path, *furlough, *claims, "ons_residents_16_64")
+    return Project(load_catalogue(root), tmp_path / "store", DAY[0])
+
+
 def build_p(project: Project, day: date) -> Project:
     root, two = project.catalogue.root, "geography: lad_2023\nplace_codes: [E06000063, E09000024]\n"
     asked(root, SQL.replace("    proxy: STAND_IN\n", "").replace("geography: lad_2023\n", two))
     return build_by_steps(Project(load_catalogue(root), project.home, day))
 
 
-def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(bare: Project) -> None:  # noqa: F811
+def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(bare: Project) -> None:
     path = ledger_path(bare.home, "p")
     build_p(bare, DAY[0])
     before = path.read_bytes()
@@ -258,7 +266,7 @@ def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(bare:
     assert seen == [(DAY[0], DAY[5])] and days == [(DAY[0], DAY[5])]
 
 
-def test_opening_days_are_of_the_gaps_open_on_the_day(bare: Project) -> None:  # noqa: F811
+def test_opening_days_are_of_the_gaps_open_on_the_day(bare: Project) -> None:
     ledger = story(cells(a="late", b="late"), cells(a=None, b="late", c="late"), cells(a="late", b="late", c="late"))
     asked(bare.catalogue.root, SQL.replace("    proxy: STAND_IN\n", ""))
     project = Project(load_catalogue(bare.catalogue.root), bare.home, DAY[0])
@@ -277,7 +285,7 @@ def test_opening_days_are_of_the_gaps_open_on_the_day(bare: Project) -> None:  #
     assert opened(DAY[4]) == {ids["a"]: DAY[0]}
 
 
-def test_opening_days_of_a_damaged_ledger_come_back_with_a_copy(bare: Project) -> None:  # noqa: F811
+def test_opening_days_of_a_damaged_ledger_come_back_with_a_copy(bare: Project) -> None:
     asked(bare.catalogue.root, SQL.replace("    proxy: STAND_IN\n", ""))
     project, path = Project(load_catalogue(bare.catalogue.root), bare.home, DAY[1]), ledger_path(bare.home, "p")
     write_ledger(bare.home, "p", story(cells(a="late")), "")
@@ -289,7 +297,7 @@ def test_opening_days_of_a_damaged_ledger_come_back_with_a_copy(bare: Project) -
     assert load_opening_days(project, "p")["opened"].to_list() == [DAY[0]]
 
 
-def test_damaged_ledger_stops_only_steps_that_need_it(bare: Project) -> None:  # noqa: F811
+def test_damaged_ledger_stops_only_steps_that_need_it(bare: Project) -> None:
     project = build_p(bare, DAY[0])
     path = ledger_path(project.home, "p")
     path.write_bytes(b"no parquet")
@@ -301,9 +309,7 @@ def test_damaged_ledger_stops_only_steps_that_need_it(bare: Project) -> None:  #
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1 cut short", None], ids=repr)
-def test_damaged_ledger_is_named_and_not_changed(
-    bare: Project, content: bytes | None  # noqa: F811
-) -> None:  # fmt: skip
+def test_damaged_ledger_is_named_and_not_changed(bare: Project, content: bytes | None) -> None:
     asked(bare.catalogue.root, SQL.replace("    proxy: STAND_IN\n", ""))
     project = bare._replace(catalogue=load_catalogue(bare.catalogue.root))
     update_ledger(project, "p", cells(a="late"))
@@ -360,7 +366,7 @@ def test_build_killed_while_writing_leaves_the_ledger_unchanged(tmp_path: Path) 
     assert ledger_by_place(read_ledger(tmp_path, "p"))["a"]["state"] == "open"
 
 
-def test_ledger_recovers_after_a_build_is_killed_before_it_is_written(bare: Project) -> None:  # noqa: F811
+def test_ledger_recovers_after_a_build_is_killed_before_it_is_written(bare: Project) -> None:
     project = build_p(bare, DAY[0])
     now = project._replace(as_of=DAY[1])
     # The cells of the second build are there, its ledger is not.
