@@ -76,7 +76,7 @@ def find_membership(
     is null for a small area, another column of the same kind may fill it. The 26 districts of Northern Ireland, for
     example, have a separate column. A code with several targets is left null.
     """
-    own = system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls()))
+    own = system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls().unique()))
     alike = [
         column for column in areas.systems if _kind_of_column(column) == _kind_of_column(system) and column != system
     ]
@@ -148,7 +148,7 @@ def build_overlay(
         find_membership(areas, places, request.from_system),
     )
     start = own[0] if own else pl.Series([None] * areas.table.height, dtype=pl.String)
-    column, since = _find_successor_column(areas, places, sorted(set(codes) - set(start)), request.from_system)
+    column, since = _find_successor_column(areas, places, sorted(set(codes) - set(start.unique())), request.from_system)
     if to is None or (own is None and since.is_empty()):
         return None
     later = areas.table[column].set(~areas.table[column].is_in(since["to_code"].implode()), None) if column else start
@@ -189,7 +189,7 @@ def _find_successor_column(
     columns = [column for column in _order_by_nearness(areas.systems, system) if column.rsplit("_", 1)[0] == kind]
     best: tuple[str | None, list[tuple[str, str, float, None]]] = (None, [])
     for column in columns if codes else []:
-        successors = trace_graph(places.graph, codes, set(areas.table[column].drop_nulls()))
+        successors = trace_graph(places.graph, codes, set(areas.table[column].drop_nulls().unique()))
         single = [
             (code, successor.codes[0], 1.0, None) for code, successor in successors.items() if len(successor.codes) == 1
         ]

@@ -204,10 +204,10 @@ def _cut_by_areas(plan: _PlanCheck, place_data: PlaceData) -> _DistrictCut:
 
 def _assign_areas(plan: _PlanCheck, areas: Areas, table: pl.DataFrame, council: str, part: Parts) -> pl.DataFrame:
     """Assign the small areas of some parts to a council."""
-    part_codes = set(table[part.geography].drop_nulls())
+    part_codes = set(table[part.geography].drop_nulls().unique())
     strange = [code for code in part.codes if code not in part_codes]
     if strange:
-        elsewhere = [name for name in areas.systems if strange[0] in set(areas.table[name].drop_nulls())]
+        elsewhere = [name for name in areas.systems if (areas.table[name] == strange[0]).any()]
         hint = f"it is a code of {' and '.join(elsewhere)}" if elsewhere else suggest_names(strange[0], part_codes)
         raise plan.refuse(f"{strange[0]} is not in {part.geography}; {hint}")
     inside = pl.col(part.geography).is_in(part.codes)

@@ -1,6 +1,7 @@
 """Rehearsing a reorganisation: the plan is checked, and what comes out is what its districts add to."""
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,8 @@ from pipelines.gaps.scenario import list_lost_measures, run_scenario
 from pipelines.geography.access import load_places
 from pipelines.geography.load import load_small_areas
 from pipelines.geography.reorganisation import Scenario, read_scenario
+from tests.command import AS_OF
+from tests.small import copied
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -282,20 +285,23 @@ def test_refused_plan_writes_no_file(edition: Project, tmp_path: Path) -> None:
 
 
 RENAMED = """
-title: Blackpool is renamed
+title: Merton is renamed
 plan: https://example.org/plan
 day: 2027-04-01
 geography: lad_2023
-replaces: E06000009
+replaces: E09000024
 new:
-  - {code: PLAN-A, name: A, districts: [E06000009]}
+  - {code: PLAN-A, name: A, districts: [E09000024]}
 """
 
 
-def test_scenario_in_a_file_is_applied_to_every_problem(small: Project, tmp_path: Path) -> None:
+def test_scenario_in_a_file_is_applied_to_every_problem(built_furlough: Path, tmp_path: Path) -> None:
+    root, home = (copied(built_furlough / name, tmp_path / name) for name in ("project", "store"))
+    problems = root / "pipelines" / "problems"
+    shutil.copy(problems / "furlough.sql", problems / "again.sql")
     plan = tmp_path / "mine.yaml"
     plan.write_text(RENAMED)
-    report_scenario(small, str(plan), [], Console())
-    written = {path.name for path in small.home.rglob("scenario_*")}
-    assert written == {f"scenario_mine_{name}.csv" for name in ("cells", "lost", *small.catalogue.problems)}
-    assert "Blackpool is renamed" in next(small.home.rglob("scenario_mine_jobs_recovery.csv")).read_text()
+    report_scenario(Project(load_catalogue(root), home, date.fromisoformat(AS_OF)), str(plan), [], Console())
+    written = {path.name for path in home.rglob("scenario_*")}
+    assert written == {f"scenario_mine_{name}.csv" for name in ("cells", "lost", "again", "furlough")}
+    assert "Merton is renamed" in next(home.rglob("scenario_mine_furlough.csv")).read_text()
