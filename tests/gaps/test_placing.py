@@ -16,6 +16,6 @@ def test_placing_in_batches_gives_the_same_figures(
     problem, places = edition.catalogue.problems[name], load_places(edition)
     target = set(load_geography(edition, problem.header.geography).places["place_code"])
     whole = place_observations(edition, problem, places, target)
-    monkeypatch.setattr(scan, "ROWS_PER_BATCH", 700)
+    monkeypatch.setattr(scan, "ROWS_PER_BATCH", 3000)
     for one, other in zip(place_observations(edition, problem, places, target), whole, strict=True):
         assert_frame_equal(one, other, check_row_order=False, check_exact=True)
