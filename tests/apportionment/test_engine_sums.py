@@ -77,7 +77,7 @@ def write_plain(observation: pl.DataFrame, path: Path) -> pl.DataFrame:
     st.lists(SHARES, min_size=len(CODES), max_size=len(CODES)),
     st.booleans(),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings.default.max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_engine_places_as_the_matrix_does(
     tmp_path: Path, group: str | None, figures: list[Any], shares: list[list[tuple[str | None, float | None]]],
     stranger: bool,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -104,6 +104,7 @@ def assert_same_flags(actual: pl.DataFrame, due: pl.DataFrame) -> None:
     assert_frame_equal(actual.sort(key), due.sort(key), rel_tol=1e-12, abs_tol=1e-12)
 
 
+@settings(max_examples=settings.default.max_examples // 2)  # type: ignore[union-attr]
 @given(st.integers(0, 10_000), st.frozensets(st.sampled_from(FAULTS), min_size=1, max_size=6))
 def test_flags_are_those_of_every_figure_in_one_frame(seed: int, faults: frozenset[str]) -> None:
     table, larger = make_table(seed, faults)

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -92,6 +92,7 @@ def expectations() -> ContractRunner:
     return load_runner("great_expectations").judge_cells
 
 
+@settings(max_examples=settings.default.max_examples // 3)  # type: ignore[union-attr]
 @given(choices=st.lists(st.sampled_from(BREAKS), max_size=50))
 def test_both_runners_give_one_verdict_on_any_table(
     expectations: ContractRunner, choices: list[dict[str, Any]]

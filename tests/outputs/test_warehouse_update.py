@@ -99,7 +99,7 @@ PARTS = (
 STATES = st.dictionaries(st.sampled_from(PARTS), st.integers(0, 2), min_size=2)
 
 
-@settings(max_examples=settings.default.max_examples // 5)  # type: ignore[union-attr]
+@settings(max_examples=settings.default.max_examples // 7)  # type: ignore[union-attr]
 @given(st.lists(STATES, min_size=2, max_size=4))
 def test_changes_one_after_another_give_the_file_made_from_nothing(states: list[State]) -> None:
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
