@@ -8,6 +8,8 @@ from pathlib import Path
 from unittest.mock import patch
 from uuid import uuid4
 
+import pytest
+
 from pipelines.core.object_store import StoredObject
 
 
@@ -68,7 +70,12 @@ class MemoryBucket:
 
 @contextmanager
 def loopback_bucket() -> Iterator[str]:
-    """Serve a bucket on the loopback address with moto; set the environment, and yield the address of a store."""
+    """Serve a bucket on the loopback address with moto; set the environment, and yield the address of a store.
+
+    Skip the test where one of the two packages is missing. They are imported here, because each worker collects tests.
+    """
+    pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
+    pytest.importorskip("moto.server", reason="moto, the loopback server of buckets, is not installed")
     from botocore.session import get_session
     from moto.server import ThreadedMotoServer
 

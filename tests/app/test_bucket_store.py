@@ -24,9 +24,6 @@ from tests.command import Done, run, surroundings
 from tests.engines import sail_address
 from tests.small import ROOT, hash_outputs
 
-pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
-pytest.importorskip("moto.server", reason="moto, the loopback server of buckets, is not installed")
-
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

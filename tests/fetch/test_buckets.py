@@ -11,9 +11,6 @@ from pipelines.fetch import open_bucket
 from pipelines.fetch.buckets import _Bucket
 from tests.bucket import loopback_bucket
 
-pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
-pytest.importorskip("moto.server", reason="moto, the loopback server of buckets, is not installed")
-
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
@@ -82,11 +79,13 @@ def test_missing_bucket_is_one_sentence(address: str) -> None:
 
 
 def test_address_without_a_bucket_is_refused() -> None:
+    pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
     with pytest.raises(FetchError, match="found no bucket"):
         open_bucket("s3://")
 
 
 def test_server_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(FetchError, match="the bucket can't be used"):
