@@ -14,7 +14,7 @@ run: $(VENV)/run.done
 # Tests start many interpreters, and without bytecode each compiles the project.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev.done
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The tests with drawn examples, twenty times as many and drawn by a seed: `make test-deep SEED=7`.
 test-deep: $(VENV)/dev.done
