@@ -260,9 +260,16 @@ def places(
     store: StoreOption = None,
 ) -> None:
     """Show a place, its predecessors, its successors and its parents."""
-    from pipelines.app.places import describe_places
+    from pipelines.app.place_lookup import describe_in_lookup, find_lookup
 
-    for heading, text in describe_places(open_command_project(store, None), place):
+    lookup = find_lookup(store)
+    if lookup:
+        facts = describe_in_lookup(lookup, place)
+    else:
+        from pipelines.app.places import describe_places
+
+        facts = describe_places(open_command_project(store, None), place)
+    for heading, text in facts:
         console.print(f"[bold]{heading:<10}[/] {escape_markup(text)}", soft_wrap=True, highlight=False)
 
 

@@ -1,16 +1,21 @@
 """The command `places`: look up a name, an area code of any geography and vintage, or a full or partial postcode."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
 
+from pipelines.app.place_lookup import DescribedPartnership, PlaceLookup, describe_in_lookup, store_lookup
 from pipelines.app.steps import prepare_store
+from pipelines.core.snapshots import source_snapshots
 from pipelines.core.store import lock_store
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.partnership import partnership_code
 from pipelines.declarations.project import Project
+from pipelines.declarations.source import Source
 from pipelines.geography import (
-    describe_area,
+    PLACE_TABLES,
+    dump_places,
     fold_name,
-    is_postcode,
     load_place_data,
     load_places,
     load_postcode_tables,
@@ -18,42 +23,43 @@ from pipelines.geography import (
 
 
 def describe_places(project: Project, names: list[str]) -> Iterator[tuple[str, str]]:
-    """Describe places by name, code or postcode: identity, predecessors, successors and parents.
-
-    A partnership is described by its members, their reference, and the problems with an answer for it.
-    """
-    with lock_store(project.home):
+    """Describe places as `describe_in_lookup` does, from the declarations, and store the lookup for other commands."""
+    catalogue, home = project.catalogue, project.home
+    with lock_store(home):
         prepare_store(project)
         places_data = load_place_data(project, load_places(project))
-        tables = load_postcode_tables(project) if any(map(is_postcode, names)) else ()
-    for name in names:
-        if partnership := _find_partnership(project.catalogue, name):
-            yield from _describe_partnership(project.catalogue, partnership, places_data.places.names)
-            continue
-        # Several tables of areas may have the place, and say the same about it.
-        yield from dict.fromkeys(describe_area(places_data, tables, name, project.as_of))
+        partnerships = [
+            _describe_partnership(catalogue, name, places_data.places.names) for name in catalogue.partnerships
+        ]
+        sources = {name: catalogue.sources[name] for kind in PLACE_TABLES for name in catalogue.sources_providing(kind)}
+        files = _list_bundled_files(catalogue.sources_dir, sources)
+        store_lookup(home, catalogue.contents, dump_places(project), partnerships, files, _find_days(project, sources))
+    lookup = PlaceLookup(places_data, lambda: load_postcode_tables(project), partnerships, project.as_of)
+    yield from describe_in_lookup(lookup, names)
 
 
-def _find_partnership(catalogue: Catalogue, text: str) -> str | None:
-    """Return the name of the partnership with a title, a name or a code; None for another place."""
-    meant = fold_name(text)
-    return next(
-        (
-            name
-            for name, partnership in catalogue.partnerships.items()
-            if meant in (fold_name(partnership.title), name, partnership_code(name))
-        ),
-        None,
+def _list_bundled_files(folder: Path, sources: Mapping[str, Source]) -> list[Path]:
+    return [folder / release.file for source in sources.values() for release in source.releases]
+
+
+def _find_days(project: Project, sources: Mapping[str, Source]) -> tuple[date, date]:
+    """Return the day of the newest release of some sources by the day of the project, and the day of the next."""
+    days = {entry.released for name in sources for entry in source_snapshots(project.home, name)}
+    return (
+        max((day for day in days if day <= project.as_of), default=date.min),
+        min((day for day in days if day > project.as_of), default=date.max),
     )
 
 
-def _describe_partnership(catalogue: Catalogue, name: str, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    partnership = catalogue.partnerships[name]
-    code, kind = partnership_code(name), f"{partnership.kind}, places of {partnership.geography}"
-    yield "place", f"{code} {partnership.title} ({kind})"
-    for member in partnership.members:
-        yield "member", f"{member} {names.get(member, '')}".rstrip()
-    yield "reference", partnership.membership
-    for problem in catalogue.problems.values():
-        if name in problem.header.groups:
-            yield "problem", problem.name
+def _describe_partnership(catalogue: Catalogue, name: str, names: Mapping[str, str]) -> DescribedPartnership:
+    partnership, code = catalogue.partnerships[name], partnership_code(name)
+    kind = f"{partnership.kind}, places of {partnership.geography}"
+    return DescribedPartnership(
+        (fold_name(partnership.title), name, code),
+        (
+            ("place", f"{code} {partnership.title} ({kind})"),
+            *(("member", f"{member} {names.get(member, '')}".rstrip()) for member in partnership.members),
+            ("reference", partnership.membership),
+            *(("problem", item.name) for item in catalogue.problems.values() if name in item.header.groups),
+        ),
+    )

@@ -7,18 +7,15 @@ day of the build and the current day. After any edit, release, output or day, a 
 that a command writes for itself alone, such as the list of sources, is left out.
 """
 
-import hashlib
 import json
-import os
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from pipelines.app.file_states import hash_program, hash_states
 from pipelines.app.printed_summary import NOTHING_CHANGED, Summary, print_summary
 from pipelines.app.store_access import open_home
 from pipelines.core.clock import current_date
@@ -30,15 +27,10 @@ from pipelines.fetch import list_channels
 if TYPE_CHECKING:
     from pipelines.declarations.project import Project
 
-_PROGRAM = Path(__file__).resolve().parents[2]
-_PROGRAM_FOLDERS = ("pipelines", "checks")
 _PROJECT_FOLDERS = ("sources", "pipelines/problems")
 _PROJECT_FILES = ("pipelines/partnerships.yaml",)
 _STORE_FOLDERS = ("state", "ledger", "snapshots", "out")
 _STORE_FILES = ("layout.json", "outputs.json")
-_LIBRARIES = ("polars", "duckdb", "numpy", "scipy")
-_LEFT_OUT = ("__pycache__", ".lock")
-"""Names and endings of folders and files that no build reads."""
 
 
 def describe_command_state(store: str | None, as_of: datetime | None) -> str:
@@ -54,41 +46,12 @@ def describe_command_state(store: str | None, as_of: datetime | None) -> str:
 
 
 def describe_state(root: Path, home: Path, day: date) -> str:
-    """Return a hash of the state of a project, its store and the program: all that a build rests on, on a day."""
+    """Return the state of a project, its store and the program: all that a build rests on, on a day."""
     parts = [
-        *(_PROGRAM / name for name in _PROGRAM_FOLDERS),
         *(root / name for name in (*_PROJECT_FOLDERS, *_PROJECT_FILES)),
         *(home / name for name in (*_STORE_FOLDERS, *_STORE_FILES)),
     ]
-    digest = hashlib.sha256(f"{day} {current_date()} {[version(name) for name in _LIBRARIES]}".encode())
-    for part in parts:
-        digest.update(f"\n{part}".encode())
-        for line in sorted(_describe_files(part)):
-            digest.update(f"\n{line}".encode())
-    return digest.hexdigest()
-
-
-def _describe_files(path: Path) -> Iterator[str]:
-    """Describe a file, or all files in a folder: path, number, size, and times of its content and of its state."""
-    if path.is_dir():
-        yield from _describe_folder(str(path))
-    elif path.exists():
-        yield _describe_file(str(path), path.stat())
-
-
-def _describe_folder(path: str) -> Iterator[str]:
-    for entry in os.scandir(path):
-        if entry.name.endswith(_LEFT_OUT):
-            continue
-        if entry.is_dir():
-            yield f"{entry.path}{os.sep}"
-            yield from _describe_folder(entry.path)
-        else:
-            yield _describe_file(entry.path, entry.stat())
-
-
-def _describe_file(path: str, state: os.stat_result) -> str:
-    return f"{path} {state.st_ino} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}"
+    return f"{day} {current_date()} {hash_program()} {hash_states(parts)}"
 
 
 def print_repeated_build(store: str | None, state: str, console: Console) -> bool:

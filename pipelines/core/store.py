@@ -16,6 +16,7 @@ The store is a directory:
     notices/                  Notices, and what each channel has delivered (app.notices).
     checked.txt               The last check of the outputs against the declarations (checked_store).
     listed.json               Lists of declared items (stored_lists).
+    places.json               What places are described from, beside their tables (app.place_lookup).
     repeated.json             State in which a build had nothing to do, and what it printed (app.repeated_build).
     withdrawn/                Files in out/ that a user changed and that use a source which is no longer public.
 """

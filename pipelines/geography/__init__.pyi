@@ -55,6 +55,12 @@ from .reorganisation import NewCouncil as NewCouncil
 from .reorganisation import Scenario as Scenario
 from .reorganisation import add_scenario as add_scenario
 from .reorganisation import read_scenario as read_scenario
+from .small_areas import Areas as Areas
 from .small_areas import describe_code as describe_code
+from .stored_places import PLACE_TABLES as PLACE_TABLES
+from .stored_places import dump_places as dump_places
+from .stored_places import list_place_files as list_place_files
+from .stored_places import read_places as read_places
+from .stored_places import read_postcode_tables as read_postcode_tables
 from .systems import GeographyPlaces as GeographyPlaces
 from .systems import geography_kind as geography_kind

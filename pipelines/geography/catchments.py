@@ -1,18 +1,22 @@
 """Shares: how the population of one area is distributed over the areas of another geography, as published."""
 
+from __future__ import annotations
+
 from datetime import date
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
 from pipelines import readers
 from pipelines.core.errors import UnreadableError
 from pipelines.core.snapshots import Snapshot
-from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.source import Source
-from pipelines.declarations.source_parts import ShareTable
 from pipelines.geography.reach import refuse_unexpected_numbers
 from pipelines.geography.small_areas import refuse_foreign_codes, require_rows_and_columns, strip_text
+
+if TYPE_CHECKING:
+    from pipelines.declarations.catalogue import Catalogue
+    from pipelines.declarations.source import Source
+    from pipelines.declarations.source_parts import ShareTable
 
 
 class Shares(NamedTuple):

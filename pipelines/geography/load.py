@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ from pipelines.geography.catchments import Shares, build_shares, read_shares_rel
 from pipelines.geography.crosswalk import PlaceData
 from pipelines.geography.reach import add_reach, count_places, refuse_unexpected_numbers
 from pipelines.geography.register import Places, add_regions, read_changes, read_register, sort_register
-from pipelines.geography.small_areas import Areas, build_areas, read_areas_release, weigh_lookup
+from pipelines.geography.small_areas import Areas, build_areas, combine_areas, read_areas_release
 
 Table = TypeVar("Table", Areas, Shares)
 TableReader = Callable[[bytes, Catalogue, str, Snapshot, pl.DataFrame], Table]
@@ -40,10 +40,18 @@ def load_small_areas(project: Project) -> list[Areas]:
     A lookup is a table of areas of a declared geography, with the weights of another table. A source without a stored
     release is excluded. Raises UnreadableError where no file of a source can be read.
     """
-    tables = _load_tables(project, "areas", read_areas_release, build_areas)
-    weighted = [areas for areas in tables if areas.weights]
-    lookups = [weigh_lookup(areas, weighted) for areas in tables if _is_lookup(project, areas)]
-    return weighted + [areas for areas in lookups if areas]
+    tables = list_area_tables(project)
+    return combine_areas(tables, list_lookups(project, tables))
+
+
+def list_area_tables(project: Project) -> list[Areas]:
+    """Return every stored table of areas: small areas with weights, lookups, and others, none of them combined."""
+    return _load_tables(project, "areas", read_areas_release, build_areas)
+
+
+def list_lookups(project: Project, tables: Iterable[Areas]) -> list[str]:
+    """List the sources of the tables that are lookups of areas of a declared geography."""
+    return [areas.source for areas in tables if _is_lookup(project, areas)]
 
 
 def suggest_lookup(project: Project, systems: Collection[str]) -> str:
@@ -59,7 +67,7 @@ def suggest_lookup(project: Project, systems: Collection[str]) -> str:
 
 def load_postcode_tables(project: Project) -> list[Areas]:
     """Return every stored table of areas without weights, such as postcodes, which apportionment does not use."""
-    tables = _load_tables(project, "areas", read_areas_release, build_areas)
+    tables = list_area_tables(project)
     return [areas for areas in tables if not areas.weights and not _is_lookup(project, areas)]
 
 

@@ -3,9 +3,11 @@
 A register, a lookup or a set of weights has an expected number of places. A geography past the last day is unknown.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from datetime import date
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
@@ -21,7 +23,9 @@ from pipelines.core.geocodes import (
 )
 from pipelines.core.periods import format_period, whole_months
 from pipelines.core.table_cache import keep_results
-from pipelines.declarations.source_parts import BundledRelease
+
+if TYPE_CHECKING:
+    from pipelines.declarations.source_parts import BundledRelease
 
 NEWER, UNKNOWN = "newer_than_register", "unmatched_place"
 _MARGIN, _MARGIN_SHARE = 50, 0.1

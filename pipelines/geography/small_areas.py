@@ -4,10 +4,12 @@ Weighted crosswalks are built from such tables. The rows are the finest areas co
 row is in one area of each geography, so weights can be summed for any of them.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
@@ -15,11 +17,12 @@ from pipelines import readers
 from pipelines.core.errors import UnknownNameError, UnreadableError
 from pipelines.core.geocodes import KIND_PREFIXES
 from pipelines.core.snapshots import Snapshot
-from pipelines.declarations.base import age_in_days
-from pipelines.declarations.catalogue import Catalogue
-from pipelines.declarations.source import Source
 from pipelines.geography.reach import refuse_unexpected_numbers
 from pipelines.geography.register import require_places
+
+if TYPE_CHECKING:
+    from pipelines.declarations.catalogue import Catalogue
+    from pipelines.declarations.source import Source
 
 AREA_CODE = "area_code"
 _CODE_SHAPE = re.compile(r"[A-Z0-9]{2,12}(\+[A-Z0-9]{2,12})*", re.A)
@@ -62,6 +65,9 @@ def weight_column(name: str, group: str) -> str:
 
 def build_areas(table: pl.DataFrame, name: str, source: Source, snapshot: Snapshot) -> Areas:
     """Combine a table of small areas with its declaration and its release."""
+    # Imported late, as in app.place_lookup: a stored table is described without declarations.
+    from pipelines.declarations.base import age_in_days
+
     weights = tuple(
         WeightSet(key, spec.day, spec.groups, age_in_days(spec.valid_for)) for key, spec in source.weights.items()
     )
@@ -84,6 +90,13 @@ def weigh_lookup(lookup: Areas, weighted: Iterable[Areas]) -> Areas | None:
     weights = origin.table.drop_nulls(geography).group_by(geography).agg(known)
     table = lookup.table.join(weights, on=geography, how="left", maintain_order="left")
     return lookup._replace(weights=origin.weights, table=table)
+
+
+def combine_areas(tables: Sequence[Areas], lookups: Collection[str]) -> list[Areas]:
+    """Return the tables with weights, then the lookups among them, which get the weights of another table."""
+    weighted = [areas for areas in tables if areas.weights]
+    weighed = [weigh_lookup(areas, weighted) for areas in tables if areas.source in lookups]
+    return weighted + [areas for areas in weighed if areas]
 
 
 def read_areas(raw: pl.DataFrame, name: str, source: Source, snapshot: Snapshot, register: pl.DataFrame) -> Areas:

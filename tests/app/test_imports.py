@@ -24,6 +24,7 @@ NEEDED = {
     ("list", "problems"): {"polars"},
     ("gaps", "jobs_recovery"): {"polars"},
     ("build",): set(),
+    ("places", "Merton"): {"polars"},
 }
 """For each command the large libraries that it needs."""
 PROGRAM = """
@@ -41,13 +42,9 @@ print("\\n" + json.dumps(sorted({name.partition(".")[0] for name in sys.modules}
 
 @pytest.mark.parametrize("words", sorted(NEEDED), ids=" ".join)
 def test_command_loads_only_libraries_it_needs(small: Project, words: tuple[str, ...]) -> None:
-    # The first list of a kind reads the declarations, and stores what it lists.
-    for kind in ("sources", "measures", "problems"):
-        run("list", kind, store=small.home, project=small.catalogue.root)
-    # The first build with nothing to do reads the declarations, and records that it had nothing to do.
-    if words == ("build",):
-        run("build", store=small.home, project=small.catalogue.root)
-        run("build", store=small.home, project=small.catalogue.root)
+    # The first commands of a kind read the declarations, and store what they list or describe, or had nothing to do.
+    for _ in range(2):
+        run(*words, store=small.home, project=small.catalogue.root)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, encoding="utf-8", cwd=ROOT,
         env=surroundings(small.home, small.catalogue.root),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.app import repeated_build
+from pipelines.app import file_states
+from pipelines.app.file_states import hash_program
 from pipelines.app.repeated_build import describe_state
 from pipelines.core.clock import clock_at
 from pipelines.declarations.project import Project
@@ -113,16 +114,17 @@ def stated(built_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """A folder with a file of each kind that a build rests on: of the project, its store and the program."""
     for _, pattern in CHANGES.values():
         part, _, path = pattern.partition("/")
-        where = {"program": Path(repeated_build.__file__).parents[2]}.get(part, built_small / part)
+        where = {"program": Path(file_states.__file__).parents[2]}.get(part, built_small / part)
         for file in sorted(where.glob(path))[:1]:
             target = tmp_path / part / file.relative_to(where)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(file.read_bytes())
-    monkeypatch.setattr(repeated_build, "_PROGRAM", tmp_path / "program")
+    monkeypatch.setattr(file_states, "_PROGRAM", tmp_path / "program")
     return tmp_path
 
 
 def state(folder: Path, day: date = DAY) -> str:
+    hash_program.cache_clear()
     return describe_state(folder / "project", folder / "store", day)
 
 
@@ -141,7 +143,7 @@ def test_every_day_and_version_of_a_library_is_another_state(stated: Path, monke
     assert state(stated, date(2026, 11, 25)) != before
     with clock_at(datetime(2027, 1, 1, tzinfo=UTC)):
         assert state(stated) != before
-    monkeypatch.setattr(repeated_build, "version", lambda name: "0.0" if name == "polars" else "1.0")
+    monkeypatch.setattr(file_states, "version", lambda name: "0.0" if name == "polars" else "1.0")
     assert state(stated) != before
 
 
