@@ -168,13 +168,17 @@ def _age_result(source: Source, slices: pl.DataFrame, as_of: date) -> CheckResul
     return CheckResult("age", newest is not None and (due is None or due >= as_of), metadata)
 
 
-def problem_results(cells: pl.DataFrame, fault: str) -> list[CheckResult]:
+def answered_result(fault: str) -> CheckResult:
+    """Return the check that a problem has an answer; `fault` says why it has none."""
+    return CheckResult("answered", not fault, {"fault": fault or "none"})
+
+
+def problem_results(cells: pl.DataFrame) -> list[CheckResult]:
     """Return the result of each check of a problem's cells that decides whether its answer is recorded."""
     both = cells.filter(pl.col("value").is_null() != pl.col("reason").is_not_null()).height
     twice = cells.height - cells["cell_id"].n_unique()
     unknown = cells.filter(pl.col("reason") == "unexplained").height
     return [
-        CheckResult("answered", not fault, {"fault": fault or "none"}),
         CheckResult("value_or_reason", both == 0, {"cells at fault": both}, is_error=True),
         CheckResult("every_cell_once", twice == 0, {"duplicate cells": twice}, is_error=True),
         CheckResult("explained", unknown == 0, {"unexplained": unknown}),

@@ -85,11 +85,13 @@ def check_answer(project: Project, name: str, runner: Runner) -> CheckedTable:
         if not path.is_file():
             raise
         cells, fault = read_table(path), str(error)
-    fault = fault or _record_answer(project, name, cells)
+    results = check_results.problem_results(cells)
+    fault = fault or _record_answer(project, name, cells, results)
     problem = project.catalogue.problems[name]
     at_instants = instant_measures(project.catalogue, problem.measures)
     checks = [
-        *check_results.problem_results(cells, fault),
+        check_results.answered_result(fault),
+        *results,
         check_results.coverage_result(cells, problem_residents(project, problem)[0], runner),
         check_results.period_result(cells, problem.header.grain, at_instants),
     ]
@@ -101,12 +103,12 @@ def check_answer(project: Project, name: str, runner: Runner) -> CheckedTable:
     return CheckedTable(counts, _stored_version(project, "view", name), checks)
 
 
-def _record_answer(project: Project, name: str, cells: pl.DataFrame) -> str:
+def _record_answer(project: Project, name: str, cells: pl.DataFrame, results: list[CheckResult]) -> str:
     """Record an answer in the gap ledger if no check has an ERROR. Return the fault, or an empty text.
 
     An answer with an ERROR is not published, so it is not recorded either.
     """
-    if list_errors(check_results.problem_results(cells, "")):
+    if list_errors(results):
         return ""
     try:
         update_ledger(project, name, cells)

@@ -83,7 +83,8 @@ def _load_counts(project: Project, names: Sequence[str]) -> list[pl.DataFrame]:
 
 def count_answers(home: Path, names: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Count the places by verdict and the available cells of each problem, and the gaps of all by reason."""
-    cells = [read_table(state_path(home, "cell", name)) for name in names]
+    columns = ["measure", "place_code", "need", "value", "reason", "other_reasons", "proxy_measure"]
+    cells = [read_table(state_path(home, "cell", name), columns) for name in names]
     rows = [
         (name, frame["place_code"].n_unique(), *(counts.get(verdict, 0) for verdict in VERDICT_WORDS),
          frame.height, frame["value"].count())

@@ -105,16 +105,19 @@ def open_sandbox(memory: int, schema: str) -> Iterator[duckdb.DuckDBPyConnection
 
 
 def run_limited_query(
-    con: duckdb.DuckDBPyConnection, text: str, limits: QueryLimits, description: str = "the query"
+    con: duckdb.DuckDBPyConnection, text: str, limits: QueryLimits, description: str = "the query", expected: int = 0
 ) -> pl.DataFrame:
-    """Run one query and return its rows; raise duckdb.Error where it is invalid, CommongroundError at a limit."""
+    """Run one query and return its rows; raise duckdb.Error where it is invalid, CommongroundError at a limit.
+
+    `expected` is the probable number of rows: a query that runs anew for many rows takes twice as long.
+    """
     statements = con.extract_statements(text)
     if len(statements) != 1 or statements[0].type.name not in _QUERY_TYPES:
         raise duckdb.InvalidInputException("expected one SELECT; only queries are allowed")
     late = Event()
     with _interrupt_after(con, late, limits.seconds), limit_memory(limits.memory):
         try:
-            return _fetch_rows(con, text, late, limits.memory // 4)
+            return _fetch_rows(con, text, late, limits.memory // 4, expected)
         except (MemoryError, duckdb.OutOfMemoryException) as error:
             raise CommongroundError(f"{description} needs too much memory; {limit_advice(MEMORY)}") from error
         except duckdb.InterruptException as error:
@@ -138,12 +141,12 @@ def _interrupt_after(con: duckdb.DuckDBPyConnection, late: Event, seconds: float
         timer.cancel()
 
 
-def _fetch_rows(con: duckdb.DuckDBPyConnection, text: str, late: Event, max_bytes: int) -> pl.DataFrame:
+def _fetch_rows(con: duckdb.DuckDBPyConnection, text: str, late: Event, max_bytes: int, expected: int) -> pl.DataFrame:
     """Fetch the rows in batches, so that their total size is checked before memory runs out."""
     relation = con.sql(text)
     if relation is None:
         raise duckdb.InvalidInputException("the query returns no rows")
-    few = _fetch_few_rows(relation, max_bytes)
+    few = _fetch_few_rows(relation, max_bytes) if expected <= _FEW_ROWS else None
     return _fetch_batches(relation, late, max_bytes) if few is None else few
 
 

@@ -220,9 +220,9 @@ def _read_file_metadata(path: Path, *_identity: int) -> dict[str, str]:
         return {}
 
 
-def read_table(path: Path) -> pl.DataFrame:
-    """Read a state table. A process reads an unchanged file once."""
-    return read_once(path)
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read a state table, or some columns of it. A process reads an unchanged file once."""
+    return read_once(path, columns)
 
 
 def load_or_build_table(
@@ -245,10 +245,14 @@ def load_or_build_tables(
     if any(table_key(path) != key for path in paths):
         if not layout_path(home).is_file() and not any((home / "state").glob("*/*.parquet")):
             write_layout(home)
-        for path, table in zip(paths, make(), strict=True):
-            write_table(path, table, key, input_sources, _find_version(path, table))
-            keep_written(path, table)
+        return [_write_built(path, table, key, input_sources) for path, table in zip(paths, make(), strict=True)]
     return [read_table(path) for path in paths]
+
+
+def _write_built(path: Path, table: pl.DataFrame, key: str, input_sources: Collection[str]) -> pl.DataFrame:
+    """Write a built table and return it as later readers get it."""
+    write_table(path, table, key, input_sources, _find_version(path, table))
+    return keep_written(path, table)
 
 
 def _find_version(path: Path, table: pl.DataFrame) -> str:

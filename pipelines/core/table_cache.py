@@ -4,7 +4,7 @@ A file is known by its inode, time and size. The store replaces a file by a rena
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import wraps
 from pathlib import Path
@@ -51,23 +51,33 @@ _READ = _Tables()
 _LOCK = Lock()
 
 
-def read_once(path: Path) -> pl.DataFrame:
-    """Read a Parquet file, or return its table where this process has read it and the file is the same."""
+def read_once(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read a Parquet file, or return its table where this process has read it and the file is the same.
+
+    With `columns` only these are read, and a table read thus is not kept.
+    """
     state = _describe_file(path)
     with _LOCK:
         last = _READ.by_path.get(path)
         if last and last.state == state:
             _READ.by_path.move_to_end(path)
-            return last.table
+            return last.table if columns is None else last.table.select(columns)
+    if columns is not None:
+        return pl.read_parquet(path, columns=list(columns))
     table = pl.read_parquet(path)
     _keep(path, state, table)
     return table
 
 
-def keep_written(path: Path, table: pl.DataFrame) -> None:
-    """Keep a table that this process has just written, if a file returns its columns as they are."""
-    if all(dtype in _PLAIN for dtype in table.dtypes):
-        _keep(path, _describe_file(path), table)
+def keep_written(path: Path, table: pl.DataFrame) -> pl.DataFrame:
+    """Keep a table that this process has just written, if a file returns its columns as they are, and return it.
+
+    Another table is read back, so that this build and later ones agree.
+    """
+    if any(dtype not in _PLAIN for dtype in table.dtypes):
+        return read_once(path)
+    _keep(path, _describe_file(path), table)
+    return table
 
 
 def _describe_file(path: Path) -> _FileState:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import polars as pl
 
 from pipelines.apportionment import INTERVAL_COLUMNS
+from pipelines.core.ordering import sort_frame
 from pipelines.core.periods import ReferencePeriod
 from pipelines.core.reasons import REASON_PRECEDENCE, REASONS
 from pipelines.core.schema import CELL_COLUMNS, conform_table
@@ -59,7 +60,7 @@ def build_cells(
     reasons = _collect_reasons(joined, catalogue, set_aside)
     cells = joined.join(reasons, on=CELL_KEY, how="left", maintain_order="left")
     complete = conform_table(_complete_cells(cells, problem, catalogue), CELL_COLUMNS)
-    return mark_unneeded_cells(complete, problem).sort("measure", "place_code", "period_start")
+    return sort_frame(mark_unneeded_cells(complete, problem), "measure", "place_code", "period_start")
 
 
 def _mark_unreadable(chosen: pl.DataFrame, catalogue: Catalogue, unreadable: Mapping[str, str]) -> pl.DataFrame:

@@ -103,22 +103,33 @@ def _find_jumps(pairs: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFra
 
 def _find_straddling_areas(cells: pl.DataFrame) -> pl.DataFrame:
     """Find published areas in several requested places, where the cells name their source areas."""
-    with_parts = cells.filter(pl.col("source_areas").is_not_null()).with_columns(
-        pl.col("source_areas").str.split(",").alias("place_a")
-    )
-    parts = with_parts.explode("place_a").filter(pl.col("place_a").str.contains(r"^[A-Z0-9]{3,9}$"))
-    cut = parts.group_by(*SLICE_COLUMNS, "place_a").agg(
-        pl.col("place_code").n_unique().alias("lies_in"),
-        pl.col("place_name").unique().sort().head(4).str.join(", ").alias("some"),
+    # Most areas lie in one place, whatever the period: only the cells with another area are counted by slice.
+    areas = cells.select("place_code", "source_areas").drop_nulls("source_areas").unique()
+    cut_areas = _list_areas(areas).filter((pl.col("place_code").n_unique() > 1).over("place_a"))
+    with_cut_areas = cells.join(cut_areas, on=["place_code", "source_areas"], how="semi", maintain_order="left")
+    cut = (
+        _list_areas(with_cut_areas)
+        .group_by(*SLICE_COLUMNS, "place_a")
+        .agg(
+            pl.col("place_code").n_unique().alias("lies_in"),
+            pl.col("place_name").unique().sort().head(4).str.join(", ").alias("some"),
+        )
     )
     evidence = pl.format("lies in {} of the requested places: {}", "lies_in", "some")
     return cut.filter(pl.col("lies_in") > 1).with_columns(pl.lit("straddles").alias("kind"), evidence.alias("evidence"))
 
 
+def _list_areas(cells: pl.DataFrame) -> pl.DataFrame:
+    """Return a row for each source area of a cell, with its code as `place_a`."""
+    areas = cells.with_columns(pl.col("source_areas").str.split(",").alias("place_a")).explode("place_a")
+    return areas.filter(pl.col("place_a").str.contains(r"^[A-Z0-9]{3,9}$"))
+
+
 def _find_low_reach(cells: pl.DataFrame) -> pl.DataFrame:
     """Find places that the source covers only in part."""
-    is_low_reach = (pl.col("reason") == "low_reach") | pl.col("caveats").str.split(",").list.contains("low_reach")
-    return cells.filter(is_low_reach.fill_null(False)).with_columns(
+    low = [text for text in cells["caveats"].drop_nulls().unique() if "low_reach" in text.split(",")]
+    is_low_reach = (pl.col("reason") == "low_reach").fill_null(False) | pl.col("caveats").is_in(low).fill_null(False)
+    return cells.filter(is_low_reach).with_columns(
         pl.lit("low_reach").alias("kind"), pl.col("place_code").alias("place_a"), pl.col("value").alias("value_a")
     )
 
@@ -126,6 +137,8 @@ def _find_low_reach(cells: pl.DataFrame) -> pl.DataFrame:
 def add_discontinuity_caveats(cells: pl.DataFrame, discontinuities: pl.DataFrame) -> pl.DataFrame:
     """Add the caveat boundary_cliff, with its evidence, to the figures on both sides of a jump."""
     jumps = discontinuities.filter(pl.col("kind") == "jump")
+    if jumps.is_empty():
+        return cells
     sides = [jumps.select(*SLICE_COLUMNS, pl.col(side).alias("place_code"), pl.col("evidence").alias("jump"))
              for side in ("place_a", "place_b")]  # fmt: skip
     jump_by_cell = pl.concat(sides).group_by(*SLICE_COLUMNS, "place_code").agg(pl.col("jump").sort().first())

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from pipelines.core.distinct import number_rows
 from pipelines.core.schema import CELL_COLUMNS, NUMBER, TEXT, WHOLE, Column, conform_table
 from pipelines.declarations.measure import Measure
 from pipelines.observations import PUBLISHED_SOURCE, round_limit
@@ -58,7 +59,7 @@ def rank_places(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFra
     floor = {name: 0.0 if _is_never_negative(measure) else -np.inf for name, measure in measures.items()}
     # A place in which the figure can't exist, or is not needed, has no rank.
     existing = cells.filter((pl.col("reason") != "not_applicable").fill_null(True))
-    known = existing.filter(pl.col("value").is_not_null().any().over(RANK_KEY)).with_columns(
+    known = _select_known_slices(existing).with_columns(
         pl.col("measure").is_in(noisy).alias("is_noisy"),
         pl.col("measure").is_in(estimates).alias("is_estimate"),
         (pl.col("interval_source") == PUBLISHED_SOURCE).fill_null(False).alias("limited"),
@@ -96,14 +97,28 @@ def _is_never_negative(measure: Measure) -> bool:
     return measure.kind in ("count", "stock") and (measure.range or (0.0,))[0] >= 0 and not measure.perturbed
 
 
-def _rank_slices(ends: pl.DataFrame) -> pl.DataFrame:
-    """Rank the rows of each measure and period, with the measures and periods in order of their first row."""
-    spans = ends.group_by(RANK_KEY, maintain_order=True).agg(pl.len().alias("places"))
-    number = pl.int_range(spans.height).alias("slice_number")
-    numbered = ends.join(spans.with_columns(number), on=RANK_KEY, how="left", nulls_equal=True, maintain_order="left")
-    rows = numbered.sort("slice_number", maintain_order=True)
+def _select_known_slices(cells: pl.DataFrame) -> pl.DataFrame:
+    """Return the cells of each measure and period with a figure, slice by slice in order of their first cell.
+
+    `places` is the number of cells of the slice.
+    """
+    keys = number_rows(cells, RANK_KEY).keys
+    slices, first_rows, numbers = np.unique(keys, return_index=True, return_inverse=True)
+    numbers = np.argsort(np.argsort(first_rows))[numbers]
+    is_known = np.bincount(numbers, cells["value"].is_not_null().to_numpy(), len(slices)) > 0
+    places = np.bincount(numbers, minlength=len(slices))[numbers]
+    order = np.argsort(numbers, kind="stable")
+    return cells.with_columns(pl.Series("places", places))[order[is_known[numbers[order]]]]
+
+
+def _rank_slices(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rank the rows of each measure and period (_select_known_slices)."""
     columns = [rows[name].to_numpy() for name in ("least", "most", "limited", "has_limits")]
-    cuts = np.cumsum(spans["places"].to_numpy())[:-1]
+    sizes = rows["places"].to_numpy()
+    starts = [0] if len(sizes) else []
+    while starts and starts[-1] + sizes[starts[-1]] < len(sizes):
+        starts.append(starts[-1] + sizes[starts[-1]])
+    cuts = starts[1:]
     slices = zip(*(np.split(column, cuts) for column in columns), strict=True)
     ranked = [_rank_slice(*one) for one in slices if len(one[0])]
     surely, worst, meeting = (np.concatenate([np.empty(0, int), *(one[n] for one in ranked)]) for n in range(3))

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
+from pipelines.core.ordering import sort_frame
 from pipelines.core.schema import DATE, NUMBER, TEXT, WHOLE, Column, conform_table
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.problem import ProblemHeader
@@ -37,7 +38,6 @@ VERDICT: dict[str, Column] = {
     "needs_total": Column(WHOLE, "Needs that can exist in the place, without measures that are only wanted"),
     "residents": Column(NUMBER, "Residents of the place, of all ages; null where unknown"),
 }
-_PLACE_PERIOD_COLUMNS = ["problem", "place_code", "place_name", "period_start", "period_end"]
 
 
 def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFrame) -> pl.DataFrame:
@@ -47,7 +47,9 @@ def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFr
     answerable, whatever is essential.
     """
     weighed = weigh_cells(cells, header)
-    counted = weighed.group_by(_PLACE_PERIOD_COLUMNS).agg(
+    counted = weighed.group_by("place_code", "period_start", maintain_order=True).agg(
+        # One problem's place has one name, and its period one end: a key of five columns takes twice as long.
+        *(pl.col(name).first() for name in ("problem", "place_name", "period_end")),
         pl.col("blocks").any(),
         (pl.col("blocks") | pl.col("weighs")).any().alias("minds"),
         pl.col("met").sum().alias("needs_met"),
@@ -55,11 +57,11 @@ def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFr
         (pl.col("value").is_null() & pl.col("asked")).sum().alias("without"),
     )
     # Texts are joined where there are any: a grid of small areas has a million places and periods.
-    causes = weighed.drop_nulls("why").sort("why").group_by(_PLACE_PERIOD_COLUMNS, maintain_order=True).agg(
+    causes = weighed.drop_nulls("why").sort("why").group_by("place_code", "period_start", maintain_order=True).agg(
         pl.col("why").filter(pl.col("blocks")).str.join("; ").alias("blocking"),
         pl.col("why").str.join("; ").alias("all_causes"),
     )  # fmt: skip
-    summary = counted.join(causes, on=_PLACE_PERIOD_COLUMNS, how="left", nulls_equal=True)
+    summary = counted.join(causes, on=["place_code", "period_start"], how="left", maintain_order="left")
     knows_nothing = (pl.col("without") == pl.col("needs_total")) & (pl.col("needs_total") > 0)
     blocked = pl.col("blocks") | knows_nothing
     verdict = pl.when(blocked).then(pl.lit("not_answerable")).when("minds").then(pl.lit("with_caveats"))
@@ -69,9 +71,8 @@ def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFr
         pl.when(because != "").then(because).alias("blocking_reasons"),
     )
     residents = people.select("place_code", pl.col("people").alias("residents"))
-    return conform_table(with_verdict.join(residents, on="place_code", how="left"), VERDICT).sort(
-        "place_code", "period_start"
-    )
+    joined = with_verdict.join(residents, on="place_code", how="left", maintain_order="left")
+    return sort_frame(conform_table(joined, VERDICT), "place_code", "period_start")
 
 
 def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
@@ -81,7 +82,7 @@ def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
     essential += [] if header.needs else header.unknowns
     is_asked = (pl.col("reason") != "not_applicable").fill_null(True)
     missing = pl.col("reason").is_not_null() & is_asked
-    heavy = pl.col("caveats").str.split(",").list.set_difference(sorted(MINOR_CAVEATS)).list.sort().list.join(" and ")
+    heavy = _name_heavy_caveats(relevant["caveats"])
     blocks = missing & pl.col("measure").is_in(essential)
     weighs = (missing & ~blocks) | (pl.col("value").is_not_null() & (heavy != "").fill_null(False))
     why = pl.when(missing).then(open_reason()).otherwise(heavy)
@@ -94,34 +95,38 @@ def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
     )
 
 
+def _name_heavy_caveats(caveats: pl.Series) -> pl.Series:
+    """Return the caveats that change a verdict, as a text, for the caveats of each cell; null where it has none."""
+    texts = caveats.drop_nulls().unique().to_list()
+    heavy = [" and ".join(sorted({*text.split(",")} - MINOR_CAVEATS)) for text in texts]
+    return caveats.replace_strict(texts, heavy, default=None, return_dtype=pl.String)
+
+
 def summarise_by_place(verdict_table: pl.DataFrame) -> pl.DataFrame:
     """Summarise verdicts over periods: VERDICT without its periods, with `periods` and `answered`.
 
     A place is answerable if every period is, and not answerable if no period is. `blocking_reasons` states in how many
     periods each cause applies.
     """
-    place = ["problem", "place_code", "place_name"]
+    place = ["problem", "place_code"]
     verdict = pl.col("verdict")
-    summary = verdict_table.group_by(place).agg(
+    summary = verdict_table.group_by(place, maintain_order=True).agg(
+        pl.col("place_name").first(),
         pl.when((verdict == "answerable").all()).then(pl.lit("answerable"))
         .when((verdict == "not_answerable").all()).then(pl.lit("not_answerable"))
         .otherwise(pl.lit("with_caveats")).alias("verdict"),
         pl.col("needs_met").sum(), pl.col("needs_total").sum(), pl.col("residents").first(),
         pl.len().alias("periods"), (verdict != "not_answerable").sum().alias("answered"),
-    )  # fmt: skip
-    return summary.join(_count_causes(verdict_table, place), on=place, how="left").sort("place_code")
+    ).select(*place, "place_name", pl.exclude(*place, "place_name"))  # fmt: skip
+    causes = verdict_table.select(*place, "blocking_reasons").drop_nulls("blocking_reasons")
+    texts = _count_causes(causes.join(summary.select(*place, "periods"), on=place), place)
+    return summary.join(texts, on=place, how="left", maintain_order="left").sort("place_code", maintain_order=True)
 
 
-def _count_causes(verdict_table: pl.DataFrame, place: list[str]) -> pl.DataFrame:
-    causes = verdict_table.with_columns(
-        pl.col("blocking_reasons").str.split("; "), pl.len().over(place).alias("periods")
-    )
-    cause_counts = (
-        causes.explode("blocking_reasons")
-        .drop_nulls("blocking_reasons")
-        .group_by(*place, "blocking_reasons", "periods")
-        .len("times")
-    )
+def _count_causes(causes: pl.DataFrame, place: list[str]) -> pl.DataFrame:
+    """Return the causes of each place as a text, from the causes of each period and the number of its periods."""
+    split = causes.with_columns(pl.col("blocking_reasons").str.split("; ")).explode("blocking_reasons")
+    cause_counts = split.group_by(*place, "blocking_reasons", "periods").len("times")
     text = pl.when(pl.col("periods") == 1).then("blocking_reasons").otherwise(
         pl.format("{} ({} of {})", "blocking_reasons", "times", "periods")
     )  # fmt: skip

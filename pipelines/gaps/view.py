@@ -12,6 +12,7 @@ import polars as pl
 
 from checks import CARRIED_FORWARD, COARSER_PERIOD, is_carried_forward, is_of_longer_period
 from pipelines.core.errors import CommongroundError, DeclarationError
+from pipelines.core.ordering import sort_frame
 from pipelines.core.periods import format_period
 from pipelines.core.query import QueryLimits, open_sandbox, run_limited_query, user_query_limits
 from pipelines.core.renames import add_new_name
@@ -48,15 +49,16 @@ def run_problem_select(
     returns a figure although none of its measures has one.
     """
     history = placed.filter(pl.col("measure").is_in(list_history_measures(problem)))
-    limits = _select_limits(problem, places, cells, history)
+    limits, key = _select_limits(problem, places, cells, history), answer_key(problem)
+    rows = _list_rows(cells)
     with open_sandbox(limits.memory, problem.header.geography) as con:
-        _prepare_tables(con, problem, places, cells, history)
+        _prepare_tables(con, problem, places, cells, rows, history)
         try:
-            view = run_limited_query(con, problem.select.sql, limits, f"{problem.path}: the SELECT")
+            view = run_limited_query(con, problem.select.sql, limits, f"{problem.path}: the SELECT", rows.height)
         except duckdb.Error as error:
             raise DeclarationError(f"{problem.path}: DuckDB rejects the SELECT: {add_new_name(str(error))}") from error
-    view, key = escape_invisible_frame(view), answer_key(problem)
-    _refuse_other_rows(problem, view, cells, key)
+    view = escape_invisible_frame(view)
+    _refuse_other_rows(problem, view, rows, key)
     return _add_statuses(problem, view, cells, key)
 
 
@@ -85,15 +87,30 @@ def answer_key(problem: Problem) -> list[str]:
     return ["place_code"] if problem.header.grain == "latest" else ["place_code", "period_start"]
 
 
+_ROW = ("place_code", "period_start", "period_end")
+
+
+def _list_rows(cells: pl.DataFrame) -> pl.DataFrame:
+    """Return each place and period of the cells once (_ROW), in the order of the cells of one measure."""
+    by_measure = [own.select(_ROW) for own in cells.select("measure", *_ROW).partition_by("measure")]
+    is_grid = bool(by_measure) and all(own.equals(by_measure[0]) for own in by_measure[1:])
+    return by_measure[0] if is_grid else cells.select(_ROW).unique(maintain_order=True)
+
+
 def _prepare_tables(
-    con: duckdb.DuckDBPyConnection, problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, history: pl.DataFrame
+    con: duckdb.DuckDBPyConnection,
+    problem: Problem,
+    places: pl.DataFrame,
+    cells: pl.DataFrame,
+    rows: pl.DataFrame,
+    history: pl.DataFrame,
 ) -> None:
     schema = problem.header.geography
-    spans = cells.select("place_code", "period_start", "period_end").unique()
-    spine = places.join(spans, on="place_code", how="inner").sort("place_code", "period_start")
+    joined = rows.join(places, on="place_code", how="inner", maintain_order="left")
+    spine = sort_frame(joined.select(*places.columns, "period_start", "period_end"), "place_code", "period_start")
     name = "place" if problem.header.grain == "latest" else "place_period"
     _create_table(con, f"{schema}.{name}", spine.drop("period_start", "period_end") if name == "place" else spine)
-    columns = ["place_code", "period_start", "period_end", *MEASURE_COLUMNS]
+    columns = [*_ROW, *MEASURE_COLUMNS]
     by_measure = cells.select("measure", *columns).partition_by("measure", as_dict=True, include_key=False)
     for measure in problem.measures:
         _create_table(con, f"{schema}.{measure}", by_measure.get((measure,), cells.select(columns).clear()))
@@ -103,24 +120,25 @@ def _prepare_tables(
         _create_table(con, f"{schema}.{measure}_history", own)
     for name, measures in problem.header.alternatives.items():
         answering = cells.filter(pl.col("measure").is_in(list(measures)), is_needed())
-        everywhere = cells.select("place_code", "period_start", "period_end").unique(maintain_order=True)
-        key = ["place_code", "period_start", "period_end"]
-        rows = everywhere.join(answering.select(*key, "measure", *MEASURE_COLUMNS), on=key, how="left")
-        _create_table(con, f"{schema}.{name}", rows)
+        answers = rows.join(answering.select(*_ROW, "measure", *MEASURE_COLUMNS), on=_ROW, how="left")
+        _create_table(con, f"{schema}.{name}", answers)
 
 
 def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
     # Names were validated when the declarations were read: lower case letters, digits and _.
-    con.register("incoming", frame.to_arrow())
+    con.register("incoming", frame.to_arrow(compat_level=pl.CompatLevel.newest()))
     con.execute(f"create table {name} as select * from incoming")
     con.unregister("incoming")
 
 
-def _refuse_other_rows(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key: list[str]) -> None:
+def _refuse_other_rows(problem: Problem, view: pl.DataFrame, rows: pl.DataFrame, key: list[str]) -> None:
     missing = [name for name in key if name not in view.columns]
     if missing:
         raise DeclarationError(f"{problem.path}: the SELECT must return {' and '.join(missing)} from the spine")
-    expected = cells.select(key).unique()
+    expected = rows.select(key)
+    if view.select(key).equals(expected):
+        return
+    expected = expected.unique()
     if view.height != expected.height or view.select(key).join(expected, on=key, how="semi").height != view.height:
         raise CommongroundError(
             f"{problem.path}: found {view.height} rows, expected one for each of {expected.height} "
@@ -154,11 +172,12 @@ def collect_facts(
     """
     pairs = [(number, measure) for number, measures in enumerate(inputs.values()) for measure in measures]
     asked = pl.DataFrame(pairs, schema={"column": pl.UInt32, "measure": pl.String}, orient="row")
-    joined = asked.join(_describe_cells(cells, key), on="measure").join(rows.with_row_index("row"), on=key)
+    described = _number_cells(_describe_cells(cells, key), rows)
+    joined = asked.join(described, on="measure")
     slots = joined.select(pl.col("column").cast(pl.Int64) * rows.height + pl.col("row")).to_series()
     size = len(inputs) * rows.height
     is_alone = pl.Series(np.bincount(slots, minlength=size)[slots] == 1)
-    facts = joined.with_columns(slots.alias("slot")).drop("column", "row", *key)
+    facts = joined.with_columns(slots.alias("slot")).drop("column", "row")
     if not is_alone.all():
         together = facts.filter(~is_alone).sort("slot", "measure").group_by("slot", maintain_order=True)
         facts = pl.concat([facts.filter(is_alone).select("slot", "name", *_FACTS), together.agg(_join_measures())])
@@ -173,6 +192,15 @@ def collect_facts(
         pl.col("period").alias("periods"),
     )
     return {name: whole.slice(number * rows.height, rows.height) for number, name in enumerate(inputs)}
+
+
+def _number_cells(cells: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Put the number of the view's row (`row`) in place of the key of each cell; cells without a row are left out."""
+    key = rows.columns
+    repeats = cells.height // max(rows.height, 1)
+    if repeats and pl.concat([rows] * repeats).equals(cells.select(key)):
+        return cells.drop(key).with_columns((pl.int_range(pl.len()) % rows.height).cast(pl.UInt32).alias("row"))
+    return cells.join(rows.with_row_index("row"), on=key).drop(key)
 
 
 _MARKS = (COARSER_PERIOD, CARRIED_FORWARD, "proxy_used")

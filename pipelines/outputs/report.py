@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.core.export import escape_formulas
+from pipelines.core.ordering import sort_frame
 from pipelines.core.periods import format_period
 from pipelines.core.table_cache import keep_results
 from pipelines.gaps import is_needed
@@ -286,7 +287,7 @@ def credited_cells(report: Report) -> pl.DataFrame:
         schema=dict.fromkeys(("measure", *CREDIT_COLUMNS), pl.String),
         orient="row",
     )
-    return report.cells.sort("cell_id").join(credits, on="measure", how="left", maintain_order="left")
+    return sort_frame(report.cells, "cell_id").join(credits, on="measure", how="left", maintain_order="left")
 
 
 def encode_parquet(table: pl.DataFrame) -> bytes:

@@ -221,6 +221,8 @@ def _fill_tables(path: Path, content: FileContent, kept: Mapping[str, str]) -> b
     gone = kept.keys() - content.keys.keys()
     # The file is the main database: a view created in an attached database would keep its alias.
     with duckdb.connect(str(path)) as con:
+        # Several threads write parts of row groups, which the checkpoint then joins: twice the time and the size.
+        con.execute("set threads = 1")
         # One transaction for several hundred statements, because each commit waits for the disk.
         con.begin()
         before = _list_releases(con) if kept else set()
@@ -281,7 +283,7 @@ CELLS_CHECK = "check ((value is null) = (reason is not null))"
 
 
 def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    con.register("incoming", frame.rename(SQL_NAMES, strict=False).to_arrow())
+    con.register("incoming", frame.rename(SQL_NAMES, strict=False).to_arrow(compat_level=pl.CompatLevel.newest()))
     if name == "cells":
         columns = con.sql("describe select * from incoming").fetchall()
         definitions = ", ".join(f'"{column[0]}" {column[1]}' for column in columns)
@@ -298,7 +300,7 @@ def _insert_rows(
     chosen = ", ".join(f'"{column}"' for column in columns)
     for batch in batch_parts(parts):
         if isinstance(batch, pl.DataFrame):
-            con.register("incoming", batch.to_arrow())
+            con.register("incoming", batch.to_arrow(compat_level=pl.CompatLevel.newest()))
             con.execute(f"insert into {name} select {chosen} from incoming")
             con.unregister("incoming")
         else:

@@ -120,7 +120,7 @@ def remove_observations(con: duckdb.DuckDBPyConnection, source: str) -> None:
 
 
 def _insert(con: duckdb.DuckDBPyConnection, statement: str, table: pl.DataFrame) -> None:
-    con.register("incoming", table.to_arrow())
+    con.register("incoming", table.to_arrow(compat_level=pl.CompatLevel.newest()))
     con.execute(statement)
     con.unregister("incoming")
 

@@ -198,9 +198,9 @@ def test_table_with_an_error_is_not_published(small: Project, monkeypatch: pytes
     published = {path: path.read_bytes() for path in (home / "out").rglob("*") if path.is_file()}
     twice = check_results.problem_results
 
-    def broken(cells: pl.DataFrame, fault: str) -> list[CheckResult]:
+    def broken(cells: pl.DataFrame) -> list[CheckResult]:
         first = cells.head(1).filter(pl.col("problem") == "jobs_recovery")
-        return twice(pl.concat([cells, first]), fault)
+        return twice(pl.concat([cells, first]))
 
     monkeypatch.setattr(check_results, "problem_results", broken)
     faults = build_problems(Project(load_catalogue(copy), home, date(2026, 12, 24)), [], QUIET)
