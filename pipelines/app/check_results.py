@@ -23,6 +23,7 @@ from checks import (
     return_shares,
     total_shares,
 )
+from pipelines.core.ordering import count_repeats
 from pipelines.core.reasons import WITHHOLDING_REASONS
 from pipelines.declarations.source import Source
 from pipelines.geography import find_overlapping_codes
@@ -175,8 +176,8 @@ def answered_result(fault: str) -> CheckResult:
 
 def problem_results(cells: pl.DataFrame) -> list[CheckResult]:
     """Return the result of each check of a problem's cells that decides whether its answer is recorded."""
-    both = cells.filter(pl.col("value").is_null() != pl.col("reason").is_not_null()).height
-    twice = cells.height - cells["cell_id"].n_unique()
+    both = int((cells["value"].is_null() != cells["reason"].is_not_null()).sum())
+    twice = count_repeats(cells["cell_id"])
     unknown = cells.filter(pl.col("reason") == "unexplained").height
     return [
         CheckResult("value_or_reason", both == 0, {"cells at fault": both}, is_error=True),

@@ -11,6 +11,13 @@ def sort_frame(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
     return frame if _is_in_order(frame, columns) else frame.sort(columns, maintain_order=True)
 
 
+def count_repeats(column: pl.Series) -> int:
+    """Return the number of entries, none of them null, that an earlier one equals; entries in order compare fast."""
+    if bool((column.slice(1) > column.head(-1)).all()):
+        return 0
+    return column.len() - column.n_unique()
+
+
 def _is_in_order(frame: pl.DataFrame, columns: tuple[str, ...]) -> bool:
     is_later, is_equal = pl.lit(False), pl.lit(True)
     for name in columns:

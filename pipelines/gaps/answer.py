@@ -57,12 +57,15 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
     """
     current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
     if current_answer_key(project.home, name, current_keys) is None:
-        _store_answer(project, project.catalogue.problems[name], current_keys)
+        return _store_answer(project, project.catalogue.problems[name], current_keys)
     return read_table(state_path(project.home, "cell", name))
 
 
-def _store_answer(project: Project, problem: Problem, current_keys: TableKeys) -> None:
-    """Build and store the tables of a problem that do not hold. Nothing is stored where its SELECT does not run."""
+def _store_answer(project: Project, problem: Problem, current_keys: TableKeys) -> pl.DataFrame:
+    """Build and store the tables of a problem that do not hold; return its cells.
+
+    Nothing is stored where its SELECT does not run.
+    """
     home, name = project.home, problem.name
     key = current_figures_key(home, name, current_keys)
     if key and not list_history_measures(problem):
@@ -73,9 +76,10 @@ def _store_answer(project: Project, problem: Problem, current_keys: TableKeys) -
         validity, figures, views = _build_answer(project, problem, current_keys.last_release[name])
         key = format_figures_key(current_keys.figures[name], validity)
     sources = public_input_sources(project.catalogue, [name])
-    load_or_build_tables(home, FIGURE_TABLES, name, key, lambda: figures, sources)
+    cells = load_or_build_tables(home, FIGURE_TABLES, name, key, lambda: figures, sources)[0]
     answer_key = format_answer_key(current_keys.answer[name], key)
     load_or_build_tables(home, VIEW_TABLES, name, answer_key, lambda: views, sources)
+    return cells
 
 
 class _Figures(NamedTuple):

@@ -140,9 +140,9 @@ def add_build(
     if ledger.has_old_reasons:
         ledger = ledger._replace(sightings=restate_reasons(ledger.sightings, cells), has_old_reasons=False)
     build, note = ledger.last + 1, BuildNote(contents, declared or {})
-    asked = cells.filter(is_needed())
-    counts = {"problem": cells["problem"].first(), "build": build, "day": day, "last_day": day, "asked": asked.height,
-              "known": asked.filter(~is_open()).height}  # fmt: skip
+    asked, known = cells.select(is_needed().sum(), (is_needed() & ~is_open()).sum().alias("known")).row(0)
+    counts = {"problem": cells["problem"].first(), "build": build, "day": day, "last_day": day, "asked": asked,
+              "known": known}  # fmt: skip
     builds = pl.concat([ledger.builds, conform_table(pl.DataFrame([counts]), BUILD)])
     notes = (*ledger.notes, note)
     sightings = _new_sightings(ledger, cells, build)
@@ -155,11 +155,11 @@ def _new_sightings(ledger: Ledger, cells: pl.DataFrame, build: int) -> pl.DataFr
     before = last.filter(pl.col("reason").is_not_null())
     same = ["gap_id", "reason", "data_owner", "period_start", "period_end"]
     fresh = now.join(before, on=same, how="anti", nulls_equal=True)
-    is_asked = pl.col("gap_id").is_in(cells.filter(is_needed())["cell_id"].implode())
+    closed = before.join(now, on="gap_id", how="anti")
+    asked = cells.filter(is_needed(), pl.col("cell_id").is_in(closed["gap_id"].implode()))["cell_id"]
+    is_asked = pl.col("gap_id").is_in(asked.implode())
     because = pl.when(is_asked).then(pl.lit("answered")).otherwise(pl.lit("no_longer_asked"))
-    closings = before.join(now, on="gap_id", how="anti").with_columns(
-        pl.lit(None, pl.String).alias("reason"), because.alias("closure_reason")
-    )
+    closings = closed.with_columns(pl.lit(None, pl.String).alias("reason"), because.alias("closure_reason"))
     return conform_table(pl.concat([fresh, closings]).with_columns(pl.lit(build).alias("build")), SIGHTING)
 
 

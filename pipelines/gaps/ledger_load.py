@@ -22,6 +22,7 @@ import polars as pl
 
 from pipelines.core.clock import current_date
 from pipelines.core.errors import UnreadableError
+from pipelines.core.ordering import sort_frame
 from pipelines.core.renames import COLUMNS
 from pipelines.core.schema import conform_table, empty_table
 from pipelines.core.snapshots import read_log
@@ -174,12 +175,17 @@ def _ledger_checksum(sightings: pl.DataFrame, builds: str, has_old_names: bool =
 
 def hash_cells(cells: pl.DataFrame) -> str:
     """Return a hash of the cells for the ledger: which are requested, and which are open for which reason."""
-    noted = (
-        cells.filter(is_needed())
-        .sort("cell_id")
-        .select("cell_id", pl.when(is_open()).then(open_reason()).fill_null(""))
-    )
-    return hashlib.sha256(json.dumps(noted.rows()).encode()).hexdigest()
+    reason = pl.when(is_open()).then(open_reason()).fill_null("").alias("reason")
+    noted = sort_frame(cells.filter(is_needed()).select("cell_id", reason), "cell_id")
+    return hashlib.sha256(_encode_pairs(noted).encode()).hexdigest()
+
+
+def _encode_pairs(noted: pl.DataFrame) -> str:
+    """Return the JSON array of the rows of two columns of texts; Polars joins those that JSON does not escape."""
+    if noted.select(pl.all().str.contains(r'[^ -~]|["\\]').any()).row(0) != (False, False):
+        return json.dumps(noted.rows())
+    rows = noted.select(pl.format('["{}", "{}"]', *noted.columns).str.join(", ")).item()
+    return f"[{rows}]"
 
 
 def hash_declarations(project: Project, problem: str) -> dict[str, DeclarationHashes]:

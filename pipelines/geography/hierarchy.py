@@ -155,14 +155,23 @@ def build_hierarchy(places: Places, tables: Sequence[Areas], codes: Collection[s
     """
     register = places.register.sort("valid_from").unique("place_code", keep="last", maintain_order=True)
     area_rows = [rows for areas in tables for rows in _hierarchy_from_areas(areas, codes)]
-    first = pl.col("source").first().over("place_code", "parent_geography") == pl.col("source")
-    drawn = pl.concat([empty_table(AREA_HIERARCHY), *area_rows]).filter(first)
+    drawn = _keep_first_tables(pl.concat([empty_table(AREA_HIERARCHY), *area_rows]))
     hierarchy = pl.concat([conform_table(_hierarchy_from_register(places, register, codes), AREA_HIERARCHY), drawn])
     names = register.select(pl.col("place_code").alias("parent_code"), "place_name")
     with_names = hierarchy.join(names, on="parent_code", how="left", maintain_order="left")
     return conform_table(with_names.with_columns(pl.col("place_name").alias("parent_name")), AREA_HIERARCHY).sort(
         "place_code", "kind", "parent_geography", "share", "parent_code", descending=[False, False, False, True, False]
     )
+
+
+def _keep_first_tables(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of each area and geography from the first table that has it; few geographies are in several."""
+    tables = rows.group_by("parent_geography").agg(pl.col("source").n_unique())
+    shared = tables.filter(pl.col("source") > 1)["parent_geography"].to_list()
+    if not shared:
+        return rows
+    first = pl.col("source").first().over("place_code", "parent_geography") == pl.col("source")
+    return rows.filter(~pl.col("parent_geography").is_in(shared) | first)
 
 
 def _hierarchy_from_register(places: Places, register: pl.DataFrame, codes: Collection[str]) -> pl.DataFrame:
@@ -181,15 +190,15 @@ def _hierarchy_from_areas(areas: Areas, codes: Collection[str]) -> Iterator[pl.D
     """Return the larger areas in a table of small areas, for each area by its newest geography."""
     left = set(codes)
     for system in sorted(areas.systems, key=lambda other_system: other_system.rpartition("_")[2], reverse=True):
-        mine = areas.table.filter(pl.col(system).is_in(sorted(left)))
-        left -= set(mine[system])
-        others = (
-            [other for other in areas.systems if geography_kind(other) != geography_kind(system)] if mine.height else []
-        )
+        own = left.intersection(areas.table[system].unique().to_list())
+        if not own:
+            continue
+        left -= own
+        sized = _size_areas(areas.table.filter(pl.col(system).is_in(sorted(own))), system, areas)
         yield from (
-            _build_share_rows(mine, system, other, areas)
-            for other in others
-            if _has_fewer_places(areas.table, other, system)
+            _build_share_rows(sized, system, other, areas)
+            for other in areas.systems
+            if geography_kind(other) != geography_kind(system) and _has_fewer_places(areas.table, other, system)
         )
 
 
@@ -199,12 +208,17 @@ def _has_fewer_places(table: pl.DataFrame, other: str, system: str) -> bool:
     return both[other].n_unique() < both[system].n_unique()
 
 
-def _build_share_rows(mine: pl.DataFrame, system: str, other: str, areas: Areas) -> pl.DataFrame:
-    """Return the shares of areas in another geography; an area of which no part is known has no row."""
+def _size_areas(mine: pl.DataFrame, system: str, areas: Areas) -> pl.DataFrame:
+    """Add the size of each small area (`size`), and whether it is people (`known`); codes compare by number."""
     people = find_people_column(areas)
     count = pl.col(people) if people else pl.lit(None, pl.Float64)
+    coded = mine.with_columns(pl.col(list(areas.systems)).cast(pl.Categorical))
     is_known = (count.is_not_null().all() & (count.sum() > 0)).over(system)
-    sized = mine.with_columns(is_known.alias("known"), pl.when(is_known).then(count).otherwise(1.0).alias("size"))
+    return coded.with_columns(is_known.alias("known"), pl.when(is_known).then(count).otherwise(1.0).alias("size"))
+
+
+def _build_share_rows(sized: pl.DataFrame, system: str, other: str, areas: Areas) -> pl.DataFrame:
+    """Return the shares of areas in another geography; an area of which no part is known has no row."""
     # In file order, because the last digit of a sum of fractions depends on the order.
     sums = sized.group_by(system, other, "known", maintain_order=True).agg(pl.col("size").sum())
     known_sums = sums.filter(pl.col(other).is_not_null().any().over(system), pl.col("size") > 0)
