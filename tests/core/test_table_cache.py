@@ -17,9 +17,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     done: list[Path] = []
     read = pl.read_parquet
 
-    def note(path: Path) -> pl.DataFrame:
+    def note(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
         done.append(path)
-        return read(path)
+        return read(path, columns=columns)
 
     monkeypatch.setattr(pl, "read_parquet", note)
     monkeypatch.setattr(table_cache, "_READ", table_cache._Tables())
@@ -109,3 +109,20 @@ def test_table_that_is_gone_leaves_no_result_for_a_new_one() -> None:
         # Without a reference, Python gives a new table the place in memory of the last.
         assert add(pl.DataFrame({"a": range(number)}), "a") == number
     assert len(done) == 199
+
+
+def test_some_columns_come_from_the_kept_table_or_from_the_file(tmp_path: Path, reads: list[Path]) -> None:
+    path, table = tmp_path / "a.parquet", pl.DataFrame({"a": [1], "b": [2], "c": [3]})
+    write_table(path, table, "key")
+    assert read_table(path, ["c", "a"]).equals(table.select("c", "a")) and reads == [path]
+    assert read_table(path).equals(table) and reads == [path] * 2
+    assert read_table(path, ["c", "a"]).equals(table.select("c", "a")) and reads == [path] * 2
+
+
+def test_large_table_is_not_read_back_by_the_step_that_built_it(
+    tmp_path: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_cache, "LARGEST_TABLE", 10)
+    table = pl.DataFrame({"a": range(100)})
+    (built,) = load_or_build_tables(tmp_path, ["slice"], "a", "key", lambda: [table])
+    assert built.equals(table) and reads == []
