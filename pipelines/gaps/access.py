@@ -20,7 +20,8 @@ def collect_problem_gaps(
     project: Project,
 ) -> OpenGaps:
     """Collect the open gaps of one problem, from its cells (schema.CELL_COLUMNS) and verdicts (verdicts.VERDICT)."""
-    blocking = weigh_cells(cells, problem.header).filter("blocks").select("cell_id", pl.lit(True).alias("blocks"))
+    missing = cells.filter(pl.col("reason").is_not_null())
+    blocking = weigh_cells(missing, problem.header).filter("blocks").select("cell_id", pl.lit(True).alias("blocks"))
     open_cells = cells.filter(is_open()).with_columns(open_reason().alias("reason"))
     candidates = add_acceptances(_fill_owner_and_remedy(open_cells), acceptances, project.as_of)
     is_requestable = ~pl.col("is_accepted") & ~pl.col("reason").is_in(sorted(NOTHING_TO_ASK))

@@ -112,6 +112,8 @@ def _join_placed(required: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
 
 def _join_nearest_period(cells: pl.DataFrame, placed: pl.DataFrame) -> pl.DataFrame:
     """Add the place's figure for the nearest period, where the release has none for the requested period."""
+    if cells["near_start"].null_count() == cells.height:
+        return cells.with_columns(pl.lit(None, placed.schema["value"]).alias("near_value"))
     near = placed.select("measure", pl.col("period_start").alias("near_start"), pl.col("period_end").alias("near_end"),
                          pl.col("to_code").alias("place_code"), pl.col("value").alias("near_value"))  # fmt: skip
     return cells.join(near, on=["measure", "near_start", "near_end", "place_code"], how="left", maintain_order="left")

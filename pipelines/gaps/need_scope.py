@@ -123,7 +123,7 @@ def _refuse_rows_without_need(cells: pl.DataFrame, problem: "Problem") -> None:
 
     A problem of unknowns alone is judged by these.
     """
-    if not problem.header.needs:
+    if not problem.header.needs or not (cells["need"] == NOT_NEEDED).any():
         return
     counted = cells.group_by(*_ROW, "place_name").agg((pl.col("need") == "needed").any().alias("asked"))
     outside = counted.filter(~pl.col("asked")).sort(_ROW)

@@ -60,6 +60,8 @@ def aggregate_over_time(placed: pl.DataFrame, problem: Problem, periods: Sequenc
             if all_parts:
                 made.append(_aggregate_measure(own, all_parts, need))
                 replaced += [(measure, *parts.period) for parts in all_parts]
+    if not made:
+        return placed
     table = pl.DataFrame(replaced, schema={name: MAPPED_FIGURE[name].dtype for name in SLICE_KEY}, orient="row")
     return pl.concat([placed.join(table, on=SLICE_KEY, how="anti", maintain_order="left"), *made])
 

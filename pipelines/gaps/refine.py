@@ -14,6 +14,8 @@ from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 from pipelines.observations import PLACES_ABOVE_NATIONS, total_members
 
 NO_ROW_REASON, NO_SUCCESSOR = "not_returned", "membership_not_loaded"
+_ROWLESS = [NO_ROW_REASON, NO_SUCCESSOR, "nation_not_covered"]
+"""Reasons of places without a row, which a larger area or a nation may explain."""
 
 
 def refine_gaps(placed: pl.DataFrame, total: pl.DataFrame, system: pl.DataFrame, own: str) -> pl.DataFrame:
@@ -24,13 +26,18 @@ def refine_gaps(placed: pl.DataFrame, total: pl.DataFrame, system: pl.DataFrame,
     only a larger area has a figure, the reason is coarser_only. Where a nation has no row in any stored slice and
     others have, it is nation_not_covered.
     """
-    return _mark_coarser_only(_mark_uncovered_nations(_add_missing_rows(placed, system, own), system), total, system)
+    placed = _add_missing_rows(placed, system, own)
+    if not placed["reason"].is_in(_ROWLESS).any():
+        return placed
+    return _mark_coarser_only(_mark_uncovered_nations(placed, system), total, system)
 
 
 def _add_missing_rows(placed: pl.DataFrame, system: pl.DataFrame, own: str) -> pl.DataFrame:
     """Add a row to every slice for each place of the problem's system that has none."""
     slice_columns = [*SLICE_KEY, "source", "release", "released_at", "file", "unit"]
     counts = placed.group_by(SLICE_KEY).len("places").filter(pl.col("places") < system.height)
+    if counts.is_empty():
+        return placed
     some = placed.join(counts, on=SLICE_KEY, how="semi", maintain_order="left")
     slices = some.select(slice_columns).unique(SLICE_KEY, keep="first", maintain_order=True)
     every = slices.join(system.select(pl.col("place_code").alias("to_code")), how="cross")
@@ -66,18 +73,18 @@ def _mark_uncovered_nations(placed: pl.DataFrame, system: pl.DataFrame) -> pl.Da
 
 def _mark_coarser_only(placed: pl.DataFrame, total: pl.DataFrame, system: pl.DataFrame) -> pl.DataFrame:
     """Mark places without a row inside a larger area with a figure; the evidence names the smallest such area."""
-    inside = total_members(system).filter(~pl.col("total_code").is_in(list(PLACES_ABOVE_NATIONS)))
-    sized = inside.with_columns(pl.len().over("total_code").alias("size"), pl.col("place_code").alias("to_code"))
     totals = total.filter(pl.col("role") == "total", pl.col("value").is_not_null()).select(
         *SLICE_KEY, "release", pl.col("place_code").alias("total_code"), pl.col("place_label").alias("larger"),
         pl.col("value").alias("larger_value"),
     )  # fmt: skip
-    rowless = pl.col("reason").is_in([NO_ROW_REASON, NO_SUCCESSOR, "nation_not_covered"])
+    rowless = pl.col("reason").is_in(_ROWLESS)
     # Only slices with such a place and a total can have one.
     slices = placed.filter(rowless).select(*SLICE_KEY, "release").unique()
     totals = totals.join(slices, on=[*SLICE_KEY, "release"], how="semi")
     if totals.is_empty():
         return placed
+    inside = total_members(system).filter(~pl.col("total_code").is_in(list(PLACES_ABOVE_NATIONS)))
+    sized = inside.with_columns(pl.len().over("total_code").alias("size"), pl.col("place_code").alias("to_code"))
     pairs = (
         placed.join(totals, on=[*SLICE_KEY, "release"], how="semi")
         .select(*SLICE_KEY, "release", "to_code", rowless.fill_null(False).alias("rowless"))

@@ -137,6 +137,7 @@ def _count_causes(causes: pl.DataFrame, place: list[str]) -> pl.DataFrame:
 def add_verdicts(view: pl.DataFrame, verdict_table: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     """Add the verdict and its causes to each row of a problem's view, as its last two columns."""
     key = ["place_code"] if problem.header.grain == "latest" else ["place_code", "period_start"]
-    return view.join(
-        verdict_table.select(*key, "verdict", "blocking_reasons"), on=key, how="left", maintain_order="left"
-    )
+    added = ["verdict", "blocking_reasons"]
+    if view.select(key).equals(verdict_table.select(key)) and not set(added) & set(view.columns):
+        return view.with_columns(verdict_table.select(added))
+    return view.join(verdict_table.select(*key, *added), on=key, how="left", maintain_order="left")
