@@ -221,7 +221,7 @@ def _read_file_metadata(path: Path, *_identity: int) -> dict[str, str]:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """Read a state table, or some columns of it. A process reads an unchanged file once."""
+    """Read a state table, or only some columns. A process reads an unchanged file once."""
     return read_once(path, columns)
 
 
