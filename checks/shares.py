@@ -26,14 +26,16 @@ def problem_shares(cells: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
     residents in cells with a figure. A place with unknown residents is left out of coverage, but counts in
     `places_complete`.
     """
-    needed = cells.filter(pl.col("need") == "needed")
+    needed = cells.select("need", "place_code", "value").filter(pl.col("need") == "needed")
     known = pl.col("value").is_not_null()
     weighed = needed.join(people, on="place_code").filter(pl.col("people") > 0)
     places = needed["place_code"].n_unique()
     due_places = (
-        cells.filter(pl.col("need") != "wanted")
+        cells.lazy()
+        .filter(pl.col("need") != "wanted")
         .group_by("measure", "period_start")
         .agg(pl.col("place_code").n_unique().alias("places"))
+        .collect()
     )
     coverage = weighed.select(pl.when(pl.len() > 0).then((pl.col("people") * known).sum() / pl.col("people").sum()))
     complete = due_places.select((pl.col("places") / max(places, 1)).min()).item() if due_places.height else 1.0

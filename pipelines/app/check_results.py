@@ -178,7 +178,7 @@ def problem_results(cells: pl.DataFrame) -> list[CheckResult]:
     """Return the result of each check of a problem's cells that decides whether its answer is recorded."""
     both = int((cells["value"].is_null() != cells["reason"].is_not_null()).sum())
     twice = count_repeats(cells["cell_id"])
-    unknown = cells.filter(pl.col("reason") == "unexplained").height
+    unknown = int((cells["reason"] == "unexplained").sum())
     return [
         CheckResult("value_or_reason", both == 0, {"cells at fault": both}, is_error=True),
         CheckResult("every_cell_once", twice == 0, {"duplicate cells": twice}, is_error=True),

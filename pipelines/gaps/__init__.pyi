@@ -1,5 +1,6 @@
 # Public names of this room; each module is loaded when a name of it is first used.
 from .access import collect_gaps as collect_gaps
+from .access import collect_problem_gaps as collect_problem_gaps
 from .answer import answer_problem as answer_problem
 from .built_cells import read_built_cells as read_built_cells
 from .built_cells import read_stored_cells as read_stored_cells

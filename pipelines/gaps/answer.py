@@ -8,6 +8,7 @@ import polars as pl
 from checks import find_other_periods
 from pipelines.apportionment import MAPPED_FIGURE, population_days, problem_residents, problem_residuals
 from pipelines.core.errors import CommongroundError
+from pipelines.core.ordering import filter_frame
 from pipelines.core.periods import format_period
 from pipelines.core.schema import OBSERVATION_COLUMNS, empty_table
 from pipelines.core.slices import SLICE_KEY
@@ -107,7 +108,7 @@ def _build_answer(
     built = build_cells(problem, catalogue, system, placed, aside, validity.first, unreadable)
     cells = apply_proxies(built, problem)
     breaks = find_discontinuities(
-        cells.filter(is_needed()), load_neighbours(project, problem.header.geography), catalogue.measures
+        filter_frame(cells, is_needed()), load_neighbours(project, problem.header.geography), catalogue.measures
     )
     cells = add_discontinuity_caveats(cells, breaks)
     people = problem_residents(project, problem)[0]

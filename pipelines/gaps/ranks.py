@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.core.distinct import number_rows
+from pipelines.core.ordering import filter_frame
 from pipelines.core.schema import CELL_COLUMNS, NUMBER, TEXT, WHOLE, Column, conform_table
 from pipelines.declarations.measure import Measure
 from pipelines.observations import PUBLISHED_SOURCE, round_limit
@@ -58,7 +59,7 @@ def rank_places(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFra
     estimates = sorted(name for name, measure in measures.items() if measure.is_uncertain and not measure.perturbed)
     floor = {name: 0.0 if _is_never_negative(measure) else -np.inf for name, measure in measures.items()}
     # A place in which the figure can't exist, or is not needed, has no rank.
-    existing = cells.filter((pl.col("reason") != "not_applicable").fill_null(True))
+    existing = filter_frame(cells, (pl.col("reason") != "not_applicable").fill_null(True))
     known = _select_known_slices(existing).with_columns(
         pl.col("measure").is_in(noisy).alias("is_noisy"),
         pl.col("measure").is_in(estimates).alias("is_estimate"),

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import polars as pl
 
-from pipelines.core.ordering import sort_frame
+from pipelines.core.ordering import filter_frame, sort_frame
 from pipelines.core.schema import DATE, NUMBER, TEXT, WHOLE, Column, conform_table
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.problem import ProblemHeader
@@ -77,7 +77,7 @@ def build_verdicts(cells: pl.DataFrame, header: ProblemHeader, people: pl.DataFr
 
 def weigh_cells(cells: pl.DataFrame, header: ProblemHeader) -> pl.DataFrame:
     """Return for each cell that counts for the verdict whether it blocks it or weighs on it, and why."""
-    relevant = cells.filter(pl.col("need") == ("needed" if header.needs else "wanted"))
+    relevant = filter_frame(cells, pl.col("need") == ("needed" if header.needs else "wanted"))
     essential = [name for name, need in header.measure_needs.items() if need.essential]
     essential += [] if header.needs else header.unknowns
     is_asked = (pl.col("reason") != "not_applicable").fill_null(True)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from pipelines.core.ordering import filter_frame
 from pipelines.core.table_cache import keep_results
 from pipelines.declarations.measure import Measure, counts_residents
 from pipelines.outputs.report_model import DOUBTS, Report
@@ -107,7 +108,7 @@ def choose_answer_column(report: Report) -> str | None:
         return report.header.answer.column
     if not report.header.needs:
         return next(iter(report.header.unknowns), None)
-    known = set(report.cells.filter(pl.col("value").is_not_null())["measure"].unique())
+    known = set(report.cells["measure"].filter(report.cells["value"].is_not_null()).unique())
     names = [
         name for name in report.header.needs if name in report.measures
         and not counts_residents(name, report.measures[name])
@@ -127,7 +128,7 @@ def find_answer(report: Report) -> PageAnswer | None:
         return None
     inputs = column_inputs(report).get(column, ()) if column not in report.header.measure_needs else (column,)
     inputs = inputs or (column,)
-    cells = report.asked_cells.filter(pl.col("measure").is_in(list(inputs)))
+    cells = filter_frame(report.asked_cells, pl.col("measure").is_in(list(inputs)))
     period = _newest_full_period(cells)
     cells = cells.filter(pl.col("period_start") == period)
     measure = report.measures[inputs[0]] if inputs == (column,) else None

@@ -171,7 +171,7 @@ def _name_other_periods(answer: PageAnswer) -> str:
 
 def state_unpublished(report: Report) -> str:
     """Return a sentence on the essential needs without any figure, where the page shows another figure instead."""
-    known = set(report.cells.filter(pl.col("value").is_not_null())["measure"].unique())
+    known = set(report.cells["measure"].filter(report.cells["value"].is_not_null()).unique())
     essential = [name for name, need in report.header.measure_needs.items() if need.essential]
     if not essential or set(essential) & known:
         return ""

@@ -18,7 +18,7 @@ from pipelines.declarations.partnership import select_partnerships
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
 from pipelines.gaps import (
-    collect_gaps,
+    collect_problem_gaps,
     list_current_problems,
     list_partnership_places,
     load_gaps,
@@ -67,7 +67,7 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
         sources={name: catalogue.sources[name] for name in sources},
         boundaries=load_outlines(project, problem.header.geography),
-        history=_load_history(project, problem, current_keys),
+        history=_load_history(project, problem, current_keys, cells),
         breaks=_load_breaks(project, problem, current_keys),
         completeness=_load_completeness(project, problem, current_keys),
         larger=_load_larger_places(project, places),
@@ -164,17 +164,20 @@ def _load_completeness(project: Project, problem: Problem, current_keys: TableKe
     return completeness.filter(pl.col("scope") == "period", pl.col("measure").is_in(list(problem.measures)))
 
 
-def _load_history(project: Project, problem: Problem, current_keys: TableKeys) -> BuildHistory:
-    """Read the history of a problem over its builds."""
+def _load_history(project: Project, problem: Problem, current_keys: TableKeys, cells: pl.DataFrame) -> BuildHistory:
+    """Read the history of a problem over its builds; takes its cells (schema.CELL_COLUMNS)."""
     catalogue = project.catalogue
     sources = catalogue.problem_sources(problem)
     revisions = _share(project, current_keys, "revision", sources, partial(summarise_revisions, project, current_keys))
     newest_pair = revisions.filter(pl.col("measure").is_in(list(problem.measures))).group_by(
         "source", "measure", maintain_order=True
     )
-    requests = rank_requests(collect_gaps(project, [problem.name]))
+    verdicts, acceptances = (
+        read_table(state_path(project.home, "verdict", problem.name)), catalogue.acceptances.get(problem.name, ())
+    )  # fmt: skip
+    requests = rank_requests(collect_problem_gaps(problem, cells, verdicts, acceptances, project))
     return BuildHistory(
-        read_table(state_path(project.home, "verdict", problem.name)),
+        verdicts,
         load_ledger(project, problem.name),
         load_gaps(project, problem.name),
         newest_pair.last().select(list(REVISION_SUMMARY)),

@@ -302,7 +302,7 @@ _SOURCE_FIELDS = ("title", "publisher", "compiled_by", "licence", "page", "acces
 
 def report_json(report: Report, charts: PageCharts | None = None) -> str:
     """Return the report as JSON: question, summary, requests, sources, and the names of the files with the rows."""
-    known = report.cells.filter(pl.col("value").is_not_null())
+    known = report.cells.select("reference_start", "reference_end").filter(report.cells["value"].is_not_null())
     content = {
         "problem": report.problem,
         "question": report.header.question,

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from pipelines.core.ordering import filter_frame
 from pipelines.core.schema import CELL_COLUMNS, PLACE_COLUMNS, empty_table
 from pipelines.core.table_cache import keep_results
 from pipelines.declarations.measure import Measure
@@ -118,7 +119,7 @@ class Report(NamedTuple):
 
 @keep_results(2)
 def _select_asked(cells: pl.DataFrame) -> pl.DataFrame:
-    return cells.filter(is_needed())
+    return filter_frame(cells, is_needed())
 
 
 @keep_results(2)

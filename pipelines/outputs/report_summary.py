@@ -47,7 +47,7 @@ def source_attribution(source: Source) -> str | None:
 @keep_results(2)
 def newest_release_day(cells: pl.DataFrame) -> date | None:
     """Return the day of the newest release behind a figure of the cells, or None where no cell has a figure."""
-    return cells.filter(pl.col("value").is_not_null())["released_at"].max()  # type: ignore[return-value]
+    return cells["released_at"].filter(cells["value"].is_not_null()).max()  # type: ignore[return-value]
 
 
 def is_web_link(page: str) -> bool:
@@ -126,9 +126,8 @@ class ReportSummary(NamedTuple):
 @keep_results(2)
 def count_needs_met(report: Report) -> pl.DataFrame:
     """Count the needed cells with a figure of their own, not a proxy, for each place: place_code, met, asked."""
-    needed = report.cells.filter(pl.col("need") == "needed")
-    counted = needed.group_by("place_code").agg((~is_open()).sum().alias("met"), pl.len().alias("asked"))
-    return counted.sort("place_code")
+    needed = report.cells.lazy().filter(pl.col("need") == "needed").group_by("place_code")
+    return needed.agg((~is_open()).sum().alias("met"), pl.len().alias("asked")).sort("place_code").collect()
 
 
 @keep_results(2)
@@ -136,11 +135,13 @@ def summarise_report(report: Report) -> ReportSummary:
     """Count places and cells."""
     met = count_needs_met(report)
     whole, none = met.filter(pl.col("met") == pl.col("asked")).height, met.filter(pl.col("met") == 0).height
-    needed = report.cells.filter(pl.col("need") == "needed")
-    return ReportSummary(
-        report.cells["place_code"].n_unique(), whole, met.height - whole - none, none,
-        needed.height, needed.filter(~is_open()).height, report.cells.filter(pl.col("need") == "wanted").height,
+    is_asked = pl.col("need") == "needed"
+    counts = report.cells.select(
+        pl.col("place_code").n_unique(), is_asked.sum().alias("needed"), (is_asked & ~is_open()).sum().alias("known"),
+        (pl.col("need") == "wanted").sum().alias("wanted"),
     )  # fmt: skip
+    places, needed, known, wanted = counts.row(0)
+    return ReportSummary(places, whole, met.height - whole - none, none, needed, known, wanted)
 
 
 @keep_results(2)

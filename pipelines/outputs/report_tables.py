@@ -269,7 +269,8 @@ def measure_headings(report: Report) -> list[dict[str, Any]]:
     """Return the column heading of each measure: title, unit, common reference period, rounding, and if only wanted."""
     heads = []
     for name, measure in report.measures.items():
-        known = report.cells.filter(pl.col("measure") == name, pl.col("value").is_not_null())
+        dated = report.cells.select("measure", "value", "reference_start", "reference_end")
+        known = dated.filter(pl.col("measure") == name, pl.col("value").is_not_null())
         spans = known.select("reference_start", "reference_end").unique().rows()
         notes = [measure.unit, format_period(*spans[0]) if len(spans) == 1 else ""]
         notes += [f"rounded to {measure.rounding:,g}" if measure.rounding else ""]
