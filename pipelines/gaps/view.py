@@ -125,10 +125,11 @@ def _prepare_tables(
 
 
 def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    """Create a table that a SELECT reads from the frame itself: a copy of a million cells takes half a gigabyte."""
     # Names were validated when the declarations were read: lower case letters, digits and _.
-    con.register("incoming", frame.to_arrow(compat_level=pl.CompatLevel.newest()))
-    con.execute(f"create table {name} as select * from incoming")
-    con.unregister("incoming")
+    frame_name = f"_{name.replace('.', '_')}"
+    con.register(frame_name, frame.to_arrow(compat_level=pl.CompatLevel.newest()))
+    con.execute(f"create view {name} as select * from {frame_name}")
 
 
 def _refuse_other_rows(problem: Problem, view: pl.DataFrame, rows: pl.DataFrame, key: list[str]) -> None:
