@@ -155,6 +155,16 @@ def _build(folder: Path, write: Callable[[Path], Path]) -> None:
 @pytest.fixture
 def small(built_small: Path, tmp_path: Path) -> Project:
     """A copy of the small project and its store, for a test that changes them."""
+    return _copied_project(built_small, tmp_path)
+
+
+@pytest.fixture
+def furlough(built_furlough: Path, tmp_path: Path) -> Project:
+    """A copy of the project of three boroughs and its store, for a test that changes them."""
+    return _copied_project(built_furlough, tmp_path)
+
+
+def _copied_project(built: Path, folder: Path) -> Project:
     for name in ("project", "store"):
-        copied(built_small / name, tmp_path / name)
-    return Project(load_catalogue(tmp_path / "project"), tmp_path / "store", date.fromisoformat(AS_OF))
+        copied(built / name, folder / name)
+    return Project(load_catalogue(folder / "project"), folder / "store", date.fromisoformat(AS_OF))

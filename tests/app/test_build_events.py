@@ -39,33 +39,33 @@ def materialised(instance: dg.DagsterInstance) -> set[dg.AssetKey]:
     return {key for key in instance.all_asset_keys() if instance.get_latest_materialization_event(key)}
 
 
-def edited(small: Project) -> Project:
+def edited(furlough: Project) -> Project:
     """Change the text of a problem, and not its meaning, so that a build answers it again."""
-    path = small.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql"
+    path = furlough.catalogue.root / "pipelines" / "problems" / "furlough.sql"
     path.write_text(path.read_text().replace("/*", "/*\n# edited", 1))
-    return small._replace(catalogue=load_catalogue(small.catalogue.root))
+    return furlough._replace(catalogue=load_catalogue(furlough.catalogue.root))
 
 
-def test_build_of_the_command_line_appears_in_dagster(small: Project) -> None:
-    answer = answer_key("jobs_recovery")
-    defs = define_project(small.catalogue, small.home, small.as_of)
+def test_build_of_the_command_line_appears_in_dagster(furlough: Project) -> None:
+    answer = answer_key("furlough")
+    defs = define_project(furlough.catalogue, furlough.home, furlough.as_of)
     with dg.DagsterInstance.ephemeral() as instance:
-        assert build_problems(edited(small), [], QUIET) == []
-        cursor = look(small.home, instance)
-        assert {answer, dg.AssetKey(["report", "jobs_recovery"]), WAREHOUSE_KEY} <= materialised(instance)
+        assert build_problems(edited(furlough), [], QUIET) == []
+        cursor = look(furlough.home, instance)
+        assert {answer, dg.AssetKey(["report", "furlough"]), WAREHOUSE_KEY} <= materialised(instance)
         storage = instance.event_log_storage
         assert storage.get_latest_asset_check_execution_by_key([dg.AssetCheckKey(answer, "answered")])
         entry = instance.get_latest_materialization_event(answer)
         assert entry and entry.asset_materialization
         assert entry.asset_materialization.metadata["built by"].value == "the command line"
         first = dg.evaluate_automation_conditions(defs, instance)
-        assert build_problems(project := edited(small), [], QUIET) == []
-        second, cursor = cursor, look(small.home, instance, cursor)
+        assert build_problems(project := edited(furlough), [], QUIET) == []
+        second, cursor = cursor, look(furlough.home, instance, cursor)
         assert cursor != second
         after = dg.evaluate_automation_conditions(defs, instance, cursor=first.cursor)
         assert after.total_requested == 0, "nothing is built twice"
         assert build_problems(project, [], QUIET) == []
-        assert look(small.home, instance, cursor) == cursor, "nothing built, nothing shown"
+        assert look(furlough.home, instance, cursor) == cursor, "nothing built, nothing shown"
 
 
 def test_fetch_of_the_command_line_is_a_release_or_an_observation(tmp_path: Path) -> None:

@@ -163,11 +163,10 @@ def test_day_before_the_first_register_is_refused(tmp_path: Path) -> None:
     assert "ons_lad_register" in done.stderr and "2020-01-01" in done.stderr
 
 
-def test_unusable_source_sets_the_exit_code(small: Project) -> None:
-    (small.catalogue.root / "sources" / "starter" / "hmrc_furlough.csv").write_text(
-        "<html><title>Sign in</title></html>"
-    )
-    done = run("build", store=small.home, project=small.catalogue.root)
+def test_unusable_source_sets_the_exit_code(furlough: Project) -> None:
+    root = furlough.catalogue.root
+    (root / "sources" / "starter" / "hmrc_furlough.csv").write_text("<html><title>Sign in</title></html>")
+    done = run("build", store=furlough.home, project=root)
     assert done.returncode == 6
     assert "hmrc_furlough" in done.stderr and "web page" in done.stderr
 

@@ -1,7 +1,6 @@
 """Rehearsing a reorganisation: the plan is checked, and what comes out is what its districts add to."""
 
 import shutil
-from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -17,8 +16,6 @@ from pipelines.gaps.scenario import list_lost_measures, run_scenario
 from pipelines.geography.access import load_places
 from pipelines.geography.load import load_small_areas
 from pipelines.geography.reorganisation import Scenario, read_scenario
-from tests.command import AS_OF
-from tests.small import copied
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -295,13 +292,13 @@ new:
 """
 
 
-def test_scenario_in_a_file_is_applied_to_every_problem(built_furlough: Path, tmp_path: Path) -> None:
-    root, home = (copied(built_furlough / name, tmp_path / name) for name in ("project", "store"))
-    problems = root / "pipelines" / "problems"
+def test_scenario_in_a_file_is_applied_to_every_problem(furlough: Project, tmp_path: Path) -> None:
+    problems = furlough.catalogue.root / "pipelines" / "problems"
     shutil.copy(problems / "furlough.sql", problems / "again.sql")
     plan = tmp_path / "mine.yaml"
     plan.write_text(RENAMED)
-    report_scenario(Project(load_catalogue(root), home, date.fromisoformat(AS_OF)), str(plan), [], Console())
-    written = {path.name for path in home.rglob("scenario_*")}
+    both = furlough._replace(catalogue=load_catalogue(furlough.catalogue.root))
+    report_scenario(both, str(plan), [], Console())
+    written = {path.name for path in both.home.rglob("scenario_*")}
     assert written == {f"scenario_mine_{name}.csv" for name in ("cells", "lost", "again", "furlough")}
-    assert "Merton is renamed" in next(home.rglob("scenario_mine_furlough.csv")).read_text()
+    assert "Merton is renamed" in next(both.home.rglob("scenario_mine_furlough.csv")).read_text()
