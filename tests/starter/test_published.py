@@ -175,7 +175,8 @@ def test_drawn_starter_files_match_their_functions() -> None:
         "    assert item.make(*read_origins(Path(sys.argv[2]), item)) == path.read_bytes(), item.file\n"
         "    print(item.file)\n"
     )
-    command = [sys.executable, "-c", program, str(STARTER), str(PUBLISHED), str(DRAWN)]
+    # Without bytecode, which would be a folder among the starter files.
+    command = [sys.executable, "-B", "-c", program, str(STARTER), str(PUBLISHED), str(DRAWN)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) > 10
