@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.core.row_lists import RowLists, can_list
 from pipelines.core.visible import escape_invisible
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ _MIN_COLUMN_WIDTH = 16
 """Narrowest column, in characters, that does not break most words."""
 
 
-def format_table(frame: pl.DataFrame, width: int) -> Table:
+def format_table(frame: pl.DataFrame, width: int) -> Table | RowLists:
     """Format the first rows of a frame as a console table, or each row as a list where the columns do not fit."""
     more = frame.height - MAX_TABLE_ROWS
     note = (
@@ -63,10 +64,14 @@ def format_table(frame: pl.DataFrame, width: int) -> Table:
         if more > 0
         else f"{frame.height:,} row{'s' * (frame.height != 1)}"
     )
-    table = Table(caption=note, caption_justify="left", show_lines=False, width=min(width, 240))
+    width = min(width, 240)
     # Text, not markup: a name from data may contain square brackets.
     rows = [[Text(_format_value(value)) for value in row] for row in frame.head(MAX_TABLE_ROWS).iter_rows()]
-    if _required_width(frame.columns, rows) > min(width, 240):
+    is_wide = _required_width(frame.columns, rows) > width
+    if is_wide and can_list(frame.columns, rows, width):
+        return RowLists(frame.columns, rows, width, note)
+    table = Table(caption=note, caption_justify="left", show_lines=False, width=width)
+    if is_wide:
         return _add_rows_as_lists(table, frame.columns, rows)
     for name, dtype in frame.schema.items():
         table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
