@@ -19,9 +19,8 @@ from pipelines.geography import load_places
 from pipelines.observations.access import load_source_tables, scan_observations
 from pipelines.observations.current import has_current_tables
 from pipelines.observations.source_tables import SourceTables
-from tests.small import copied
+from tests.small import copied, districts_only
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 NAME = "mhclg_rough_sleeping"
 
 
@@ -63,14 +62,22 @@ def killed_at(event: int, *, in_file: bool = False) -> Iterator[list[str]]:
 
 
 def open_store(home: Path) -> Project:
-    """Return the project with a store, without reading any source."""
-    return Project(load_catalogue(ROOT), home, date(2026, 11, 24))
+    """Return the project beside a store, without reading any source."""
+    return Project(load_catalogue(home.parent / "project"), home, date(2026, 11, 24))
+
+
+def copy_beside(unread: Path, folder: Path, *left_out: str) -> Project:
+    """Copy the project and its store, except the named folders."""
+    copied(unread.parent / "project", folder / "project")
+    return open_store(copied(unread, folder / "store", *left_out))
 
 
 @pytest.fixture(scope="module")
 def unread(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a store with snapshots and the register, of which no source of figures is read yet."""
-    home: Path = tmp_path_factory.mktemp("unread")
+    folder = tmp_path_factory.mktemp("unread")
+    districts_only(folder, NAME)
+    home: Path = folder / "store"
     project = open_store(home)
     steps.prepare_store(project)
     load_places(project)
@@ -80,14 +87,14 @@ def unread(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def expected(unread: Path, tmp_path_factory: pytest.TempPathFactory) -> SourceTables:
     """Return the tables of an undisturbed build."""
-    return load_source_tables(open_store(copied(unread, tmp_path_factory.mktemp("whole") / "store")), NAME)
+    return load_source_tables(copy_beside(unread, tmp_path_factory.mktemp("whole")), NAME)
 
 
 @pytest.fixture(scope="module")
 def renames(unread: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
     """Return the number of renames of an undisturbed build."""
     with killed_at(10**6) as every:
-        load_source_tables(open_store(copied(unread, tmp_path_factory.mktemp("counted") / "store")), NAME)
+        load_source_tables(copy_beside(unread, tmp_path_factory.mktemp("counted")), NAME)
     assert len(every) > 15
     return len(every)
 
@@ -111,7 +118,7 @@ def require_recovery(project: Project, expected: SourceTables) -> None:
 def test_build_killed_before_a_rename_is_completed_by_the_next(
     event: int, unread: Path, renames: int, expected: SourceTables, tmp_path: Path
 ) -> None:
-    project = open_store(copied(unread, tmp_path / "store"))
+    project = copy_beside(unread, tmp_path)
     with killed_at(event % renames), pytest.raises(Killed):
         load_source_tables(project, NAME)
     require_recovery(project, expected)
@@ -121,7 +128,7 @@ def test_build_killed_before_a_rename_is_completed_by_the_next(
 def test_build_killed_while_it_registers_places_is_completed_by_the_next(
     event: int, unread: Path, expected: SourceTables, tmp_path: Path
 ) -> None:
-    project = open_store(copied(unread, tmp_path / "store", "register", "change"))
+    project = copy_beside(unread, tmp_path, "register", "change")
     with killed_at(event) as seen, pytest.raises(Killed):
         load_source_tables(project, NAME)
     assert len(seen) == event and not state_path(project.home, "change", "places").exists()
@@ -132,14 +139,14 @@ def test_build_killed_while_it_registers_places_is_completed_by_the_next(
 def test_build_killed_in_a_file_of_figures_is_completed_by_the_next(
     event: int, unread: Path, expected: SourceTables, tmp_path: Path
 ) -> None:
-    project = open_store(copied(unread, tmp_path / "store"))
+    project = copy_beside(unread, tmp_path)
     with killed_at(event, in_file=True), pytest.raises(Killed):
         load_source_tables(project, NAME)
     require_recovery(project, expected)
 
 
 def test_lost_file_of_figures_is_written_again(unread: Path, expected: SourceTables, tmp_path: Path) -> None:
-    project = open_store(copied(unread, tmp_path / "store"))
+    project = copy_beside(unread, tmp_path)
     load_source_tables(project, NAME)
     next((project.home / "state" / "values" / NAME).glob("*.parquet")).unlink()
     require_recovery(project, expected)
