@@ -184,10 +184,10 @@ def type_indicator(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFr
     return build_grid(project.as_of), pl.concat([build_grid(end) for end in ends] or [build_grid(project.as_of)])
 
 
-def type_all_indicators(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Build both grids of every indicator of a folder."""
+def type_indicators(folder: Path, chosen: slice = slice(None)) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Build both grids of the indicators of a folder: of every one, or of some by their order."""
     with tempfile.TemporaryDirectory() as scratch:
-        indicators = read_indicators(folder)
+        indicators = read_indicators(folder)[chosen]
         project = write_project(Path(scratch), indicators)
         steps.prepare_store(project)
         newest, every = zip(*(type_indicator(project, indicator.name) for indicator in indicators), strict=True)
@@ -244,12 +244,17 @@ def _by_reason(newest: pl.DataFrame, every: pl.DataFrame) -> str:
 
 
 def _by_indicator(newest: pl.DataFrame) -> str:
-    lines = ["| indicator | known | empty, by reason |", "|---|---|---|"]
+    return "\n".join(["| indicator | known | empty, by reason |", "|---|---|---|", *describe_indicators(newest)])
+
+
+def describe_indicators(newest: pl.DataFrame) -> list[str]:
+    """Format the known cells of each indicator, and its empty cells by reason, as rows of a table."""
+    lines = []
     for (measure,), cells in newest.group_by("measure", maintain_order=True):
         counts = cells.drop_nulls("reason")["reason"].value_counts().sort("count", "reason", descending=[True, False])
         counts_text = ", ".join(f"{reason} {count}" for reason, count in counts.iter_rows())
         lines.append(f"| {str(measure).removeprefix('els_')} | {cells['value'].count()} | {counts_text or 'none'} |")
-    return "\n".join(lines)
+    return lines
 
 
 def _unexplained_list(cells: pl.DataFrame) -> str:
@@ -264,7 +269,7 @@ def _unexplained_list(cells: pl.DataFrame) -> str:
 
 def write_els_page(folder: Path, out: Path | None) -> None:
     """Build both grids, and print the page or write it."""
-    text = render_page(*type_all_indicators(folder))
+    text = render_page(*type_indicators(folder))
     if out:
         out.write_text(text, encoding="utf-8", newline="\n")
     else:
