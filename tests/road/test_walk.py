@@ -31,19 +31,27 @@ from pipelines.observations import load_source_tables
 from pipelines.outputs import publish_warehouse, report_problem
 
 PLANTED = sys.argv[1]
-passed = {}
+passed, last = {}, {}
 
 def holds(thing):
     """Return whether a frame, a text, or a container of these has the planted figure."""
     if isinstance(thing, (str, bytes)):
         return (PLANTED if isinstance(thing, str) else PLANTED.encode()) in thing
     if isinstance(thing, pl.DataFrame):
-        exact = [name for name, kind in thing.schema.items() if kind == pl.Float64]
-        texts = [name for name, kind in thing.schema.items() if kind == pl.String]
-        return any((thing[name] == float(PLANTED)).any() for name in exact) or any(
-            thing[name].str.contains(PLANTED, literal=True).any() for name in texts
-        )
+        # The tables of places are returned again and again: the last frames are kept with what they have.
+        if id(thing) not in last:
+            last[id(thing)] = thing, frame_holds(thing)
+            if len(last) > 64:
+                del last[next(iter(last))]
+        return last[id(thing)][1]
     return isinstance(thing, (tuple, list)) and any(holds(part) for part in thing[:50])
+
+def frame_holds(frame):
+    exact = [name for name, kind in frame.schema.items() if kind == pl.Float64]
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String]
+    return any((frame[name] == float(PLANTED)).any() for name in exact) or any(
+        frame[name].str.contains(PLANTED, literal=True).any() for name in texts
+    )
 
 @cache
 def ours(file):
