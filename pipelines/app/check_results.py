@@ -104,6 +104,8 @@ def source_results(
 
 
 def _findings_result(name: str, finding: pl.DataFrame, checks: tuple[str, ...]) -> CheckResult:
+    if finding.is_empty():
+        return CheckResult(name, True, {"findings": 0, "to follow up": 0, "some": _list_lines(())})
     mine = finding.filter(pl.col("check").is_in(list(checks)))
     grave = mine.filter(pl.col("severity") != "info")
     rows = mine.select("reason", "evidence").head(10).iter_rows()

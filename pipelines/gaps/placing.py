@@ -240,6 +240,8 @@ def _mark_withdrawn(
 ) -> pl.DataFrame:
     """Mark places with a figure in an earlier release only; releases are read where an `own` slice has several."""
     empty = placed.filter(pl.col("reason") == "not_returned").select("measure", "to_code")
+    if empty.is_empty():
+        return placed
     mapped = empty.filter(pl.col("to_code").is_in(parts["to_code"].unique().implode()))["measure"].unique()
     slices = observed.slice.filter(pl.col("measure").is_in(mapped.implode()))
     slices = slices.join(own, on=SLICE_KEY, how="semi", maintain_order="left")

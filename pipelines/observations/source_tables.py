@@ -177,6 +177,8 @@ _FINDING_ORDER = {"readable": 0, UNUSED_CORRECTION: 1, "contract": 2, UNUSED_NAM
 
 def _sort_findings(finding: pl.DataFrame) -> pl.DataFrame:
     """Sort findings: of files and declarations first, then of rows, with narrowed bounds last."""
+    if finding.is_empty():
+        return finding
     group = pl.col("check").replace_strict(_FINDING_ORDER, default=5, return_dtype=pl.Int64)
     of_release = pl.when(pl.col("release").is_not_null()).then(5).otherwise(group)
     last = pl.when(pl.col("check") == "narrowed_bounds").then(6).otherwise(of_release)
