@@ -26,21 +26,19 @@ from tests.command import Done, run
 from tests.engines import sail_address
 from tests.small import copied, hash_outputs
 
-PROBLEMS = ("jobs_recovery", "jobs_south_london")
 SERVER = (
     "import sys\nfrom pysail.spark import SparkConnectServer\nserver = SparkConnectServer('127.0.0.1', 0)\n"
     "server.start(background=True)\nprint(server.listening_address[1], flush=True)\nsys.stdin.read()"
 )
 
 
-def forget_answers(small: Project) -> None:
-    for name in PROBLEMS:
-        state_path(small.home, "verdict", name).unlink()
+def forget_answers(furlough: Project) -> None:
+    state_path(furlough.home, "verdict", "furlough").unlink()
 
 
-def build(small: Project, address: str, *more: str) -> Done:
-    return run("build", "--engine", address, "--engine-rows", "0", *more, store=small.home,
-               project=small.catalogue.root)  # fmt: skip
+def build(furlough: Project, address: str, *more: str) -> Done:
+    return run("build", "--engine", address, "--engine-rows", "0", *more, store=furlough.home,
+               project=furlough.catalogue.root)  # fmt: skip
 
 
 def hash_answers(home: Path) -> dict[str, str]:
@@ -48,8 +46,8 @@ def hash_answers(home: Path) -> dict[str, str]:
     return {str(path.relative_to(home)): hash_file(path) for path in paths}
 
 
-def published_files(small: Project) -> dict[str, str]:
-    return {str(path): hash_file(path) for path in sorted((small.home / "out").rglob("*")) if path.is_file()}
+def published_files(furlough: Project) -> dict[str, str]:
+    return {str(path): hash_file(path) for path in sorted((furlough.home / "out").rglob("*")) if path.is_file()}
 
 
 @contextmanager
@@ -80,30 +78,30 @@ def test_engine_gives_the_same_answers_bit_by_bit(built_small: Path, tmp_path: P
     assert address in done.stdout and "here: not a count or a stock" in done.stdout
 
 
-def test_small_measures_stay_here(small: Project) -> None:
-    forget_answers(small)
-    done = run("build", "--engine", "duckdb", "--profile", store=small.home, project=small.catalogue.root)
+def test_small_measures_stay_here(furlough: Project) -> None:
+    forget_answers(furlough)
+    done = run("build", "--engine", "duckdb", "--profile", store=furlough.home, project=furlough.catalogue.root)
     assert done.returncode == 0, done.stderr
-    profile = json.loads(output_path(small.home, "profile.json").read_text(encoding="utf-8"))
+    profile = json.loads(output_path(furlough.home, "profile.json").read_text(encoding="utf-8"))
     assert all(run["obstacle"] for run in profile["measures"])
     assert f"under {LARGE_MEASURE_ROWS:,} rows" in {run["obstacle"] for run in profile["measures"]}
-    assert not (small.home / "engine").exists()
+    assert not (furlough.home / "engine").exists()
 
 
 @pytest.mark.parametrize("address", ["sc://127.0.0.1:1", "sc://no-such-host.invalid:15002", "spark://127.0.0.1:7077"])
-def test_wrong_address_ends_the_build_with_one_sentence(small: Project, address: str) -> None:
-    forget_answers(small)
-    before = published_files(small)
-    done = build(small, address)
+def test_wrong_address_ends_the_build_with_one_sentence(furlough: Project, address: str) -> None:
+    forget_answers(furlough)
+    before = published_files(furlough)
+    done = build(furlough, address)
     assert done.returncode == EngineError.exit_code
     assert address in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert published_files(small) == before
+    assert published_files(furlough) == before
 
 
-def test_server_that_dies_during_a_query_ends_the_build(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    forget_answers(small)
-    before = published_files(small)
+def test_server_that_dies_during_a_query_ends_the_build(furlough: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_answers(furlough)
+    before = published_files(furlough)
     with sail_process() as (address, process):
         query = sql_engines._SparkEngine.query
 
@@ -113,11 +111,11 @@ def test_server_that_dies_during_a_query_ends_the_build(small: Project, monkeypa
             return query(engine, text)
 
         monkeypatch.setattr(sql_engines._SparkEngine, "query", die_during)
-        done = build(small, address)
+        done = build(furlough, address)
     assert done.returncode == EngineError.exit_code
     assert f"{address}: the engine did not complete a query" in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert published_files(small) == before
+    assert published_files(furlough) == before
 
 
 @pytest.mark.parametrize(("server", "fits"), [("4.1.0", True), ("4.3.1", True), ("4.0.2", False), ("3.5.1", False)])
@@ -138,31 +136,31 @@ def test_setting_comes_from_the_command_or_the_environment(monkeypatch: pytest.M
         engine_setting()
 
 
-def test_dagster_takes_the_engine_from_the_environment(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = table_version(state_path(small.home, "cell", "jobs_recovery"))
-    forget_answers(small)
+def test_dagster_takes_the_engine_from_the_environment(furlough: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = table_version(state_path(furlough.home, "cell", "furlough"))
+    forget_answers(furlough)
     monkeypatch.setenv(ENGINE_VARIABLE, "duckdb")
     monkeypatch.setenv(ENGINE_ROWS_VARIABLE, "0")
-    resources = dagster_resources(ProjectResource(small.home, small.as_of))
-    done = dg.materialize(assets.answer_assets(small.catalogue, [], ["jobs_recovery"]), resources=resources)
-    assert done.success and list((small.home / "engine").rglob("*.parquet"))
-    assert table_version(state_path(small.home, "cell", "jobs_recovery")) == before
+    resources = dagster_resources(ProjectResource(furlough.home, furlough.as_of))
+    done = dg.materialize(assets.answer_assets(furlough.catalogue, [], ["furlough"]), resources=resources)
+    assert done.success and list((furlough.home / "engine").rglob("*.parquet"))
+    assert table_version(state_path(furlough.home, "cell", "furlough")) == before
 
 
 def test_dagster_run_fails_with_one_sentence_where_the_engine_is_not_there(
-    small: Project, monkeypatch: pytest.MonkeyPatch
+    furlough: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forget_answers(small)
+    forget_answers(furlough)
     monkeypatch.setenv(ENGINE_VARIABLE, "sc://127.0.0.1:1")
     monkeypatch.setenv(ENGINE_ROWS_VARIABLE, "0")
-    resources = dagster_resources(ProjectResource(small.home, small.as_of))
-    parts = assets.answer_assets(small.catalogue, [], ["jobs_recovery"])
+    resources = dagster_resources(ProjectResource(furlough.home, furlough.as_of))
+    parts = assets.answer_assets(furlough.catalogue, [], ["furlough"])
     done = dg.materialize(parts, resources=resources, raise_on_error=False)
-    data = done.failure_data_for_node("problem__jobs_recovery")
+    data = done.failure_data_for_node("problem__furlough")
     assert data and data.user_failure_data
     text = data.user_failure_data.description
     assert text and "sc://127.0.0.1:1: no server accepts a connection there" in text and "\n" not in text
-    assert not state_path(small.home, "verdict", "jobs_recovery").exists()
+    assert not state_path(furlough.home, "verdict", "furlough").exists()
 
 
 def test_missing_client_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
