@@ -27,7 +27,9 @@ settings.register_profile("deep", max_examples=600, deadline=None)
 settings.load_profile("quick")
 
 
-STORES = {"small": 2.0, "furlough": 1.0, "own_store": 0.4, "built_small": 0.2, "edition": 0.1, "starter": 0.1, "store": 0.1}
+STORES = {
+    "small": 2.0, "furlough": 1.0, "own_store": 0.4, "built_small": 0.2, "edition": 0.1, "starter": 0.1, "store": 0.1,
+}  # fmt: skip
 """Processor seconds of a test with a fixture of a store, where its file is not listed."""
 DEAR_FILES = {
     "road/test_inputs_that_kill.py": 35, "starter/test_edition.py": 28, "app/test_year.py": 21,
