@@ -6,6 +6,7 @@ a number that only rises. The sensor keeps the number of the last line that it h
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -71,11 +72,11 @@ def queue_events(home: Path, events: Sequence[BuildEvent]) -> None:
     path = queue_path(home)
     with lock_store(home):
         now = current_time()
-        earlier = read_events(home)
-        first = max(int(now.timestamp() * 1e6), earlier[-1].number + 1 if earlier else 0)
+        first = max(int(now.timestamp() * 1e6), _find_last_number(path) + 1)
         at = now.isoformat(timespec="seconds")
         lines = [_format_line(QueuedEvent(first + step, at, event)) for step, event in enumerate(events)]
         if path.is_file() and path.stat().st_size > MOST_BYTES:
+            earlier = read_events(home)
             lines = [_format_line(event) for event in earlier[len(earlier) // 2 :]] + lines
             write_atomically(path, "".join(lines).encode())
             return
@@ -86,16 +87,27 @@ def queue_events(home: Path, events: Sequence[BuildEvent]) -> None:
 
 def read_events(home: Path, after: int = 0) -> list[QueuedEvent]:
     """Return the events of the queue with a higher number, without a line that is still being written."""
-    path = queue_path(home)
-    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
-    events = []
-    for line in lines:
-        try:
-            number, at, event = json.loads(line) if line.endswith(b"\n") else (0, "", [])
-            events += [QueuedEvent(int(number), str(at), BuildEvent(*event))] if number > after else []
-        except (ValueError, TypeError):
-            continue
-    return events
+    events = filter(None, map(_parse_line, _read_lines(queue_path(home))))
+    return [event for event in events if event.number > after]
+
+
+def _find_last_number(path: Path) -> int:
+    """Return the number of the last event of a queue, which alone is parsed; 0 where there is none."""
+    return next((event.number for line in reversed(_read_lines(path)) if (event := _parse_line(line))), 0)
+
+
+def _read_lines(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+
+
+def _parse_line(line: bytes) -> QueuedEvent | None:
+    """Parse a line of the queue; null for a damaged or an unfinished one."""
+    if not line.endswith(b"\n"):
+        return None
+    with suppress(ValueError, TypeError):
+        number, at, event = json.loads(line)
+        return QueuedEvent(int(number), str(at), BuildEvent(*event))
+    return None
 
 
 def _format_line(queued: QueuedEvent) -> str:
