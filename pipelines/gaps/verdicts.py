@@ -139,5 +139,6 @@ def add_verdicts(view: pl.DataFrame, verdict_table: pl.DataFrame, problem: Probl
     key = ["place_code"] if problem.header.grain == "latest" else ["place_code", "period_start"]
     added = ["verdict", "blocking_reasons"]
     if view.select(key).equals(verdict_table.select(key)) and not set(added) & set(view.columns):
-        return view.with_columns(verdict_table.select(added))
+        # In one piece, as after a join: the same table then gives the same bytes of a file.
+        return view.with_columns(verdict_table.select(added)).rechunk()
     return view.join(verdict_table.select(*key, *added), on=key, how="left", maintain_order="left")

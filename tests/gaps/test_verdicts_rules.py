@@ -137,3 +137,12 @@ def test_view_ends_with_the_verdict_of_its_place_and_period() -> None:
     assert_frame_equal(add_verdicts(view, table, monthly), expected)
     actual = add_verdicts(view.drop("period_start").head(2), table.head(1), problem_of(needs={"a": {}}))
     assert actual.rows() == [("E2", 1.0, None, None), ("E1", 2.0, "answerable", None)]
+
+
+def test_view_in_the_order_of_its_verdicts_is_one_piece() -> None:
+    table = judged(("E1", JAN, "answerable", None, 1, 1), ("E1", FEB, "not_answerable", "a: late", 0, 1))
+    parts = [pl.DataFrame({"place_code": ["E1"], "period_start": [month], "a": [1.0]}) for month in (JAN, FEB)]
+    monthly = problem_of("month", {"a": {}}, periods={"start": "2024-01"})
+    actual = add_verdicts(pl.concat(parts, rechunk=False), table, monthly)
+    assert actual.rows() == [("E1", JAN, 1.0, "answerable", None), ("E1", FEB, 1.0, "not_answerable", "a: late")]
+    assert set(actual.n_chunks("all")) == {1}
