@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,7 +24,6 @@ def hash_states(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-@cache
 def hash_program() -> str:
     """Return a hash of the states of the program's files and of the versions of its libraries."""
     versions = " ".join(version(name) for name in _LIBRARIES)

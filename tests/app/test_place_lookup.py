@@ -9,7 +9,6 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.app import file_states, place_lookup
-from pipelines.app.file_states import hash_program
 from pipelines.app.place_lookup import DescribedPartnership, read_stored_lookup, store_lookup
 from pipelines.core.checked_store import record_check
 from pipelines.declarations.fingerprints import NUMERIC_LIBRARIES
@@ -89,14 +88,12 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(place_lookup, "read_places", lambda *_: "the places")
     home, plain = tmp_path / "store", {"areas": [{"source": "lsoas"}], "lookups": [], "shares": [{"source": "trusts"}]}
     record_check(home, "declared", [])
-    hash_program.cache_clear()
     partners = [DescribedPartnership(("south",), (("place", "South"),))]
     store_lookup(home, "declared", plain, partners, [tmp_path / "sources/starter/places.csv"], (FIRST, CHANGE))
     return tmp_path
 
 
 def is_stored(folder: Path, declarations: str = "declared", day: date = FIRST) -> bool:
-    hash_program.cache_clear()
     return read_stored_lookup(folder / "store", declarations, day) is not None
 
 

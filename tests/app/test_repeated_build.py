@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pipelines.app import file_states
-from pipelines.app.file_states import hash_program
 from pipelines.app.repeated_build import describe_state
 from pipelines.core.clock import clock_at
 from pipelines.declarations.project import Project
@@ -124,7 +123,6 @@ def stated(built_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def state(folder: Path, day: date = DAY) -> str:
-    hash_program.cache_clear()
     return describe_state(folder / "project", folder / "store", day)
 
 
