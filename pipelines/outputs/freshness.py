@@ -250,9 +250,11 @@ def _problem_inputs(project: Project, names: list[str]) -> dict[str, list[str]]:
     declared, reviewed = hash_texts(*declaration_keys(project, names)), _read_reviewed_texts(project)
     inputs: dict[str, list[str]] = {}
     for name in names:
-        inputs[f"problem.{name}"] = [declared, _read_version(home, "view", name)]
+        # A column's description names its measures: a SELECT may take equal figures from another one.
+        described = [declared, str(sorted(catalogue.problems[name].select.inputs.items()))]
+        inputs[f"problem.{name}"] = [*described, _read_version(home, "view", name)]
         if catalogue.problems[name].header.groups:
-            inputs[partnership_view(name)] = [declared, _read_version(home, "partnership_view", name)]
+            inputs[partnership_view(name)] = [*described, _read_version(home, "partnership_view", name)]
         for table, kind in ANSWER_KINDS.items():
             inputs[part_name(table, name)] = [_read_version(home, kind, name)]
         inputs[part_name("ranks", name)] = [declared, _read_version(home, "cell", name)]

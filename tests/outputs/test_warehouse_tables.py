@@ -9,7 +9,7 @@ from pipelines.core.store import output_path, read_table
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.outputs import publish_warehouse, warehouse_is_fresh
-from pipelines.outputs.freshness import warehouse_record_path
+from pipelines.outputs.freshness import partnership_view, warehouse_keys, warehouse_record_path
 from pipelines.outputs.warehouse_observations import STORED_TABLES
 from tests.command import run
 
@@ -62,3 +62,16 @@ def test_file_after_a_new_release_is_the_file_made_from_nothing(small: Project) 
     publish_warehouse(later)
     assert _read_tables(file) == updated
     assert read_table(record).drop("sha256").equals(parts.drop("sha256"))
+
+
+def test_view_is_made_again_where_other_measures_are_behind_equal_figures(small: Project) -> None:
+    name, catalogue = "jobs_south_london", small.catalogue
+    select = catalogue.problems[name].select
+    column = next(column for column, measures in select.inputs.items() if measures)
+    other = select._replace(inputs={**select.inputs, column: ("vacancies", "claimants")})
+    problems = {**catalogue.problems, name: catalogue.problems[name]._replace(select=other)}
+    before, after = (
+        warehouse_keys(small._replace(catalogue=one)) for one in (catalogue, catalogue._replace(problems=problems))
+    )
+    # Their descriptions name the measures of each column.
+    assert {part for part in before if before[part] != after[part]} == {f"problem.{name}", partnership_view(name)}

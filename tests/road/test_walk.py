@@ -83,8 +83,8 @@ answer_problem(project, "jobs_recovery")
 report_problem(project, "jobs_recovery")
 publish_warehouse(project)
 sys.settrace(None)
-for (module, caller), name in passed.items():
-    print(Path(module).as_posix(), Path(caller).as_posix(), name, sep=chr(9))
+pairs = (chr(9).join((Path(module).as_posix(), Path(caller).as_posix())) for module, caller in passed)
+Path("walk.txt").write_text(chr(10).join(pairs), encoding="utf-8")
 '''
 
 
@@ -107,7 +107,8 @@ def walk(built_small: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tu
     command = [sys.executable, "-c", PROGRAM, PLANTED]
     done = subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
-    return [(line.split("\t")[0], line.split("\t")[1]) for line in done.stdout.splitlines()]
+    walked = (folder / "walk.txt").read_text(encoding="utf-8").splitlines()
+    return [(line.split("\t")[0], line.split("\t")[1]) for line in walked]
 
 
 def plant(text: str) -> str:
