@@ -9,11 +9,14 @@ from rich.console import Console
 from pipelines.app.build_events import BuildEvent, queue_events, version_tags
 from pipelines.app.outcome import BuildOutcome
 from pipelines.app.parallel import Workers, WorkFunction, call_in_worker, share_work, worker_processes
-from pipelines.app.printed_summary import NOTHING_CHANGED, Summary, print_summary
+from pipelines.app.places import keep_lookup
+from pipelines.app.printed_summary import NOTHING_CHANGED, print_summary
+from pipelines.app.repeated_build import CommandState, describe_state, write_repeated_build
 from pipelines.app.steps import prepare_store, readable_sources
-from pipelines.app.store_access import describe_output
+from pipelines.app.store_access import describe_output, is_bucket_view
 from pipelines.app.summary import collect_summary
 from pipelines.app.work import answer_question, build_place_tables, read_source, write_output
+from pipelines.core.checked_store import record_check
 from pipelines.core.export import format_csv, format_table, progress_bar
 from pipelines.core.output_files import report_user_files, write_outputs
 from pipelines.core.step_costs import measure_step
@@ -56,13 +59,8 @@ class StaleTables(NamedTuple):
     problems: list[str]
 
 
-def build_problems(
-    project: Project, problems: Sequence[str], console: Console, unchanged: list[Summary] | None = None
-) -> list[str]:
-    """Build the given problems, or all, and print the results. Return the faults of sources and problems.
-
-    Where nothing has changed and nothing is at fault, the printed summary is added to `unchanged`.
-    """
+def build_problems(project: Project, problems: Sequence[str], console: Console) -> list[str]:
+    """Build the given problems, or all, and print the results. Return the faults of sources and problems."""
     names = [project.catalogue.find_problem(name).name for name in problems] or sorted(project.catalogue.problems)
     if project.engine:
         from pipelines.fetch import open_engine
@@ -78,27 +76,55 @@ def build_problems(
     every = sorted({*names, *list_outdated_problems(project, current_keys)})
     stale = find_stale_tables(project, current_keys, every)
     faults: list[str] = []
-    is_unchanged = False
     with lock_store(project.home):
         record_repeated_builds(project, [name for name in every if name not in stale.problems])
-    if not stale.sources and not stale.problems and warehouse_is_fresh(project) and pages_are_fresh(project):
+    if _are_outputs_current(project, stale):
         # On another day the index alone is written again: it states the day of the build.
         with lock_store(project.home):
             _refresh_index(project)
         console.print(NOTHING_CHANGED)
-        is_unchanged = True
     else:
         with worker_processes(project) as workers, report_user_files(project.home, console):
             fewest = _build_ahead(project, current_keys, stale, console, workers)
             built = _check_stale(project, every, stale, console)
             faults = built.faults + _publish_outputs(project, built, console, workers, fewest)
     with measure_step("printing"):
-        summary = collect_summary(project, names, begun)
-        print_summary(summary, console)
-    faults = list(dict.fromkeys(faults + list_unusable_files(project, names)))
-    if unchanged is not None and is_unchanged and not faults:
-        unchanged.append(summary)
-    return faults
+        print_summary(collect_summary(project, names, begun), console)
+    return list(dict.fromkeys(faults + list_unusable_files(project, names)))
+
+
+def prepare_next_commands(project: Project, before: CommandState | None) -> None:
+    """Record what spares later commands the declarations: that the store is checked, the places, and a repeated build.
+
+    `before` is the state at the start of a build of all problems; null where it is not comparable, or there are faults.
+    A project with a declaration that is not read, or with partitioned tables, prints more: it has no repeated build.
+    """
+    if is_bucket_view(project.home):
+        return
+    record_check(project.home, project.catalogue.contents, project.catalogue.problems)
+    keep_lookup(project)
+    if before and not project.catalogue.list_refusals() and not has_partitioned_tables(project.home):
+        _record_repeat(project, before)
+
+
+def _record_repeat(project: Project, before: CommandState) -> None:
+    """Record a repeated build where nothing that this one read has changed since, and the next has nothing to do."""
+    names = sorted(project.catalogue.problems)
+    summary = collect_summary(project, names, names)
+    with lock_store(project.home):
+        keys = compute_table_keys(project.catalogue, project.home, project.as_of)
+        stale = find_stale_tables(project, keys, names)
+        if not _are_outputs_current(project, stale) or not index_is_fresh(project):
+            return
+        record_repeated_builds(project, names)
+        after = describe_state(project.catalogue.root, project.home, project.as_of)
+        if after.inputs == before.inputs:
+            write_repeated_build(project, after, summary)
+
+
+def _are_outputs_current(project: Project, stale: StaleTables) -> bool:
+    """Return whether no table is stale, and the analyst's file and the pages are current."""
+    return not stale.sources and not stale.problems and warehouse_is_fresh(project) and pages_are_fresh(project)
 
 
 def _refresh_index(project: Project) -> None:

@@ -27,7 +27,6 @@ from pipelines.app.console import (
     print_table,
     send_notices,
 )
-from pipelines.app.printed_summary import Summary
 from pipelines.app.store_access import closing_stores, refuse_bucket
 from pipelines.core.errors import CommongroundError, UnknownNameError
 from pipelines.core.garbage import collect_seldom
@@ -115,27 +114,25 @@ def build(
     store: StoreOption = None,
 ) -> None:
     """Build problem views from stored data (offline)."""
-    from pipelines.app.repeated_build import describe_command_state, print_repeated_build, record_repeated_build
+    from pipelines.app.repeated_build import describe_command_state, print_repeated_build
     from pipelines.declarations.project import engine_setting
 
     setting = engine_setting(engine, engine_rows)
-    state = "" if problem or profile or tables is not None or setting else describe_command_state(store, as_of)
+    state = None if problem or profile or tables is not None or setting else describe_command_state(store, as_of)
     if print_repeated_build(store, state, console):
         return
-    from pipelines.app.build import build_problems, write_tables
+    from pipelines.app.build import build_problems, prepare_next_commands, write_tables
     from pipelines.app.build_profile import print_profile
 
     project = open_command_project(store, as_of, publishes=True, engine=setting)
     _print_unread(project.catalogue.list_refusals())
     left_out = [] if problem else list(project.catalogue.excluded_problems.values())
-    unchanged: list[Summary] = []
-    faults = [*left_out, *build_problems(project, problem or [], console, unchanged)]
+    faults = [*left_out, *build_problems(project, problem or [], console)]
     write_tables(project, tables, console)
     send_notices(project)
     if profile:
         print_profile(project, problem or [], console)
-    if unchanged and not left_out and state and state == describe_command_state(store, as_of):
-        record_repeated_build(project, state, unchanged[0])
+    prepare_next_commands(project, None if faults else state)
     for fault in faults:
         error_console.print(f"[yellow]not used:[/] {escape_markup(fault)}", soft_wrap=True, highlight=False)
     if faults:

@@ -1,9 +1,9 @@
 """Description of places by name, code or postcode, from a store that was checked against the declarations.
 
     places.json    in the store: what a description needs beside the tables of places: the partnerships, the state of
-                   the files behind the tables and of the program, the days on which they hold, and the store's check
+                   the files behind the tables and of the program, the days on which they hold, and the declarations
 
-A command that finds it current for the store and the day reads no declarations.
+A command that finds it current for a checked store and the day reads no declarations.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pipelines.app.file_states import hash_program, hash_states
 from pipelines.app.store_access import open_home
-from pipelines.core.checked_store import is_checked, read_check
+from pipelines.core.checked_store import is_checked
 from pipelines.core.object_store import is_bucket_address
 from pipelines.core.paths import project_directory, store_setting
 from pipelines.core.store import write_atomically
@@ -78,16 +78,13 @@ def find_lookup(store: str | None) -> PlaceLookup | None:
 
 
 def read_stored_lookup(home: Path, declarations: str, day: date) -> PlaceLookup | None:
-    """Return the lookup of a store on a day; null where none is stored for its check and its files as they are."""
+    """Return the lookup of a store on a day; null where none is stored for its declarations and its files as they are.
+
+    The store must have been checked against the declarations since it changed.
+    """
     with suppress(*_UNREADABLE):
-        record = json.loads(_record_path(home).read_bytes())
-        is_current = (
-            record["check"] == read_check(home)
-            and is_checked(home, declarations)
-            and record["first"] <= day.isoformat() < record["change"]
-            and record["state"] == _describe_files(record["files"])
-        )
-        if is_current:
+        record = _read_current_record(home, declarations, day)
+        if record and is_checked(home, declarations):
             partnerships = [
                 DescribedPartnership(tuple(names), tuple((heading, text) for heading, text in facts))
                 for names, facts in record["partnerships"]
@@ -97,24 +94,40 @@ def read_stored_lookup(home: Path, declarations: str, day: date) -> PlaceLookup 
     return None
 
 
+def is_lookup_current(home: Path, declarations: str, day: date) -> bool:
+    """Return whether a lookup is stored for these declarations, the files as they are, and a day."""
+    with suppress(*_UNREADABLE):
+        return _read_current_record(home, declarations, day) is not None
+    return False
+
+
 def store_lookup(
     home: Path, declarations: str, plain: Mapping[str, Any], partnerships: Sequence[DescribedPartnership],
     files: Iterable[Path], days: tuple[date, date],
 ) -> None:  # fmt: skip
-    """Store a lookup for the check of a store; nothing where the store has changed since it was checked.
+    """Store a lookup of places for a project with these declarations.
 
     `plain` is what `dump_places` returns, `files` are those behind the tables, and `days` the first day on which the
     tables hold and the day of the next change.
     """
-    if not is_checked(home, declarations):
-        return
-    names = [str(path) for path in (*list_place_files(home, dict(plain)), *files)]
+    names = [str(path) for path in (*list_place_files(home, dict(plain)), home / "snapshots" / "log.jsonl", *files)]
     content = {
-        "check": read_check(home), "first": days[0].isoformat(), "change": days[1].isoformat(),
+        "declarations": declarations, "first": days[0].isoformat(), "change": days[1].isoformat(),
         "files": names, "state": _describe_files(names), "tables": plain, "partnerships": partnerships,
     }  # fmt: skip
     with suppress(OSError):  # the store of another user
         write_atomically(_record_path(home), json.dumps(content, ensure_ascii=False, default=str).encode())
+
+
+def _read_current_record(home: Path, declarations: str, day: date) -> dict[str, Any] | None:
+    """Return the stored record where it is current. Raises one of _UNREADABLE where there is none, or a damaged one."""
+    record: dict[str, Any] = json.loads(_record_path(home).read_bytes())
+    is_current = (
+        record["declarations"] == declarations
+        and record["first"] <= day.isoformat() < record["change"]
+        and record["state"] == _describe_files(record["files"])
+    )
+    return record if is_current else None
 
 
 def _describe_files(paths: Iterable[str]) -> str:

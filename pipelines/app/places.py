@@ -4,7 +4,13 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
-from pipelines.app.place_lookup import DescribedPartnership, PlaceLookup, describe_in_lookup, store_lookup
+from pipelines.app.place_lookup import (
+    DescribedPartnership,
+    PlaceLookup,
+    describe_in_lookup,
+    is_lookup_current,
+    store_lookup,
+)
 from pipelines.app.steps import prepare_store
 from pipelines.core.snapshots import source_snapshots
 from pipelines.core.store import lock_store
@@ -24,18 +30,28 @@ from pipelines.geography import (
 
 def describe_places(project: Project, names: list[str]) -> Iterator[tuple[str, str]]:
     """Describe places as `describe_in_lookup` does, from the declarations, and store the lookup for other commands."""
-    catalogue, home = project.catalogue, project.home
-    with lock_store(home):
+    with lock_store(project.home):
         prepare_store(project)
-        places_data = load_place_data(project, load_places(project))
-        partnerships = [
-            _describe_partnership(catalogue, name, places_data.places.names) for name in catalogue.partnerships
-        ]
-        sources = {name: catalogue.sources[name] for kind in PLACE_TABLES for name in catalogue.sources_providing(kind)}
-        files = _list_bundled_files(catalogue.sources_dir, sources)
-        store_lookup(home, catalogue.contents, dump_places(project), partnerships, files, _find_days(project, sources))
-    lookup = PlaceLookup(places_data, lambda: load_postcode_tables(project), partnerships, project.as_of)
+        lookup = _collect_lookup(project)
     yield from describe_in_lookup(lookup, names)
+
+
+def keep_lookup(project: Project) -> None:
+    """Store the lookup of places of a prepared store, where none is current."""
+    if not is_lookup_current(project.home, project.catalogue.contents, project.as_of):
+        with lock_store(project.home):
+            _collect_lookup(project)
+
+
+def _collect_lookup(project: Project) -> PlaceLookup:
+    """Collect what places are described from, and store it."""
+    catalogue, home = project.catalogue, project.home
+    places_data = load_place_data(project, load_places(project))
+    partnerships = [_describe_partnership(catalogue, name, places_data.places.names) for name in catalogue.partnerships]
+    sources = {name: catalogue.sources[name] for kind in PLACE_TABLES for name in catalogue.sources_providing(kind)}
+    files = _list_bundled_files(catalogue.sources_dir, sources)
+    store_lookup(home, catalogue.contents, dump_places(project), partnerships, files, _find_days(project, sources))
+    return PlaceLookup(places_data, lambda: load_postcode_tables(project), partnerships, project.as_of)
 
 
 def _list_bundled_files(folder: Path, sources: Mapping[str, Source]) -> list[Path]:

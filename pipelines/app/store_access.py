@@ -86,6 +86,11 @@ def publish_store(home: Path) -> str:
     return sentence
 
 
+def is_bucket_view(home: Path) -> bool:
+    """Return whether the directory of a command is its view of a bucket."""
+    return home in _OPEN.views
+
+
 def describe_output(home: Path, path: Path) -> str:
     """Return where a user opens an output file: its path, or its address in the bucket."""
     view = _OPEN.views.get(home)

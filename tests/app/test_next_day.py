@@ -15,7 +15,7 @@ from tests.command import AS_OF, run
 
 INDEX_TABLES = {"state/index/commonground.parquet", f"out/{INDEX}"}
 """Files that state the day of the build."""
-RECORDS = {"checked.txt", "parsed.txt", "outputs.json", "ledger/days.json"}
+RECORDS = {"repeated.json", "checked.txt", "parsed.txt", "outputs.json", "ledger/days.json"}
 
 
 def contents(home: Path) -> dict[str, str]:

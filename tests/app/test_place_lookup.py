@@ -9,7 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.app import file_states, place_lookup
-from pipelines.app.place_lookup import DescribedPartnership, read_stored_lookup, store_lookup
+from pipelines.app.place_lookup import DescribedPartnership, is_lookup_current, read_stored_lookup, store_lookup
 from pipelines.core.checked_store import record_check
 from pipelines.declarations.fingerprints import NUMERIC_LIBRARIES
 from pipelines.declarations.project import Project
@@ -111,10 +111,20 @@ def test_lookup_is_used_for_its_declarations_and_days_alone(stored: Path) -> Non
     assert [is_stored(stored, day=day) for day in days] == [False, True, True, False]
 
 
-def test_store_that_changed_since_its_check_stores_no_lookup(stored: Path) -> None:
-    (stored / "store" / RECORD).unlink()
-    store_lookup(stored / "store", "declared otherwise", {"areas": [], "shares": []}, [], [], (FIRST, CHANGE))
-    assert not (stored / "store" / RECORD).exists()
+def test_lookup_is_kept_for_a_store_that_is_checked_again(stored: Path) -> None:
+    home = stored / "store"
+    (home / "state" / "cell").mkdir()
+    assert is_lookup_current(home, "declared", FIRST) and not is_stored(stored)
+    record_check(home, "declared", [])
+    assert is_stored(stored)
+
+
+@pytest.mark.parametrize("name", ["log of snapshots", "register", "bundled file", "damaged record"])
+def test_lookup_of_a_checked_store_is_not_current_after_a_change_behind_it(stored: Path, name: str) -> None:
+    change, path = CHANGES[name]
+    change(stored / path)
+    record_check(stored / "store", "declared", [])
+    assert not is_lookup_current(stored / "store", "declared", FIRST) and not is_stored(stored)
 
 
 def test_program_has_the_versions_of_all_libraries_that_compute_figures() -> None:

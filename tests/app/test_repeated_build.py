@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pipelines.app import file_states
-from pipelines.app.repeated_build import describe_state
+from pipelines.app.repeated_build import CommandState, describe_state
 from pipelines.core.clock import clock_at
+from pipelines.core.snapshots import read_snapshot, source_snapshots, store_snapshot
 from pipelines.declarations.project import Project
 from tests.command import AS_OF, run
 
@@ -24,9 +25,15 @@ def build(project: Project, *words: str) -> str:
 
 
 @pytest.fixture
+def unrecorded(small: Project) -> Project:
+    """A project with a built store and no record."""
+    (small.home / RECORD).unlink(missing_ok=True)
+    return small
+
+
+@pytest.fixture
 def repeated(small: Project) -> Project:
-    """A project with a store in which a build has just had nothing to do."""
-    build(small)
+    """A project with a store that was just built."""
     build(small)
     assert (small.home / RECORD).is_file()
     return small
@@ -39,8 +46,10 @@ def refuse(*_: object, **__: object) -> None:
 def test_repeated_build_prints_the_same_without_a_look_at_tables(
     repeated: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    recorded = (repeated.home / RECORD).read_bytes()
     (repeated.home / RECORD).unlink()
     whole = build(repeated)
+    assert (repeated.home / RECORD).read_bytes() == recorded
     monkeypatch.setattr("pipelines.app.cli.open_command_project", refuse)
     assert build(repeated) == whole
     assert "Nothing has changed" in whole and "jobs_recovery" in whole and "Reports  2 reports" in whole
@@ -62,11 +71,48 @@ def test_build_that_sends_notices_is_a_whole_build(repeated: Project, monkeypatc
         build(repeated)
 
 
-def test_store_with_partitioned_tables_has_no_record(small: Project) -> None:
-    build(small, "--tables")
-    build(small)
-    assert "files written" in build(small)
-    assert not (small.home / RECORD).exists()
+def _edit_problem(project: Project) -> None:
+    _append(project.catalogue.root / "pipelines" / "problems" / "jobs_recovery.sql")
+
+
+def _store_release(project: Project) -> None:
+    """Store the newest release again, as published on a later day."""
+    last = source_snapshots(project.home, "ons_claimant_rate")[-1]
+    content = read_snapshot(project.home, last.sha256)
+    store_snapshot(project.home, content, last._replace(released=last.released + timedelta(days=1)))
+
+
+def _lose_report(project: Project) -> None:
+    (project.home / "out" / "jobs_recovery.html").unlink()
+
+
+@pytest.mark.parametrize("change", [_edit_problem, _store_release, _lose_report])
+def test_change_during_a_build_leaves_no_record(
+    unrecorded: Project, change: Callable[[Project], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.app.build.keep_lookup", change)
+    build(unrecorded)
+    assert not (unrecorded.home / RECORD).exists()
+
+
+def test_build_with_a_fault_leaves_no_record(unrecorded: Project) -> None:
+    file = unrecorded.catalogue.root / "pipelines" / "problems" / f"{ANSWER}.sql"
+    file.write_text(file.read_text("utf-8").replace("order by place.place_code", "order by nothing"), encoding="utf-8")
+    done = run("build", store=unrecorded.home, project=unrecorded.catalogue.root)
+    assert done.returncode == 6 and not (unrecorded.home / RECORD).exists()
+
+
+def test_commands_after_a_build_read_no_declarations(repeated: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.declarations.catalogue.load_catalogue", refuse)
+    for words in (("gaps", ANSWER), ("sql", f"select count(*) from problem.{ANSWER}"), ("places", "Merton")):
+        done = run(*words, store=repeated.home, project=repeated.catalogue.root)
+        assert done.returncode == 0 and done.stdout, done.stderr
+
+
+def test_store_with_partitioned_tables_has_no_record(unrecorded: Project) -> None:
+    build(unrecorded, "--tables")
+    assert "files written" in build(unrecorded)
+    assert not (unrecorded.home / RECORD).exists()
 
 
 def _append(path: Path) -> None:
@@ -122,7 +168,7 @@ def stated(built_small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return tmp_path
 
 
-def state(folder: Path, day: date = DAY) -> str:
+def state(folder: Path, day: date = DAY) -> CommandState:
     return describe_state(folder / "project", folder / "store", day)
 
 
