@@ -32,7 +32,8 @@ def describe_membership(
     Proportions are of residents, or of small areas where residents are unknown.
     """
     for areas in tables:
-        own = [system for system in areas.systems if (areas.table[system] == code).any()]
+        has_code = areas.table.select((pl.col(system) == code).any() for system in areas.systems).row(0)
+        own = [system for system, is_own in zip(areas.systems, has_code, strict=True) if is_own]
         if own:
             yield "geographies", f"{', '.join(own)} ({areas.source})"
             mine = areas.table.filter(pl.any_horizontal(pl.col(system) == code for system in own))
@@ -74,9 +75,9 @@ def _share_by_place(mine: pl.DataFrame, system: str, people: str | None) -> pl.D
 
 def _list_parts(parts: pl.DataFrame, names: dict[str, str]) -> str:
     """List the largest parts with their shares, the number of further parts and the share outside all."""
+    if parts.height == 1 and parts["code"][0] is not None:
+        return _label_place(parts["code"][0], names)
     known = parts.drop_nulls("code").sort("share", "code", descending=[True, False])
-    if known.height == 1 and parts.height == 1:
-        return _label_place(known["code"][0], names)
     texts = [
         f"{_label_place(code, names)} {_format_percent(share)}"
         for code, share in known.head(MAX_PARTS_LISTED).iter_rows()

@@ -16,7 +16,10 @@ FIRST_YEAR = 2011
 
 
 def find_codes(places: Places, text: str) -> list[str]:
-    """Return the codes of a name or code at any time; refuse an unknown one with close matches."""
+    """Return the codes of a name or code at any time; refuse an unknown one with close matches.
+
+    Districts come first and parishes late, in the order of kinds; of one kind, codes in use come before former ones.
+    """
     register = places.register
     if text.upper() in set(register["place_code"]):
         return [text.upper()]
@@ -26,7 +29,12 @@ def find_codes(places: Places, text: str) -> list[str]:
     if not meant:
         raise UnknownNameError(f"unknown place {text!r}; {suggest_names(text, set(names))}")
     matches = pl.col("place_name").is_in(meant) | pl.col("place_name_welsh").is_in(meant)
-    return sorted(register.filter(matches)["place_code"].unique())
+    rows = register.filter(matches).select("place_code", "kind", pl.col("valid_to").is_null())
+    ranked = sorted((_KIND_RANKS.get(kind, len(_KIND_RANKS)), not is_used, code) for code, kind, is_used in rows.rows())
+    return list(dict.fromkeys(code for _, _, code in ranked))
+
+
+_KIND_RANKS = {kind: rank for rank, kind in enumerate(KIND_PREFIXES)}
 
 
 def _comparable_name(name: str) -> str:

@@ -106,6 +106,13 @@ def test_areas_are_found_by_any_of_their_names(places: Places, name: str, code: 
     assert code in find_codes(places, name)
 
 
+def test_district_comes_before_a_parish_and_a_code_in_use_before_a_former_one(places: Places) -> None:
+    merton = find_codes(places, "Merton")
+    assert merton[0] == "E09000024" and merton[-1].startswith("E04") and len(merton) > 2
+    bucks = find_codes(places, "Buckinghamshire")
+    assert bucks[:2] == ["E06000060", "E10000002"] and len(bucks) == len(set(bucks))
+
+
 def test_former_and_welsh_names_are_matched(places: Places) -> None:
     source = load_catalogue(ROOT).sources["dwp_uc_households"]
     names = load_codes(source, places, Path("none.csv")).names
