@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The seed of drawn examples and of drawn faults.
 SEED ?= 1
 
-.PHONY: mutants run test test-deep test-engines test-starter ui bench lint types validate locks lock-check clean browser
+.PHONY: mutants run test test-deep test-engines test-starter test-wide ui bench lint types validate locks lock-check clean browser
 
 run: $(VENV)/run.done
 	$(BIN)/commonground build
@@ -31,6 +31,12 @@ test-engines: $(VENV)/dev.done
 test-starter: export COMMONGROUND_EVERY_FILE := 1
 test-starter: $(VENV)/dev.done
 	$(BIN)/python -m pytest tests/starter/test_published.py tests/starter/test_els_gaps.py
+
+# More pages, widths and files of one kind: `make test` takes the few that show each way through the code.
+test-wide: export COMMONGROUND_WIDE := 1
+test-wide: $(VENV)/dev.done
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		$$(grep -rl --include='test_*.py' '^from tests.breadth' tests)
 
 # Dagster's web server is an extra: a build does not need it.
 ui: $(VENV)/ui.done

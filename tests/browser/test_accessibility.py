@@ -8,13 +8,14 @@ import pytest
 from playwright.sync_api import Page
 
 from pipelines.core.store import output_path, read_table, state_path
+from tests.breadth import cases
 from tests.browser.chromium import CHROMIUM, OpenPage
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium, Chrome or Edge on this machine"),
 ]
-PAGES = ["index.html", "jobs_recovery.html", "jobs_south_london.html", "places/E09000024.html"]
+PAGES = cases(["index.html", "jobs_south_london.html", "places/E09000024.html"], wide=["jobs_recovery.html"])
 ACTIVE = "(e => (e.id || '') + (e.className || '') + (e.getAttribute('href') || e.tagName))(document.activeElement)"
 KEYS = "new Set([...document.querySelectorAll('figure.values .key rect')].map(e => getComputedStyle(e).fill)).size"
 

@@ -12,6 +12,7 @@ from pipelines.core.store import output_path
 from pipelines.declarations.project import Project
 from pipelines.outputs.report import render_html
 from pipelines.outputs.site import publish_pages
+from tests.breadth import cases
 from tests.browser.chromium import CHROMIUM, OpenPage
 from tests.report_sample import sample
 
@@ -35,10 +36,14 @@ def pages(starter: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return {**made, "sample": hostile}
 
 
-@pytest.mark.parametrize("width", [1280, 375])
 @pytest.mark.parametrize(
-    "name", ["index.html", "places/E06000063.html", "jobs_recovery.html", "jobs_south_london.html", "sample"]
-)
+    ("name", "width"),
+    cases(
+        [("index.html", 375), ("places/E06000063.html", 1280), ("jobs_south_london.html", 375), ("sample", 1280)],
+        wide=[("index.html", 1280), ("places/E06000063.html", 375), ("jobs_south_london.html", 1280), ("sample", 375),
+              ("jobs_recovery.html", 1280), ("jobs_recovery.html", 375)],
+    ),
+)  # fmt: skip
 def test_axe_finds_no_violation(open_file: OpenPage, pages: dict[str, Path], name: str, width: int) -> None:
     # The page's content policy blocks all scripts, including this one; the test makes an exception.
     page = open_file(pages[name], width, bypass_csp=True)

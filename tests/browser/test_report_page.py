@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from pipelines.outputs.report import render_html
+from tests.breadth import cases
 from tests.browser.chromium import CHROMIUM, OpenPage
 from tests.report_sample import sample
 
@@ -22,7 +23,7 @@ def page_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return path
 
 
-@pytest.mark.parametrize("width", [1280, 375, 320])
+@pytest.mark.parametrize("width", cases([320], wide=[1280, 375]))
 def test_page_never_scrolls_horizontally(open_file: OpenPage, page_file: Path, width: int) -> None:
     page = open_file(page_file, width, 900, java_script_enabled=False)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,5 +1,6 @@
 """The search of places in a real browser, from a file and without scripts."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from playwright.sync_api import Page
 from pipelines.core.store import output_path
 from pipelines.declarations.project import Project
 from pipelines.outputs.site import publish_pages
+from tests.breadth import cases
 from tests.browser.chromium import CHROMIUM, OpenPage
 
 pytestmark = [
@@ -22,22 +24,30 @@ def home(starter: Project) -> Path:
     return starter.home
 
 
-@pytest.fixture(params=["index.html", "places/N09000003.html", "jobs_recovery.html"])
+PLACE, PROBLEM = "places/N09000003.html", "jobs_recovery.html"
+FOUND = [
+    ("merton", "Merton", "London borough"),
+    ("allerdale", "Cumberland", "name: Allerdale"),
+    ("caerdydd", "Cardiff", "Caerdydd"),
+    ("e09000024", "Merton", "London"),
+    ("sw19 3rt", "Merton", "postcodes of SW19"),
+    ("ab10", "Aberdeen City", "all postcodes of AB10"),
+    ("bcp", "Bournemouth, Christchurch and Poole", "short name: BCP (bcpcouncil.gov.uk)"),
+]
+
+
+@pytest.fixture
 def page(open_file: OpenPage, home: Path, request: pytest.FixtureRequest) -> Page:
-    return open_file(output_path(home, request.param), 390, 844)
+    return open_file(output_path(home, getattr(request, "param", "index.html")), 390, 844)
 
 
 @pytest.mark.parametrize(
-    ("typed", "name", "note"),
-    [
-        ("merton", "Merton", "London borough"),
-        ("allerdale", "Cumberland", "name: Allerdale"),
-        ("caerdydd", "Cardiff", "Caerdydd"),
-        ("e09000024", "Merton", "London"),
-        ("sw19 3rt", "Merton", "postcodes of SW19"),
-        ("ab10", "Aberdeen City", "all postcodes of AB10"),
-        ("bcp", "Bournemouth, Christchurch and Poole", "short name: BCP (bcpcouncil.gov.uk)"),
-    ],
+    ("page", "typed", "name", "note"),
+    cases(
+        [*(("index.html", *case) for case in FOUND), (PLACE, *FOUND[4]), (PROBLEM, *FOUND[1])],
+        wide=[(start, *case) for start in (PLACE, PROBLEM) for case in FOUND],
+    ),
+    indirect=["page"],
 )
 def test_place_is_found_and_its_page_opened_by_keyboard(page: Page, typed: str, name: str, note: str) -> None:
     page.get_by_role("searchbox").fill(typed)
@@ -49,6 +59,7 @@ def test_place_is_found_and_its_page_opened_by_keyboard(page: Page, typed: str, 
     assert page.locator("h1").inner_text() == name
 
 
+@pytest.mark.parametrize("page", cases(["index.html"], wide=[PLACE, PROBLEM]), indirect=True)
 def test_places_are_listed_by_kind_and_reached_with_the_arrow_keys(page: Page) -> None:
     box = page.get_by_role("searchbox")
     box.fill("birmingham")
@@ -65,6 +76,7 @@ def test_places_are_listed_by_kind_and_reached_with_the_arrow_keys(page: Page) -
     assert page.evaluate("document.activeElement.id") == "find-text"
 
 
+@pytest.mark.parametrize("page", cases([PLACE], wide=["index.html", PROBLEM]), indirect=True)
 def test_unknown_text_is_answered_with_no_place(page: Page) -> None:
     page.get_by_role("searchbox").fill("qqqq")
     assert page.locator("#find [role=status]").inner_text() == "No places."
@@ -84,9 +96,14 @@ def test_without_scripts_the_box_is_hidden_and_links_remain(open_file: OpenPage,
     assert page.url.endswith("index.html#places")
 
 
-@pytest.mark.parametrize("width", [1280, 390, 320])
-@pytest.mark.parametrize("code", ["E09000024", "S12000017", "N09000003", "E06000063", "R0A"])
-def test_place_page_fits_its_width_and_prints(open_file: OpenPage, home: Path, width: int, code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "width"),
+    cases(
+        [("E09000024", 1280), ("S12000017", 320), ("N09000003", 320), ("E06000063", 390), ("R0A", 320)],
+        wide=product(["E09000024", "S12000017", "N09000003", "E06000063", "R0A"], [1280, 390, 320]),
+    ),
+)
+def test_place_page_fits_its_width_and_prints(open_file: OpenPage, home: Path, code: str, width: int) -> None:
     page = open_file(output_path(home, f"places/{code}.html"), width, java_script_enabled=False)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     first = page.locator("dl.numbers.first dd").first.bounding_box()
