@@ -104,6 +104,11 @@ def pages_path(project: Project) -> Path:
     return state_path(project.home, "pages", "commonground")
 
 
+def page_parts_path(project: Project) -> Path:
+    """Return the path of the table with the keys of the parts of place pages (place_parts.PAGE_PART)."""
+    return state_path(project.home, "page_part", "commonground")
+
+
 def overview_path(project: Project) -> Path:
     """Return the path of the table with a row for each problem, from which the index page is written."""
     return state_path(project.home, "overview", "commonground")

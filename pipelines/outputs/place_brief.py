@@ -139,10 +139,10 @@ def _list_changes(page: PlacePage, catalogue: Catalogue, context: PlaceContext) 
     for row in page.rows:
         before = _year_before(row["starts"], row["ends"])
         earlier = context.figures.get((row["measure"], *before), {}).get(page.code) if before else None
-        if not earlier or _is_small_or_unsure(row, earlier, catalogue) or _has_break(row, before, page.code, context):
+        if not earlier or _is_small_or_unsure(row, earlier, catalogue):
             continue
         size = abs(log(row["value"] / earlier))
-        if size >= log(LEAST_CHANGE):
+        if size >= log(LEAST_CHANGE) and not _has_break(row, before, page.code, context):
             changes.append((-size, row["measure"], row, earlier))
     return [
         BriefLine(f"{row['title']}: {row['text']} {row['unit']} in {row['when']}, "

@@ -24,7 +24,7 @@ from pipelines.geography import (
     trace_graph,
 )
 from pipelines.outputs.trend_chart import TrendPoint
-from pipelines.outputs.trend_marks import mark_of_point
+from pipelines.outputs.trend_marks import mark_of_point, may_break
 
 DOUBTS = (
     "implausible",
@@ -67,6 +67,11 @@ class Lines(Mapping[tuple[str, str], Line]):
         """Take HISTORY, which is read when the first line is asked for."""
         self._history = history
         self._made: dict[tuple[str, str], Line] = {}
+
+    @cached_property
+    def broken(self) -> list[str]:
+        """The measures with a break in the line of any place."""
+        return self._history.filter(may_break())["measure"].unique().to_list()
 
     def select(self, codes: Collection[str], measures: Collection[str]) -> "Lines":
         """Return the lines of some places and measures."""
@@ -232,10 +237,13 @@ def _collect_figures(history: pl.DataFrame) -> tuple[OfPeriods, OfPeriods]:
 
 
 def limit_lines(context: PlaceContext, codes: Collection[str], measures: Collection[str]) -> PlaceContext:
-    """Return the context with the lines of some measures, of some places and of their regions and nations."""
+    """Return the context with the lines of some places and of their regions and nations.
+
+    It has the lines of some measures, and those with a break.
+    """
     facts = [context.facts[code] for code in codes if code in context.facts]
     larger = {code for fact in facts for code in (fact.region, fact.nation)}
-    return context._replace(lines=context.lines.select({*codes, *larger}, measures))
+    return context._replace(lines=context.lines.select({*codes, *larger}, {*measures, *context.lines.broken}))
 
 
 def name_places(codes: Iterable[str], names: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -69,8 +69,13 @@ def newest_figures(catalogue: Catalogue, cells: pl.DataFrame, is_ranked: bool = 
     )  # fmt: skip
 
 
-def figure_row(row: dict[str, Any], catalogue: Catalogue, context: PlaceContext) -> dict[str, Any]:
-    """Return one row of the known figures, from a row of `newest_figures`."""
+def figure_row(
+    row: dict[str, Any], catalogue: Catalogue, context: PlaceContext, is_rendered: bool = False
+) -> dict[str, Any]:
+    """Return one row of the known figures, from a row of `newest_figures`.
+
+    Where the row of the page is rendered already, it leaves out the lines and the other places, which that row shows.
+    """
     measure, source = catalogue.measures[row["measure"]], catalogue.sources[row["source"]]
     facts = context.facts.get(row["place_code"], NO_FACTS)
     # The note on rounding states the base.
@@ -92,7 +97,8 @@ def figure_row(row: dict[str, Any], catalogue: Catalogue, context: PlaceContext)
         "rounding": f"rounded to {measure.rounding:,g}" if measure.rounding and "rounded" in codes else "",
         "rank": format_rank(row) if row["places"] and not row["no_interval"] else "",
         "count": f"known in {row['count']:,} of {row['asked']:,} periods" if row["asked"] > 1 else "",
-        "lines": _list_lines(row, facts, measure, context), **_compare(row, facts, measure, context),
+        **_compare(row, facts, measure, context, not is_rendered),
+        **({} if is_rendered else {"lines": _list_lines(row, facts, measure, context)}),
     }  # fmt: skip
 
 
@@ -115,8 +121,10 @@ def line_series(ref: LineRef, context: PlaceContext) -> TrendSeries:
     return TrendSeries(context.names.get(ref.code, ref.code), points[first:], ref.role)
 
 
-def _compare(row: dict[str, Any], facts: PlaceFacts, measure: Measure, context: PlaceContext) -> dict[str, Any]:
-    """Compare with figures of the same measure and period only."""
+def _compare(
+    row: dict[str, Any], facts: PlaceFacts, measure: Measure, context: PlaceContext, has_places: bool
+) -> dict[str, Any]:
+    """Compare with figures of the same measure and period only: of larger places, and of places of the same kind."""
     key = (row["proxy_measure"] or row["measure"], row["reference_start"], row["reference_end"])
     figures = context.figures.get(key, {})
 
@@ -125,9 +133,14 @@ def _compare(row: dict[str, Any], facts: PlaceFacts, measure: Measure, context: 
             return NOT_KNOWN
         return Compared(format_figure(figures[code], measure), (_DERIVATIONS[context.derivations[key][code]],))
 
+    compared = {
+        "region": larger(facts.region), "nation": larger(facts.nation), "nation_value": figures.get(facts.nation),
+    }  # fmt: skip
+    if not has_places:
+        return compared
     similar = dict(facts.similar).get("global", ())
     return {
-        "region": larger(facts.region), "nation": larger(facts.nation), "nation_value": figures.get(facts.nation),
+        **compared,
         "neighbours": summarise_places(facts.neighbours, figures, measure, context),
         "similar": summarise_places(similar, figures, measure, context),
     }  # fmt: skip

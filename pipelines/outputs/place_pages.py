@@ -3,7 +3,8 @@
 The content is computed for all places in one pass and then split by place, for speed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -14,6 +15,7 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.gaps import VERDICT_WORDS, is_open, open_reason, summarise_by_place
 from pipelines.outputs.place_context import NO_CONTEXT, NO_FACTS, PlaceContext, name_places
 from pipelines.outputs.place_figures import figure_row, key_numbers, newest_figures
+from pipelines.outputs.place_parts import Parts
 from pipelines.outputs.report_tables import format_figure
 from pipelines.outputs.search import describe_kind
 
@@ -34,7 +36,7 @@ class PlacePage(NamedTuple):
     `verdicts` has a row for each problem, and `known` the measures with a figure by problem. `missing` lists the
     requests for each data owner. Owners of needed figures come before owners of wanted figures. `elsewhere` has the
     measures of series that do not cover the nation of the place. `neighbours`, `similar`, `members` and `partnerships`
-    are codes and names.
+    are codes and names. `rendered` has the parts that are rendered already, by the last build.
     """
 
     code: str
@@ -53,6 +55,12 @@ class PlacePage(NamedTuple):
     members: list[tuple[str, str]]
     membership: str
     partnerships: list[tuple[str, str]]
+    rendered: Parts = MappingProxyType({})
+
+    @property
+    def trends(self) -> list[dict[str, Any]]:
+        """The measures with a chart."""
+        return [row for row in self.rows if row.get("lines") or f"t-{row['measure']}" in self.rendered]
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -115,16 +123,23 @@ def collect_page_rows(
     )  # fmt: skip
 
 
-def compose_pages(catalogue: Catalogue, rows: PageRows, context: PlaceContext = NO_CONTEXT) -> list[PlacePage]:
-    """Return the page content of each place of some rows, in order of code."""
+def compose_pages(
+    catalogue: Catalogue, rows: PageRows, context: PlaceContext = NO_CONTEXT,
+    rendered: Mapping[str, Parts] = MappingProxyType({}),
+) -> list[PlacePage]:  # fmt: skip
+    """Return the page content of each place of some rows, in order of code.
+
+    `rendered` has by place the parts of its page that are rendered already.
+    """
     verdicts = {code: [_verdict_row(row, catalogue) for row in own]
                 for code, own in group_by_place(rows.verdicts).items()}  # fmt: skip
-    figures = _known_groups(catalogue, rows.figures, context)
+    figures = _known_groups(catalogue, rows.figures, context, rendered)
     missing = {code: [_gap_row(row, catalogue) for row in own] for code, own in group_by_place(rows.gaps).items()}
     people = dict(rows.people.iter_rows())
     return [
         _place_page(code, name, nation or "", f"{people[code]:,.0f}" if code in people else "",
-                    verdicts.get(code, []), figures.get(code, []), missing.get(code, []), context)
+                    verdicts.get(code, []), figures.get(code, []), missing.get(code, []), context)._replace(
+                        rendered=rendered.get(code, {}))
         for code, name, nation in rows.places.iter_rows()
     ]  # fmt: skip
 
@@ -190,15 +205,19 @@ def describe_cause(cause: str, catalogue: Catalogue) -> str:
     return f"{catalogue.measures[measure].title}: {reasons}" + (f" ({times}" if times else "")
 
 
-def _known_groups(catalogue: Catalogue, newest: pl.DataFrame, context: PlaceContext) -> dict[str, list[KnownGroup]]:
+def _known_groups(
+    catalogue: Catalogue, newest: pl.DataFrame, context: PlaceContext, rendered: Mapping[str, Parts]
+) -> dict[str, list[KnownGroup]]:
     """Return the known figures of each place: the problems, and for each the measures in declared order."""
     order = {(problem.name, measure): n for problem in catalogue.problems.values()
              for n, measure in enumerate(problem.measures)}  # fmt: skip
     groups: dict[str, list[KnownGroup]] = {}
     for code, rows in group_by_place(newest).items():
         by_problem: dict[str, list[dict[str, Any]]] = {}
+        own = rendered.get(code, {})
         for row in sorted(rows, key=lambda row: order[row["problem"], row["measure"]]):
-            by_problem.setdefault(row["problem"], []).append(figure_row(row, catalogue, context))
+            made = figure_row(row, catalogue, context, f"m-{row['measure']}" in own)
+            by_problem.setdefault(row["problem"], []).append(made)
         names = sorted(by_problem, key=lambda name: max(row["ends"] for row in by_problem[name]), reverse=True)
         groups[code] = [KnownGroup(name, catalogue.problems[name].header.question, by_problem[name])
                         for name in names]  # fmt: skip

@@ -35,7 +35,7 @@ def render_place_page(
     return render_page(
         "place.html", page=page, brief=brief, brief_title=page.name, people_title=people_title,
         words=_words_of_pages(catalogue, context), version=project_version(), sparkline=sparkline, chart=chart,
-        trends=[row for row in page.rows if row["lines"]],
+        trends=page.trends, rendered=page.rendered,
         questions={name: problem.header.question for name, problem in catalogue.problems.items()},
     )  # fmt: skip
 

@@ -46,6 +46,7 @@ from pipelines.outputs.freshness import (
     index_record_path,
     overview_path,
     page_content_key,
+    page_parts_path,
     pages_are_fresh,
     pages_key,
     pages_path,
@@ -55,7 +56,7 @@ from pipelines.outputs.freshness import (
 )
 from pipelines.outputs.last_changed import FILE_CHANGE, date_file_changes, last_change, read_file_changes
 from pipelines.outputs.page_templates import render_page
-from pipelines.outputs.place_brief import build_place_brief
+from pipelines.outputs.place_brief import BriefFacts, build_place_brief
 from pipelines.outputs.place_context import PlaceContext, limit_lines, load_place_context
 from pipelines.outputs.place_inputs import (
     list_page_partnerships,
@@ -63,8 +64,9 @@ from pipelines.outputs.place_inputs import (
     people_title,
     read_partnership_tables,
 )
-from pipelines.outputs.place_keys import common_key, hash_groups, key_pages, list_shown_measures
+from pipelines.outputs.place_keys import common_key, hash_groups, key_pages, key_parts, key_places, list_new_measures
 from pipelines.outputs.place_pages import PageRows, collect_page_rows, compose_pages
+from pipelines.outputs.place_parts import PAGE_PART, find_same_parts, read_page_parts, update_parts
 from pipelines.outputs.place_render import render_place_page
 from pipelines.outputs.report_changes import write_days
 from pipelines.outputs.report_model import MAX_LISTED_PLACES, MAX_TABLE_CELLS
@@ -150,34 +152,73 @@ def _write_place_pages(project: Project, tables: PageTables) -> pl.DataFrame:
     context, facts = _load_context(project, cells, history), load_brief_facts(project, cells)
     every = _collect_rows(project, cells, tables.verdicts, opened)
     title, before = people_title(project), _read_page_records(project)
-    common, measure_keys = common_key(project, list(cells), title, context.names), hash_groups(history, "measure")
-    page_keys = {
-        code: key for rows in every for code, key in key_pages(rows, context, facts, measure_keys, common).items()
-    }
+    keys = _key_pages(project, list(cells), every, context, facts, hash_groups(history, "measure"))
     hashes = dict(before.select("place_code", "sha256").iter_rows())
     earlier_keys = dict(before.select("place_code", "key").iter_rows())
-    stale = [code for code, key in page_keys.items()
-             if earlier_keys.get(code) != key or not place_page_path(project.home, code).is_file()]  # fmt: skip
+    stale = {code for code, key in keys.pages.items()
+             if earlier_keys.get(code) != key or not place_page_path(project.home, code).is_file()}  # fmt: skip
+    earlier_parts = _read_page_parts(project)
+    same = find_same_parts(keys.parts.filter(pl.col("place_code").is_in(list(stale))), earlier_parts)
 
     def page_contents() -> Iterator[tuple[str, bytes]]:
-        shown = pl.concat([list_shown_measures(rows)["measure"] for rows in every])
-        own = limit_lines(context, stale, set(shown))
-        for rows in every:
-            for page in compose_pages(project.catalogue, rows.of_places(stale), own):
+        for rows in _split_rows(every, stale):
+            rendered = {code: read_page_parts(project.home, code, same.get(code, ()), hashes.get(code))
+                        for code in rows.places["place_code"]}  # fmt: skip
+            own = limit_lines(context, list(rendered), list_new_measures(rows, rendered))
+            for page in compose_pages(project.catalogue, rows, own, rendered):
                 brief = build_place_brief(page, project.catalogue, own, facts)
                 content = render_place_page(page, title, project.catalogue, own, brief).encode("utf-8")
                 hashes[page.code] = hash_bytes(content)
                 yield place_page_name(page.code), content
 
-    staying = [INDEX, SEARCH, TABLE_SCRIPT, DATA_PACKAGE, CELLS_SCHEMA, *(place_page_name(code) for code in page_keys)]
+    staying = [INDEX, SEARCH, TABLE_SCRIPT, DATA_PACKAGE, CELLS_SCHEMA, *(place_page_name(code) for code in keys.pages)]
     write_outputs(project.home, "pages", public_input_sources(project.catalogue, list(cells)), page_contents(), staying)
+    parts = update_parts(keys.parts, earlier_parts, stale)
+    write_table(page_parts_path(project), parts, page_content_key(project))
     changes = date_file_changes(
         before.rename({"place_code": "file"}).select(FILE_CHANGE.names()),
-        {code: hashes[code] for code in page_keys},
+        {code: hashes[code] for code in keys.pages},
         project.as_of,
     )
     records = changes.rename({"file": "place_code"})
-    return records.with_columns(pl.Series("key", list(page_keys.values()), dtype=pl.String)).select(list(PAGE_RECORD))
+    return records.with_columns(pl.Series("key", list(keys.pages.values()), dtype=pl.String)).select(list(PAGE_RECORD))
+
+
+class PageKeys(NamedTuple):
+    """The key of each place page by code, and of each part of these pages (place_parts.PAGE_PART)."""
+
+    pages: dict[str, str]
+    parts: pl.DataFrame
+
+
+def _key_pages(
+    project: Project, names: list[str], every: Iterable[PageRows], context: PlaceContext, facts: BriefFacts,
+    measure_keys: Mapping[str, str],
+) -> PageKeys:  # fmt: skip
+    """Return the keys of the pages of places and of partnerships."""
+    common, keys, parts = common_key(project, names, people_title(project), context.names), dict[str, str](), []
+    for rows in every:
+        place_keys = key_places(rows, context, common)
+        keys |= key_pages(rows, facts, measure_keys, place_keys)
+        parts.append(key_parts(rows, measure_keys, place_keys))
+    return PageKeys(keys, pl.concat(parts))
+
+
+def _read_page_parts(project: Project) -> pl.DataFrame:
+    path = page_parts_path(project)
+    return read_table(path) if table_key(path) else PAGE_PART.to_frame()
+
+
+def _split_rows(every: Iterable[PageRows], codes: Collection[str]) -> Iterator[PageRows]:
+    """Split the rows of some places, so that the memory for the contents of their pages has a limit."""
+    for rows in every:
+        own = [code for code in rows.places["place_code"] if code in codes]
+        for first in range(0, len(own), MOST_COMPOSED):
+            yield rows.of_places(own[first : first + MOST_COMPOSED])
+
+
+MOST_COMPOSED = 256
+"""Most pages with their contents in memory."""
 
 
 def _collect_rows(

@@ -5,6 +5,11 @@ from collections.abc import Sequence
 import polars as pl
 
 
+def may_break() -> pl.Expr:
+    """Return whether a figure may be the first after a break; every break has such a figure in its line."""
+    return (pl.col("obs_status") == "break") | pl.col("caveats").str.contains("definition_break")
+
+
 def mark_of_point(key: Sequence[str]) -> pl.Expr:
     """Return the mark of a figure among those of its key, which are in order of period; blank for none."""
     known = pl.col("value").is_not_null()

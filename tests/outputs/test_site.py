@@ -203,7 +203,9 @@ def test_another_build_of_a_ledger_composes_pages_only_where_a_gap_opened_or_clo
     publish_pages(small)
     later = small._replace(as_of=small.as_of + timedelta(days=1))
     cells = read_table(state_path(small.home, "cell", name))
-    monkeypatch.setattr("pipelines.outputs.site.compose_pages", lambda _, rows, __: composed.append(rows.places.height))
+    monkeypatch.setattr(
+        "pipelines.outputs.site.compose_pages", lambda _, rows, *__: composed.append(rows.places.height)
+    )
 
     def add_to_ledger(seen: pl.DataFrame, contents: str) -> None:
         ledger = add_build(read_ledger(small.home, name), seen, later.as_of, contents)
