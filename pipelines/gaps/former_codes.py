@@ -77,7 +77,7 @@ def _find_former_rows(observation: pl.DataFrame, total: pl.DataFrame, codes: set
 
 def _list_replacements(by_slice: pl.DataFrame, places: Places) -> list[dict[str, tuple[str, ...]]]:
     """List for each slice the codes removed and added: `slice`, `removed`, `added`; without the slices unchanged."""
-    days, before = _days_in_use(places), dict[str, list[str]]()
+    before: dict[str, list[str]] = {}
     rows = []
     for row in by_slice.sort(_SLICE).iter_rows(named=True):
         by_successor = defaultdict(set)
@@ -86,7 +86,7 @@ def _list_replacements(by_slice: pl.DataFrame, places: Places) -> list[dict[str,
         added = {}
         for code, present in by_successor.items():
             earlier = before.setdefault(code, follow_changes(code, places.graph.backward))
-            added[code] = _choose_codes(earlier, present, (row["period_end"], row["period_start"]), days)
+            added[code] = _choose_codes(earlier, present, (row["period_end"], row["period_start"]), places.days_in_use)
         removed = tuple(sorted(code for code, others in added.items() if others))
         if removed:
             others = tuple(sorted({other for code in removed for other in added[code]}))
@@ -94,17 +94,10 @@ def _list_replacements(by_slice: pl.DataFrame, places: Places) -> list[dict[str,
     return rows
 
 
-def _days_in_use(places: Places) -> _Days:
-    days: _Days = defaultdict(list)
-    for code, first, last in places.register.select("place_code", "valid_from", "valid_to").iter_rows():
-        days[code].append((first, last or date.max))
-    return days
-
-
 def _choose_codes(earlier: list[str], present: set[str], ends: tuple[date, date], days: _Days) -> list[str]:
     """Choose the predecessors in use on the last day of a period, or else on its first, that include those present."""
     for day in ends:
-        in_use = [code for code in earlier if any(first <= day <= last for first, last in days[code])]
+        in_use = [code for code in earlier if any(first <= day <= last for first, last in days.get(code, ()))]
         if present <= set(in_use):
             return in_use
     return []

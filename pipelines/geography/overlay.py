@@ -12,6 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipelines.core.errors import UnknownNameError
+from pipelines.core.table_cache import keep_results
 from pipelines.geography.register import Places, find_successors, require_places, trace_graph
 from pipelines.geography.small_areas import Areas, WeightSet, weight_column
 
@@ -67,6 +68,7 @@ def rank_weights(areas: Areas, group: str, day: date | None) -> list[WeightChoic
     ]
 
 
+@keep_results(8)
 def find_membership(
     areas: Areas, places: Places, system: str, target: frozenset[str] | None = None
 ) -> tuple[pl.Series, str] | None:
@@ -74,7 +76,7 @@ def find_membership(
 
     A geography without a column is derived from another: by code changes, or by nesting in larger areas. Where a column
     is null for a small area, another column of the same kind may fill it. The 26 districts of Northern Ireland, for
-    example, have a separate column. A code with several targets is left null.
+    example, have a separate column. A code with several targets is left null. Crosswalks of several days share it.
     """
     own = system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls().unique()))
     alike = [

@@ -60,6 +60,14 @@ class Places(_Tables):
         return dict(self.register.select("place_code", "kind").iter_rows())
 
     @cached_property
+    def days_in_use(self) -> dict[str, list[tuple[date, date]]]:
+        """The first and last days of use of each code; the last possible day for a code in use."""
+        days: dict[str, list[tuple[date, date]]] = defaultdict(list)
+        for code, first, last in self.register.select("place_code", "valid_from", "valid_to").iter_rows():
+            days[code].append((first, last or date.max))
+        return dict(days)
+
+    @cached_property
     def names(self) -> dict[str, str]:
         """The newest name of each code."""
         return dict(self.register.sort("valid_from").select("place_code", "place_name").iter_rows())
@@ -242,8 +250,12 @@ def find_successors(places: Places, codes: list[str], target: set[str]) -> dict[
     successor of such a larger area also counts (derivation aggregated). A code without any counterpart is excluded.
     """
     successors = trace_graph(places.graph, codes, target)
+    # Tens of thousands of small areas have no larger area but their nation, which few geographies have.
+    has_nations = bool(trace_graph(places.graph, list(_NATION_CODES.values()), target))
     above = {
-        code: (*list_ancestors(code, places.parents)[1:], nation_code(code)) for code in codes if code not in successors
+        code: (*list_ancestors(code, places.parents)[1:], *([nation_code(code)] if has_nations else []))
+        for code in codes
+        if code not in successors and (has_nations or code in places.parents)
     }
     above_successors = trace_graph(places.graph, sorted({up for larger in above.values() for up in larger}), target)
     for code, larger in above.items():
@@ -311,15 +323,14 @@ def trace_changes(changes: pl.DataFrame, codes: list[str], target: set[str]) -> 
 
 def trace_graph(graph: ChangeGraph, codes: list[str], target: set[str]) -> dict[str, Successor]:
     """Return the same as `trace_changes`, from an existing graph (Places.graph)."""
-    successors = {code: _trace_code(code, target, graph) for code in codes}
+    linked = (code for code in codes if code in target or code in graph.forward or code in graph.backward)
+    successors = {code: _trace_code(code, target, graph) for code in linked}
     return {code: successor for code, successor in successors.items() if successor.codes}
 
 
 def _trace_code(code: str, target: set[str], graph: ChangeGraph) -> Successor:
     if code in target:
         return Successor((code,), "observed")
-    if code not in graph.forward and code not in graph.backward:
-        return Successor((), "recoded")  # the usual case, for tens of thousands of small areas
     onwards = follow_changes(code, graph.forward)
     if ahead := tuple(later for later in onwards if later in target):
         # Later changes of the found codes do not affect how they were reached.
