@@ -18,7 +18,7 @@ from pipelines.declarations.project import Project
 from pipelines.observations.intake import copied_file_inspector
 from tests.command import Done, run
 from tests.publisher import Publisher, publishing, says
-from tests.small import places_only
+from tests.small import districts_only
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = """title: People counted
@@ -61,7 +61,7 @@ COPIED = figures((2024, 2024), (2025, 2021))
 
 
 def project(folder: Path, url: str) -> Path:
-    root = places_only(folder)
+    root = districts_only(folder)
     (root / "sources" / "people_counted.yaml").write_text(SOURCE.format(url=url))
     return root
 

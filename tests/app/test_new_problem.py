@@ -17,7 +17,7 @@ from pipelines.core.errors import DeclarationError, UnknownNameError
 from pipelines.core.store import output_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from tests.small import ROOT, places_only
+from tests.small import ROOT, districts_only
 
 WALK = ROOT / "docs" / "first-problem.md"
 FIGURES = ("ons_claimant_rate", "ons_vacancies")
@@ -55,7 +55,7 @@ def test_walk_of_the_docs_finds_and_writes_what_it_shows(tmp_path: Path, monkeyp
 
 
 def test_page_with_its_unknowns_exists_before_any_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root, store = places_only(tmp_path), tmp_path / "store"
+    root, store = districts_only(tmp_path), tmp_path / "store"
     answers = "Who gets coaches.\nMayor\n\nMerton, Sutton\nlatest\ndays to a first appointment\n\n"
     run(monkeypatch, root, store, "new", "problem", "How long do people wait?", "--name", "waits", text=answers)
     project = Project(load_catalogue(root), store, date(2026, 11, 24))
@@ -89,7 +89,7 @@ def test_period_without_two_ends_of_a_kind_is_refused(text: str) -> None:
 
 
 def test_existing_problem_is_kept_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = places_only(tmp_path)
+    root = districts_only(tmp_path)
     path = root / "pipelines" / "problems" / "waits.sql"
     path.write_text("kept", encoding="utf-8")
     monkeypatch.setenv("COMMONGROUND_PROJECT", str(root))

@@ -22,7 +22,7 @@ from pipelines.outputs import publish_warehouse, warehouse_is_fresh
 from tests.app.test_refresh import CSV, project
 from tests.command import run
 from tests.publisher import Publisher, publishing, says
-from tests.small import places_only
+from tests.small import districts_only
 
 ANSWERS = Path(__file__).resolve().parents[1] / "fetch" / "answers"
 
@@ -152,7 +152,7 @@ def test_status_is_printed_by_the_command(tmp_path: Path) -> None:
 
 
 def test_check_reads_the_newest_period_and_stores_no_file(tmp_path: Path, office: Publisher) -> None:
-    root = places_only(tmp_path, "nisra_claimants_monthly")
+    root = districts_only(tmp_path, "nisra_claimants_monthly")
     path = root / "sources" / "nisra_claimants_monthly.yaml"
     answer = office.at("/CCMLGD", says(200, (ANSWERS / "nisra_claimants_monthly.json").read_bytes()))
     # The family of the source gives it the address of the publisher, which this line replaces.
@@ -168,7 +168,7 @@ def test_check_reads_the_newest_period_and_stores_no_file(tmp_path: Path, office
 
 def test_failed_check_exits_with_5(tmp_path: Path, office: Publisher) -> None:
     good, bad = office.at("/good.csv", says(200, CSV)), office.at("/bad.csv", says(404))
-    root = places_only(tmp_path)
+    root = districts_only(tmp_path)
     for name, url in (("good", good), ("bad", bad)):
         text = f"title: {name}\npublisher: Office\nlicence: OGL 3.0\npage: https://example.org\nprovides: boundary\n"
         (root / "sources" / f"{name}.yaml").write_text(f"{text}url: {url}\n")

@@ -8,7 +8,7 @@ import pytest
 
 from pipelines.core.store import read_table, state_path
 from tests.app.test_copied_files import command
-from tests.small import places_only
+from tests.small import districts_only
 
 FILE = "Area code,Area name,Year,All children\nE09000024,Merton,2023,40100\nE09000029,Sutton,2023,41200\n"
 PROBLEM = """/*
@@ -30,7 +30,7 @@ from lad_2023.place_period join lad_2023.children using (place_code, period_star
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    root = places_only(tmp_path, "dwp_children")
+    root = districts_only(tmp_path, "dwp_children")
     (root / "pipelines" / "problems" / "children.sql").write_text(PROBLEM)
     (tmp_path / "children.csv").write_text(FILE)
     return root

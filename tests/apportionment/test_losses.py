@@ -11,7 +11,7 @@ from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer as answering
 from pipelines.observations.access import scan_observations
-from tests.small import places_only
+from tests.small import districts_only
 
 PROBLEM = """/*
 question: q
@@ -27,7 +27,7 @@ from region_2023.place join region_2023.residents_16_64 using (place_code)
 
 
 def test_problem_by_region_lists_the_districts_outside_england(tmp_path: Path) -> None:
-    folder = places_only(tmp_path, "ons_residents_16_64")
+    folder = districts_only(tmp_path, "ons_residents_16_64")
     (folder / "pipelines" / "problems" / "regions.sql").write_text(PROBLEM, encoding="utf-8")
     project = Project(load_catalogue(folder), tmp_path / "store", date(2026, 11, 24))
     steps.prepare_store(project)

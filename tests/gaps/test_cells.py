@@ -177,37 +177,59 @@ CASES = {
 }  # fmt: skip
 
 
+ABOUT = "title: t\npublisher: A publisher\nlicence: l\npage: https://example.org\n"
+
+
 def project_of(case: Case, folder: Path) -> Project:
     """Write the project of one case: the real register and changes, one source, one problem.
 
     Its store has the tables of the register and of the changes, which are the same in each case.
     """
+    return _project_of({"a_problem": {"a_source": ("figure", case)}}, folder)
+
+
+def _project_of(problems: dict[str, dict[str, tuple[str, Case]]], folder: Path) -> Project:
+    """Write a project of problems, each with its sources, one for the case of each measure."""
     root, sources = folder / "project", folder / "project" / "sources"
     write_districts(folder)
     copied(Path(stored_places(write_districts, AS_OF).name), folder / "store")
-    about = "title: t\npublisher: A publisher\nlicence: l\npage: https://example.org\n"
+    for problem, needs in problems.items():
+        for source, (measure, case) in needs.items():
+            _write_source(sources, source, measure, case, "" if len(needs) == 1 else f"{source}_")
+        _write_problem(root / "pipelines" / "problems" / f"{problem}.sql", dict(needs.values()))
+    (sources / "no_source.yaml").write_text(
+        f"{ABOUT}access: not_held\nrequest: Ask.\nmeasures: {{unheld: {{title: u, unit: things, kind: stock}}}}\n"
+    )
+    return Project(load_catalogue(root), folder / "store", AS_OF)
+
+
+def _write_source(sources: Path, name: str, measure: str, case: Case, files: str) -> None:
+    """Declare a source with the releases of a case; `files` begins the names of its files."""
     releases = (
         [("2024-05-01", case.rows)] if case.older is None else [("2024-04-01", case.older), ("2024-05-01", case.rows)]
     )
     for day, rows in releases:
-        (sources / "starter" / f"{day}.csv").write_text("\n".join(["code,name,period,figure", *rows]) + "\n")
-    listed = ", ".join(f"{{file: starter/{day}.csv, released: {day}}}" for day, _ in releases)
-    (sources / "a_source.yaml").write_text(
-        f"{about}{case.source}columns: {case.columns}\nreleases: [{listed}]\n"
+        path = sources / "starter" / f"{files}{day}.csv"
+        path.write_text("\n".join(["code,name,period,figure", *rows]) + "\n")
+    listed = ", ".join(f"{{file: starter/{files}{day}.csv, released: {day}}}" for day, _ in releases)
+    (sources / f"{name}.yaml").write_text(
+        f"{ABOUT}{case.source}columns: {case.columns}\nreleases: [{listed}]\n"
         "markers: {c: {status: confidential, lower_bound: 1, upper_bound: 4}, z: not_applicable}\n"
-        f"measures: {{figure: {{title: f, unit: things, column: figure, range: [0, 1000], {case.measure}}}}}\n"
+        f"measures: {{{measure}: {{title: f, unit: things, column: figure, range: [0, 1000], {case.measure}}}}}\n"
     )
-    (sources / "no_source.yaml").write_text(
-        f"{about}access: not_held\nrequest: Ask.\nmeasures: {{unheld: {{title: u, unit: things, kind: stock}}}}\n"
+
+
+def _write_problem(path: Path, needs: dict[str, Case]) -> None:
+    grain = next(iter(needs.values())).grain
+    spine, key = ("place", "") if grain == "grain: latest" else ("place_period", ", period_start")
+    columns = "".join(f", {measure}.value as {measure}" for measure in needs)
+    joins = " ".join(f"join lad_2023.{measure} using (place_code{key})" for measure in needs)
+    path.write_text(
+        f"/*\nquestion: q\ndecision: d\nowner: o\ngeography: lad_2023\n{grain}\n"
+        f"needs: {{{', '.join(f'{measure}: {case.need}' for measure, case in needs.items())}}}\n*/\n"
+        f"select {spine}.place_code{key and f', {spine}.period_start'}{columns}\n"
+        f"from lad_2023.{spine} {joins}\n"
     )
-    spine, key = ("place", "") if case.grain == "grain: latest" else ("place_period", ", period_start")
-    (root / "pipelines" / "problems" / "a_problem.sql").write_text(
-        f"/*\nquestion: q\ndecision: d\nowner: o\ngeography: lad_2023\n{case.grain}\n"
-        f"needs: {{figure: {case.need}}}\n*/\n"
-        f"select {spine}.place_code{key and f', {spine}.period_start'}, figure.value as figure\n"
-        f"from lad_2023.{spine} join lad_2023.figure using (place_code{key})\n"
-    )
-    return Project(load_catalogue(root), folder / "store", AS_OF)
 
 
 def write_districts(folder: Path) -> None:
@@ -232,10 +254,24 @@ def cell_of(case: Case, folder: Path) -> dict[str, object]:
     return cells.filter(pl.col("place_code") == case.place).row(0, named=True)
 
 
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
+    """The cells of all cases: those with one grain are needs of one problem, each with its own source."""
+    problems: dict[str, dict[str, tuple[str, Case]]] = {}
+    for number, case in enumerate(CASES.values()):
+        name = f"by_{sorted({item.grain for item in CASES.values()}).index(case.grain)}"
+        problems.setdefault(name, {})[f"source_{number}"] = (f"figure_{number}", case)
+    project = _project_of(problems, tmp_path_factory.mktemp("cases"))
+    steps.prepare_store(project)
+    return pl.concat([answering.answer_problem(project, name) for name in problems])
+
+
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_cell_has_a_value_or_a_reason(name: str, tmp_path: Path) -> None:
-    case = CASES[name]
-    cell = cell_of(case, tmp_path)
+def test_cell_has_a_value_or_a_reason(name: str, cells: pl.DataFrame) -> None:
+    case, measure = CASES[name], f"figure_{list(CASES).index(name)}"
+    own = cells.filter(pl.col("measure") == measure)
+    assert own.height == 361
+    cell = own.filter(pl.col("place_code") == case.place).row(0, named=True)
     assert (cell["reason"], cell["value"]) == (case.reason, case.value)
     assert (cell["lower_bound"], cell["upper_bound"]) == case.bounds
     assert cell["other_reasons"] == case.also

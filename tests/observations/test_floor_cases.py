@@ -11,7 +11,7 @@ from pipelines.declarations.project import Project
 from pipelines.gaps.answer import answer_problem
 from pipelines.observations.access import load_source_tables
 from tests.command import ROOT
-from tests.small import places_only
+from tests.small import districts_only
 
 CASES = ROOT.parent / "shared" / "cases"
 pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason=f"the public cases are not at {CASES}")
@@ -40,7 +40,7 @@ PROBLEMS = {"merged": ("cases", "2022"), "invited_rate": ("uptake", "2022"), "ra
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Declare the inputs as sources beside the bundled places, with problems for three of them."""
     folder = tmp_path_factory.mktemp("floor")
-    root = places_only(folder)
+    root = districts_only(folder)
     for name, (case, system, kind, columns, measures) in SOURCES.items():
         content = (CASES / case / f"{name}.csv").read_bytes()
         (root / "sources" / "starter" / f"{name}.csv").write_bytes(content)
