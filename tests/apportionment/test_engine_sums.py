@@ -16,6 +16,7 @@ from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import Measure
 from pipelines.fetch import open_engine
 from pipelines.observations.plain_files import PLAIN_FIGURE, _plain_column
+from tests.breadth import IS_WIDE
 from tests.placed_by_engine import find_differences
 
 CODES = [f"A{number:02}" for number in range(26)]
@@ -77,7 +78,10 @@ def write_plain(observation: pl.DataFrame, path: Path) -> pl.DataFrame:
     st.lists(SHARES, min_size=len(CODES), max_size=len(CODES)),
     st.booleans(),
 )
-@settings(max_examples=settings.default.max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings.default.max_examples // (2 if IS_WIDE else 4),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_engine_places_as_the_matrix_does(
     tmp_path: Path, group: str | None, figures: list[Any], shares: list[list[tuple[str | None, float | None]]],
     stranger: bool,

@@ -14,6 +14,7 @@ from pipelines.geography.crosswalk import PlaceData
 from pipelines.observations.column_figures import figure_columns
 from pipelines.observations.column_role import candidate_measures, infer_column_role
 from pipelines.observations.draft_measures import measure_names
+from tests.breadth import cases
 from tests.observations.test_draft import COUNCILS, HELD, PUBLISHED, ROOT, cells, drafted, place_data, source_of
 
 __all__ = ("place_data",)  # a fixture
@@ -52,7 +53,7 @@ REAL = (
 
 
 @HELD
-@pytest.mark.parametrize(("file", "figures"), REAL)
+@pytest.mark.parametrize(("file", "figures"), cases([*REAL[1::2]], wide=REAL))
 def test_draft_of_a_real_file_uses_the_estimate_and_asks_about_each_column(
     file: str, figures: list[str], place_data: PlaceData
 ) -> None:

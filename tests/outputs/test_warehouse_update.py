@@ -14,6 +14,7 @@ from pipelines.core.store import output_path
 from pipelines.gaps import RANK
 from pipelines.outputs.warehouse import FILE_RECORD, FileContent, StackedTable, column_meanings, write_warehouse
 from pipelines.outputs.warehouse_observations import STORED_TABLES, SliceBatch
+from tests.breadth import IS_WIDE
 from tests.outputs.test_warehouse_observations import NEW, OLD, batch_of
 
 VIEWS = ("gaps", "source_status", "observations", "observation_rows")
@@ -99,7 +100,7 @@ PARTS = (
 STATES = st.dictionaries(st.sampled_from(PARTS), st.integers(0, 2), min_size=2)
 
 
-@settings(max_examples=settings.default.max_examples // 7)  # type: ignore[union-attr]
+@settings(max_examples=settings.default.max_examples // (7 if IS_WIDE else 12))  # type: ignore[union-attr]
 @given(st.lists(STATES, min_size=2, max_size=4))
 def test_changes_one_after_another_give_the_file_made_from_nothing(states: list[State]) -> None:
     with TemporaryDirectory() as one, TemporaryDirectory() as other:

@@ -26,7 +26,7 @@ from pipelines.gaps import answer_problem
 from pipelines.gaps.reference_periods import instant_measures
 from pipelines.observations import scan_observations
 from pipelines.outputs.freshness import FILE_ENDINGS
-from pipelines.outputs.publish import TABLE_ENDINGS
+from tests.breadth import cases
 from tests.command import ROOT, build_by_steps, run, surroundings
 from tests.small import hash_outputs
 
@@ -277,15 +277,17 @@ def test_no_column_name_requires_quotes(warehouse: Path) -> None:
     assert ask(warehouse, reserved) == []
 
 
-def test_building_step_by_step_gives_the_same_tables_as_the_command(small: Project, tmp_path: Path) -> None:
-    again = build_by_steps(small._replace(home=tmp_path / "again")).home
+def test_building_step_by_step_gives_the_same_tables_as_the_command(furlough: Project, tmp_path: Path) -> None:
+    again = build_by_steps(furlough._replace(home=tmp_path / "again")).home
     for kind in ("cell", "view", "slice", "values/*", "finding", "release"):
-        made = sorted((small.home / "state").glob(f"{kind}/*.parquet"))
+        made = sorted((furlough.home / "state").glob(f"{kind}/*.parquet"))
         assert made
         for path in made:
-            assert read_table(path).equals(read_table(again / path.relative_to(small.home))), path
-    for name in (f"jobs_recovery.{form}" for form in (*FILE_ENDINGS, *TABLE_ENDINGS)):
-        assert output_path(small.home, name).read_bytes() == output_path(again, name).read_bytes()
+            assert read_table(path).equals(read_table(again / path.relative_to(furlough.home))), path
+    names = sorted(path.name for path in output_path(furlough.home, "").glob("furlough.*"))
+    assert {f"furlough.{form}" for form in (*FILE_ENDINGS, "csv", "xlsx")} <= set(names)
+    for name in names:
+        assert output_path(furlough.home, name).read_bytes() == output_path(again, name).read_bytes()
 
 
 def jobs(project: Project) -> pl.DataFrame:
@@ -308,14 +310,16 @@ def file_of(project: Project, source: str) -> Path:
     return project.catalogue.sources_dir / project.catalogue.sources[source].releases[-1].file
 
 
-@pytest.mark.parametrize(
-    "bytes_",
-    [b"", b"<!DOCTYPE html><html><body>Sorry</body></html>", b"\x1f\x8b\x08\x00broken", b"a,b\n1,2\n"],
-    ids=["empty", "a web page", "a truncated gzip", "other columns"],
-)
-def test_unreadable_file_leaves_the_previous_release_and_other_measures(small: Project, bytes_: bytes) -> None:
+UNREADABLE = {
+    "empty": b"", "a web page": b"<!DOCTYPE html><html><body>Sorry</body></html>",
+    "a truncated gzip": b"\x1f\x8b\x08\x00broken", "other columns": b"a,b\n1,2\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", cases(["a truncated gzip", "other columns"], wide=UNREADABLE))
+def test_unreadable_file_leaves_the_previous_release_and_other_measures(small: Project, kind: str) -> None:
     before = jobs(small)
-    file_of(small, "hmrc_furlough").write_bytes(bytes_)
+    file_of(small, "hmrc_furlough").write_bytes(UNREADABLE[kind])
     after = answered(small)
     assert before.height == 361 * 6 and after.drop("release").equals(before.drop("release"))
     finding = read_table(state_path(small.home, "finding", "hmrc_furlough"))
