@@ -11,10 +11,11 @@ from rich.console import Console
 from pipelines.app.acquire import add_folder, add_release
 from pipelines.core.errors import FetchError, UnknownNameError
 from pipelines.core.snapshots import read_log, source_snapshots
-from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
+from pipelines.geography.access import load_places
 from pipelines.geography.load import load_small_areas
 from tests.command import run
+from tests.small import copied
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STARTER = ROOT / "sources" / "starter"
@@ -27,8 +28,10 @@ OUTPUT_AREAS = (
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(load_catalogue(ROOT), tmp_path / "store", date(2026, 11, 24))
+def project(bundled: Project, tmp_path: Path) -> Project:
+    """The starter project with its files stored and its register read."""
+    load_places(bundled)
+    return bundled._replace(home=copied(bundled.home, tmp_path / "store"))
 
 
 @pytest.fixture
