@@ -31,7 +31,7 @@ from pipelines.gaps.ledger_load import ledger_path, load_opening_days, read_ledg
 from pipelines.outputs.warehouse_tables import publish_warehouse
 from tests.command import build_by_steps
 from tests.gaps.test_verdicts import SQL, asked
-from tests.small import districts_only
+from tests.small import copied, districts_only
 
 DAY = [date(2026, 1, n) for n in range(1, 9)]
 
@@ -238,9 +238,28 @@ def test_an_invalid_acceptance_is_refused_with_file_and_line(bare: Project, text
 @pytest.fixture
 def bare(tmp_path: Path) -> Project:
     """A project of districts and two measures, without a problem and a store: the test writes its own."""
+    return _write_bare(tmp_path)
+
+
+def _write_bare(folder: Path) -> Project:
     furlough, claims = ("hmrc_furlough", "hmrc_furlough_eligible"), ("ons_claimant_rate", "nomis_claimants")
-    root = districts_only(tmp_path, *furlough, *claims, "ons_residents_16_64")
-    return Project(load_catalogue(root), tmp_path / "store", DAY[0])
+    root = districts_only(folder, *furlough, *claims, "ons_residents_16_64")
+    return Project(load_catalogue(root), folder / "store", DAY[0])
+
+
+@pytest.fixture(scope="module")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with that project, a problem, and a store built on the first day."""
+    folder = tmp_path_factory.mktemp("built")
+    build_p(_write_bare(folder), DAY[0])
+    return folder
+
+
+@pytest.fixture
+def built(built_once: Path, tmp_path: Path) -> Project:
+    """A copy of the project and its store, for a test that changes them."""
+    root, home = (copied(built_once / name, tmp_path / name) for name in ("project", "store"))
+    return Project(load_catalogue(root), home, DAY[0])
 
 
 def build_p(project: Project, day: date) -> Project:
@@ -249,17 +268,16 @@ def build_p(project: Project, day: date) -> Project:
     return build_by_steps(Project(load_catalogue(root), project.home, day))
 
 
-def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(bare: Project) -> None:
-    path = ledger_path(bare.home, "p")
-    build_p(bare, DAY[0])
+def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(built: Project) -> None:
+    path = ledger_path(built.home, "p")
     before = path.read_bytes()
-    build_p(bare, DAY[0])
+    build_p(built, DAY[0])
     assert path.read_bytes() == before
-    for item in (bare.home / "out").iterdir():
+    for item in (built.home / "out").iterdir():
         shutil.rmtree(item) if item.is_dir() else item.unlink()
-    for item in (bare.home / "state").rglob("*.parquet"):
+    for item in (built.home / "state").rglob("*.parquet"):
         item.unlink()
-    project = build_p(bare, DAY[5])
+    project = build_p(built, DAY[5])
     with duckdb.connect(str(publish_warehouse(project)), read_only=True) as con:
         seen = con.sql("select distinct first_seen, last_seen from gap_ledger").fetchall()
         days = con.sql("select day, last_day from builds order by build").fetchall()
@@ -297,15 +315,14 @@ def test_opening_days_of_a_damaged_ledger_come_back_with_a_copy(bare: Project) -
     assert load_opening_days(project, "p")["opened"].to_list() == [DAY[0]]
 
 
-def test_damaged_ledger_stops_only_steps_that_need_it(bare: Project) -> None:
-    project = build_p(bare, DAY[0])
-    path = ledger_path(project.home, "p")
+def test_damaged_ledger_stops_only_steps_that_need_it(built: Project) -> None:
+    path = ledger_path(built.home, "p")
     path.write_bytes(b"no parquet")
     with pytest.raises(UnreadableError, match="The file was not changed"):
-        build_p(bare, DAY[1])
+        build_p(built, DAY[1])
     assert path.read_bytes() == b"no parquet"
-    assert state_path(project.home, "verdict", "p").is_file()
-    assert publish_warehouse(project._replace(as_of=DAY[1])).is_file()
+    assert state_path(built.home, "verdict", "p").is_file()
+    assert publish_warehouse(built._replace(as_of=DAY[1])).is_file()
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1 cut short", None], ids=repr)
@@ -366,11 +383,10 @@ def test_build_killed_while_writing_leaves_the_ledger_unchanged(tmp_path: Path) 
     assert ledger_by_place(read_ledger(tmp_path, "p"))["a"]["state"] == "open"
 
 
-def test_ledger_recovers_after_a_build_is_killed_before_it_is_written(bare: Project) -> None:
-    project = build_p(bare, DAY[0])
-    now = project._replace(as_of=DAY[1])
+def test_ledger_recovers_after_a_build_is_killed_before_it_is_written(built: Project) -> None:
+    now = built._replace(as_of=DAY[1])
     # The cells of the second build are there, its ledger is not.
-    write_table(state_path(project.home, "cell", "p"), cells(a="late"), "of the second build")
-    assert read_ledger(project.home, "p").day == DAY[0]
+    write_table(state_path(built.home, "cell", "p"), cells(a="late"), "of the second build")
+    assert read_ledger(built.home, "p").day == DAY[0]
     update_ledger(now, "p", cells(a="late"))
-    assert read_ledger(project.home, "p").day == DAY[1]
+    assert read_ledger(built.home, "p").day == DAY[1]
