@@ -22,7 +22,6 @@ from benchmarks.backtest_fit import (
     require_enough_places,
     truths_at,
 )
-from benchmarks.backtest_page import chance_interval
 from pipelines.apportionment.error_model import (
     MIN_PLACES,
     MIN_SPREAD_PLACES,
@@ -232,6 +231,9 @@ def _cuts(areas: Areas, one: str, other: str) -> bool:
 
 
 def test_few_places_cannot_distinguish_90_from_70_percent() -> None:
+    # This test alone needs the distributions of SciPy, and every worker imports every file of tests.
+    from benchmarks.backtest_page import chance_interval
+
     assert chance_interval(14) == pytest.approx((10 / 14, 1.0))
     low, high = chance_interval(309)
     assert 0.86 < low < 0.88 < 0.92 < high < 0.94
