@@ -100,7 +100,7 @@ def complete_group(home: Path, group_name: str, input_sources: Collection[str], 
         group = manifest.get(group_name, OutputGroup((), {}))
         staying = set(group.files if names is None else names)
         files = {
-            name: _record_file_state(locate_output(home, name), written)
+            name: written if written.size >= 0 else _record_file_state(locate_output(home, name), written)
             for name, written in group.files.items()
             if name in staying
         }
@@ -163,7 +163,7 @@ def _duckdb_log_path(path: Path) -> Path:
 
 def _record_file_state(path: Path, written: WrittenFile) -> WrittenFile:
     """Record the size, modification time and hash of a file just written."""
-    if written.size >= 0 or not path.is_file():
+    if not path.is_file():
         return written
     now = path.stat()
     return WrittenFile(written.sha256[-1:], now.st_size, now.st_mtime_ns)

@@ -4,7 +4,7 @@ import re
 from calendar import month_abbr, month_name
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from pipelines.core.errors import DeclarationError
@@ -414,8 +414,11 @@ def parse_problem_period(text: str) -> ReferencePeriod:
 
 def format_period(start: date | None, end: date | None) -> str:
     """Format a period as GOV.UK writes it: `2023`, `May 2023`, `April 2022 to March 2023`, `7 to 13 December 2020`."""
-    if not start or not end:
-        return "no period"
+    return _format_days(start, end) if start and end else "no period"
+
+
+@lru_cache(maxsize=4096)
+def _format_days(start: date, end: date) -> str:
     if start == end:
         return f"{start.day} {month_name[start.month]} {start.year}"
     if start.day == 1 and (end + timedelta(days=1)).day == 1:

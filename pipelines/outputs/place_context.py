@@ -23,7 +23,7 @@ from pipelines.geography import (
     nation_code,
     trace_graph,
 )
-from pipelines.outputs.trend_chart import TrendPoint
+from pipelines.outputs.trend_chart import Points, TrendPoint
 from pipelines.outputs.trend_marks import mark_of_point, may_break
 
 DOUBTS = (
@@ -67,6 +67,7 @@ class Lines(Mapping[tuple[str, str], Line]):
         """Take HISTORY, which is read when the first line is asked for."""
         self._history = history
         self._made: dict[tuple[str, str], Line] = {}
+        self._begun: dict[tuple[str, str], Points] = {}
 
     @cached_property
     def broken(self) -> list[str]:
@@ -102,6 +103,17 @@ class Lines(Mapping[tuple[str, str], Line]):
             first, end = spans[key]
             self._made[key] = tuple(map(TrendPoint, *(values[first:end] for values in columns)))
         return self._made[key]
+
+    def begin(self, key: tuple[str, str]) -> Points:
+        """Return the points of a line from its first figure on."""
+        if key not in self._begun:
+            points = self[key]
+            first = next((n for n, point in enumerate(points) if point.value is not None), len(points))
+            self._begun[key] = Points(points[first:])
+        return self._begun[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._parts[1]
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._parts[1])

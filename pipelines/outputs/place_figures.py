@@ -54,17 +54,18 @@ def newest_figures(catalogue: Catalogue, cells: pl.DataFrame, is_ranked: bool = 
 
     Places that are not ranked, such as partnerships, have no rank.
     """
-    ranked = cells if is_ranked else cells.clear()
-    ranks = rank_places(ranked, catalogue.measures).select(*RANK_KEY, "place_code", *_RANK_COLUMNS)
-    placed = cells.join(ranks, on=[*RANK_KEY, "place_code"], how="left", maintain_order="left")
-    newest = placed.sort("period_end").group_by("place_code", "measure", "problem").agg(
-        is_needed().sum().alias("asked"), pl.col("value").count().alias("count"),
-        *(pl.col(name).filter(pl.col("value").is_not_null()).last()
-          for name in ("value", "reference_start", "reference_end", "caveats", "source", "proxy_measure",
-                       *INTERVAL_COLUMNS, *_RANK_COLUMNS)),
+    key = ["place_code", "measure", "problem"]
+    known = cells.filter(pl.col("value").is_not_null()).sort("period_end").unique(key, keep="last")
+    # Only the other places of these figures matter for their ranks.
+    compared = cells.join(known, on=RANK_KEY, how="semi", maintain_order="left") if is_ranked else cells.clear()
+    ranks = rank_places(compared, catalogue.measures).select(*RANK_KEY, "place_code", *_RANK_COLUMNS)
+    counts = cells.group_by(key).agg(is_needed().sum().alias("asked"), pl.col("value").count().alias("count"))
+    newest = known.join(counts, on=key).join(ranks, on=[*RANK_KEY, "place_code"], how="left").select(
+        *key, "asked", "count", "value", "reference_start", "reference_end", "caveats", "source", "proxy_measure",
+        *INTERVAL_COLUMNS, *_RANK_COLUMNS,
     )  # fmt: skip
     # Several problems may need the same measure: its latest figure is shown once.
-    return newest.filter(pl.col("count") > 0).sort("reference_end", "count", "problem").unique(
+    return newest.sort("reference_end", "count", "problem").unique(
         ["place_code", "measure"], keep="last", maintain_order=True
     )  # fmt: skip
 
@@ -116,9 +117,7 @@ def _list_lines(
 
 def line_series(ref: LineRef, context: PlaceContext) -> TrendSeries:
     """Return the points of a line, from its first figure on."""
-    points = context.lines[ref.measure, ref.code]
-    first = next((n for n, point in enumerate(points) if point.value is not None), len(points))
-    return TrendSeries(context.names.get(ref.code, ref.code), points[first:], ref.role)
+    return TrendSeries(context.names.get(ref.code, ref.code), context.lines.begin((ref.measure, ref.code)), ref.role)
 
 
 def _compare(

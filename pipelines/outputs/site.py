@@ -54,6 +54,7 @@ from pipelines.outputs.freshness import (
     place_page_path,
     report_record_path,
 )
+from pipelines.outputs.index_inputs import INDEX_RECORD, boundaries_key, list_same_files, search_key
 from pipelines.outputs.last_changed import FILE_CHANGE, date_file_changes, last_change, read_file_changes
 from pipelines.outputs.page_templates import render_page
 from pipelines.outputs.place_brief import BriefFacts, build_place_brief
@@ -123,21 +124,31 @@ def publish_index(project: Project) -> Path:
     """Write the index page, which states the days of the build and of each page's last change, and the search."""
     index, done = output_path(project.home, INDEX), index_record_path(project)
     if not index_is_fresh(project):
-        overview = read_table(overview_path(project))
+        overview, pages = read_table(overview_path(project)), read_table(pages_path(project))
         sources = public_input_sources(project.catalogue, overview["name"])
         datasets = list_datasets(project, dict(overview.select("name", "places").iter_rows()))
-        boundaries = list(boundary_contents(project))
+        drawn, named = boundaries_key(project), search_key(project, pages)
+        boundaries = list_same_files(project, "boundaries", drawn) or _write_boundaries(project)
         contents = [
-            (SEARCH, render_search(read_table(pages_path(project)), load_places(project)).encode("utf-8")),
             (TABLE_SCRIPT, render_page(TABLE_SCRIPT).encode("utf-8")),
             *data_package_contents(datasets),
-            (INDEX, render_index(project, datasets, [name for name, _ in boundaries]).encode("utf-8")),
+            (INDEX, render_index(project, datasets, boundaries).encode("utf-8")),
         ]
+        if not list_same_files(project, "pages", named):
+            contents.insert(0, (SEARCH, render_search(pages, load_places(project)).encode("utf-8")))
         write_outputs(project.home, "pages", sources, contents)
-        write_outputs(project.home, "boundaries", sorted(list_boundary_sources(project)), boundaries, staying=())
-        files = [name for name, _ in (*contents, *boundaries)]
-        write_table(done, pl.DataFrame({"file": files}, schema={"file": pl.String}), index_key(project))
+        keys = {SEARCH: named, **dict.fromkeys(boundaries, drawn)}
+        files = dict.fromkeys((SEARCH, *(name for name, _ in contents), *boundaries))
+        rows = [(name, keys.get(name, "")) for name in files]
+        write_table(done, pl.DataFrame(rows, schema=INDEX_RECORD, orient="row"), index_key(project))
     return index
+
+
+def _write_boundaries(project: Project) -> list[str]:
+    """Write the files of boundaries; return their names."""
+    contents = list(boundary_contents(project))
+    write_outputs(project.home, "boundaries", sorted(list_boundary_sources(project)), contents, staying=())
+    return [name for name, _ in contents]
 
 
 def _current_problems(project: Project) -> list[str]:

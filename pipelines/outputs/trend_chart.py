@@ -6,7 +6,7 @@ ends the line. The attributes `data-periods` and `data-values` of a line of a ch
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from html import escape
 from itertools import pairwise
 from math import ceil, floor
@@ -41,6 +41,14 @@ class TrendPoint(NamedTuple):
     end: date
     value: float | None
     mark: Mark = ""
+
+
+class Points(tuple[TrendPoint, ...]):
+    """The points of a line that is drawn several times: what its drawings share is computed once."""
+
+    @cached_property
+    def shape(self) -> "_LineShape":
+        return _shape_line(tuple(self))
 
 
 class TrendSeries(NamedTuple):
@@ -126,6 +134,10 @@ def _shape_line(points: tuple[TrendPoint, ...]) -> _LineShape:
     )  # fmt: skip
 
 
+def _shape_of(line: TrendSeries) -> _LineShape:
+    return line.points.shape if isinstance(line.points, Points) else _shape_line(tuple(line.points))
+
+
 def has_trend(series: TrendSeries) -> bool:
     """Return whether a series has figures of at least two periods."""
     return sum(point.value is not None for point in series.points) > 1
@@ -142,7 +154,7 @@ def draw_trend_chart(
     drawn = [line for line in lines if any(point.value is not None for point in line.points)]
     if not drawn:
         return ""
-    shown = frozenset[Mark]().union(*(_shape_line(tuple(line.points)).marks for line in drawn))
+    shown = frozenset[Mark]().union(*(_shape_of(line).marks for line in drawn))
     marks = [mark for mark in _MARK_TITLES if mark in shown]
     top = LEGEND_ROW * (len(drawn) + len(marks) + bool(band.name)) + 10.0
     height = top + HEIGHT
@@ -212,7 +224,7 @@ def draw_sparkline(lines: Sequence[TrendSeries]) -> str:
 
 def _cut_line(line: TrendSeries, days: tuple[int, int]) -> TrendSeries:
     """Leave out the points of a line outside some days."""
-    if all(days[0] <= day <= days[1] for day in _shape_line(tuple(line.points)).middles):
+    if all(days[0] <= day <= days[1] for day in _shape_of(line).middles):
         return line
     return line._replace(points=[point for point in line.points if days[0] <= _middle(point) <= days[1]])
 
@@ -275,14 +287,14 @@ def _middle_day(start: date, end: date) -> int:
 
 
 def day_range(lines: Sequence[TrendSeries]) -> tuple[int, int]:
-    middles = [_shape_line(tuple(line.points)).middles for line in lines if line.points]
+    middles = [_shape_of(line).middles for line in lines if line.points]
     return min(map(min, middles)), max(map(max, middles))
 
 
 def draw_line(line: TrendSeries, frame: PlotFrame, *, has_data: bool = True) -> str:
     """Draw a line with its marks and its data; a small line has breaks as its only marks, and no data."""
     points, kind = line.points, 0 if has_data else 1
-    shape = _shape_line(tuple(points))
+    shape = _shape_of(line)
     texts = _locate_points(shape, frame)
     path = "".join(["M" + "L".join(texts[first:end]) for first, end in shape.runs])
     dots = "".join([_draw_dot(points[at], frame, 2.0) for at in shape.alone[kind]])

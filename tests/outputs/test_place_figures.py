@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.core.store import output_path, read_table, state_path
 from pipelines.declarations.project import Project
+from pipelines.gaps import rank_places
 from pipelines.geography import load_nearest_neighbours, load_places
 from pipelines.geography.nearest_neighbours import stack_nearest_neighbours
 from pipelines.outputs.place_context import PlaceContext, load_place_context
@@ -66,6 +67,21 @@ def test_row_has_figure_region_nation_neighbours_and_similar(paged: Project, con
     assert format_figure(near[-1], measure) in line["neighbours"].notes[1]
     assert line["similar"].notes[0] == "median of all 20"
     assert [ref.role for ref in line["lines"]] == ["own", "region", "nation"]
+
+
+def test_rank_of_a_newest_figure_is_among_all_figures_of_its_period(paged: Project) -> None:
+    cells = read_table(state_path(paged.home, "cell", "jobs_by_month"))
+    ranks = rank_places(cells, paged.catalogue.measures)
+    newest = newest_figures(paged.catalogue, cells)
+    key = ["problem", "measure", "place_code"]
+    last = ranks.drop_nulls("value").sort("period_end").unique(key, keep="last")
+    joined = newest.join(last, on=key, how="left", suffix="_of_ranks")
+    assert newest.height and joined["places"].is_not_null().any()
+    for name in ("value", "rank", "rank_lower_bound", "rank_upper_bound", "places"):
+        assert joined[name].equals(joined[f"{name}_of_ranks"], null_equal=True), name
+    counted = cells.group_by(key).agg(pl.col("value").count().alias("known"))
+    assert newest.join(counted, on=key)["known"].sum() == newest["count"].sum() == cells["value"].count()
+    assert newest_figures(paged.catalogue, cells, is_ranked=False)["places"].null_count() == newest.height
 
 
 def test_chart_has_the_figures_of_the_store(paged: Project) -> None:

@@ -148,3 +148,11 @@ def test_lines_with_a_break_are_kept_with_those_of_the_measures() -> None:
     table = table_from_records([*points, _line("place", "N1", 3.0) | {"measure": "whole"}], HISTORY)
     own = limit_lines(NO_CONTEXT._replace(lines=Lines(table)), ["N1"], []).lines
     assert set(own) == {("m", "N1")}
+
+
+def test_line_begins_with_its_first_figure() -> None:
+    points = [_line("place", "N1", value) | {"period_start": date(year, 1, 1), "period_end": date(year, 1, 1)}
+              for year, value in ((2023, None), (2024, 2.0), (2025, None))]  # fmt: skip
+    lines = Lines(table_from_records(points, HISTORY))
+    assert [point.value for point in lines.begin(("m", "N1"))] == [2.0, None] and len(lines["m", "N1"]) == 3
+    assert ("m", "N1") in lines and ("m", "N2") not in lines
