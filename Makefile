@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # The seed of drawn examples and of drawn faults.
 SEED ?= 1
 
-.PHONY: mutants run test test-deep test-engines test-starter test-wide ui bench lint types validate locks lock-check clean browser
+.PHONY: mutants run test test-deep test-wide ui bench lint types validate locks lock-check clean browser
 
 run: $(VENV)/run.done
 	$(BIN)/commonground build
@@ -17,22 +17,13 @@ test: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The tests with drawn examples, twenty times as many and drawn by a seed: `make test-deep SEED=7`.
+test-deep: export COMMONGROUND_WIDE := 1
 test-deep: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=deep --hypothesis-seed=$(SEED) \
 		$$(grep -rl --include='test_*.py' '^from hypothesis' tests)
 
-# Every bundled problem answered by each engine; `make test` lets each answer two of them.
-test-engines: export COMMONGROUND_EVERY_ENGINE := 1
-test-engines: $(VENV)/dev.done
-	$(BIN)/python -m pytest tests/starter/test_engine_edition.py
-
-# Every starter file written again from the published files, where they are, and every indicator of a page of the docs;
-# `make test` does an eighth and a quarter of them.
-test-starter: export COMMONGROUND_EVERY_FILE := 1
-test-starter: $(VENV)/dev.done
-	$(BIN)/python -m pytest tests/starter/test_published.py tests/starter/test_els_gaps.py
-
-# More pages, widths and files of one kind: `make test` takes the few that show each way through the code.
+# All pages, widths and files of one kind, all bundled problems by each engine, and all starter files written again:
+# `make test` takes the few that show each way through the code.
 test-wide: export COMMONGROUND_WIDE := 1
 test-wide: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \

@@ -1,10 +1,9 @@
 """Bundled problems answered by an engine: the same cells, views and other tables as a build without one stores.
 
-`make test` lets each engine answer FEW of them, and `make test-engines`, which CI runs, lets each answer all. Two
-more are in tests/app/test_engine_build.py.
+`make test` lets each engine answer FEW of them, and `make test-wide`, which CI runs, lets each answer all. Two more
+are in tests/app/test_engine_build.py.
 """
 
-import os
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from pipelines.core.store import read_table, state_path
 from pipelines.declarations.fingerprints import ANSWER_TABLES
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer_problem
+from tests.breadth import IS_WIDE
 from tests.engines import sail_address
 from tests.placed_by_engine import count_engine_runs, find_differences, with_engine
 
-IS_EVERY = bool(os.environ.get("COMMONGROUND_EVERY_ENGINE"))
 FEW = ("crime", "rough_sleeping")
 """Problems with observed, merged, aggregated, apportioned, moved and averaged figures."""
 
@@ -37,10 +36,10 @@ def test_engine_answers_a_problem_as_the_build_does(starter: Project, unanswered
     runs = 0
     with sail_address() if engine == "sail" else nullcontext("duckdb") as address:
         there = with_engine(unanswered, address)
-        for name in sorted(there.catalogue.problems) if IS_EVERY else FEW:
+        for name in sorted(there.catalogue.problems) if IS_WIDE else FEW:
             answer_problem(there, name)
             for kind in ANSWER_TABLES:
                 stored, answered = (read_table(state_path(home, kind, name)) for home in (starter.home, there.home))
                 assert find_differences(stored, answered) == [], f"{kind} of {name}"
             runs += count_engine_runs(there, there.catalogue.problems[name])
-    assert runs > (40 if IS_EVERY else 2)
+    assert runs > (40 if IS_WIDE else 2)

@@ -22,6 +22,7 @@ from pipelines.observations.conform import conform_release
 from pipelines.observations.ingest import load_codes
 from pipelines.readers.read import read_sheet
 from pipelines.readers.tidy import tidy_sheet
+from tests.breadth import IS_WIDE
 from tests.observations.compared import compare_releases
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -166,7 +167,7 @@ def test_starter_edition_does_not_copy_a_published_file() -> None:
 
 
 def test_drawn_starter_files_match_their_functions() -> None:
-    """`make test-starter` runs the whole script."""
+    """`make test-wide` runs the whole script."""
     program = (
         "import sys\nfrom pathlib import Path\nsys.path.insert(0, sys.argv[1])\n"
         "from carry_over import HERE, ITEMS, read_origins\n"
@@ -182,7 +183,7 @@ def test_drawn_starter_files_match_their_functions() -> None:
     assert len(done.stdout.splitlines()) > 10
 
 
-@pytest.mark.skipif("COMMONGROUND_EVERY_FILE" not in os.environ, reason="make test-starter runs the whole script")
+@pytest.mark.skipif(not IS_WIDE, reason="make test-wide runs the whole script")
 def test_starter_edition_matches_its_script(tmp_path: Path) -> None:
     # The published files do not have the winter of 2019-20, so its file is kept; its provenance is compared.
     for part in [*STARTER.glob("*.py"), STARTER / "nhse_winter_sitrep_2019-20.parquet"]:
