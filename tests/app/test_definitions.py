@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
 from itertools import permutations
 from pathlib import Path
@@ -30,6 +31,7 @@ from pipelines.gaps.ledger_load import read_last_build
 from pipelines.geography.register import find_overlapping_codes
 from pipelines.outputs.freshness import FILE_ENDINGS
 from pipelines.outputs.publish import TABLE_ENDINGS
+from tests.breadth import cases
 from tests.small import small_project
 
 QUIET = Console(quiet=True)
@@ -106,22 +108,33 @@ def test_launch_cannot_set_a_path(tmp_path: Path, resource: str, key: str) -> No
     assert not (tmp_path / "store").exists()
 
 
-def test_dagster_run_gives_the_same_outputs_as_the_command(built_furlough: Path, tmp_path: Path) -> None:
+def _run_in_a_location(project: Path, folder: Path) -> None:
     """Start the job in its own code location, as the web UI does."""
-    home = built_furlough / "store"
     surroundings = {
         **os.environ,
-        "DAGSTER_HOME": str(tmp_path / "dagster"),
-        "COMMONGROUND_PROJECT": str(built_furlough / "project"),
-        "COMMONGROUND_STORE": str(tmp_path / "one"),
+        "DAGSTER_HOME": str(folder / "dagster"),
+        "COMMONGROUND_PROJECT": str(project),
+        "COMMONGROUND_STORE": str(folder / "one"),
         "COMMONGROUND_AS_OF": AS_OF.isoformat(),
     }
-    (tmp_path / "dagster").mkdir()
-    (tmp_path / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (folder / "dagster").mkdir()
+    (folder / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "pipelines.app.definitions", "-j", "build"]
     done = subprocess.run(command, env=surroundings, cwd=ROOT, capture_output=True, text=True)
     assert "RUN_SUCCESS" in done.stderr, done.stderr[-3000:]
 
+
+def _run_in_this_process(project: Path, folder: Path) -> None:
+    job = define_project(load_catalogue(project), folder / "one", AS_OF).resolve_job_def("build")
+    assert job.execute_in_process().success
+
+
+@pytest.mark.parametrize("run_job", cases([_run_in_this_process], wide=[_run_in_a_location]))
+def test_dagster_run_gives_the_same_outputs_as_the_command(
+    built_furlough: Path, tmp_path: Path, run_job: Callable[[Path, Path], None]
+) -> None:
+    home = built_furlough / "store"
+    run_job(built_furlough / "project", tmp_path)
     for kind in ("cell", "view", "slice", "values/*", "finding"):
         made = sorted((tmp_path / "one" / "state").glob(f"{kind}/*.parquet"))
         assert made

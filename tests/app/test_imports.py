@@ -9,6 +9,7 @@ import pytest
 from pipelines.declarations.fingerprints import OBSERVATION_TABLES
 from pipelines.declarations.project import Project
 from pipelines.observations import SourceTables
+from tests.breadth import cases
 from tests.command import ROOT, run, surroundings
 
 LARGE = {
@@ -40,7 +41,11 @@ print("\\n" + json.dumps(sorted({name.partition(".")[0] for name in sys.modules}
 """
 
 
-@pytest.mark.parametrize("words", sorted(NEEDED), ids=" ".join)
+ALIKE = [("list", "measures"), ("list", "problems")]
+"""Commands that take the same way as `list sources`."""
+
+
+@pytest.mark.parametrize("words", cases(sorted(NEEDED.keys() - set(ALIKE)), wide=ALIKE), ids=" ".join)
 def test_command_loads_only_libraries_it_needs(small: Project, words: tuple[str, ...]) -> None:
     # The first commands of a kind read the declarations, and store what they list or describe, or had nothing to do.
     for _ in range(2):
