@@ -1,6 +1,7 @@
 """The command `places`: look up a name, an area code of any geography and vintage, or a full or partial postcode."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pipelines.app.place_lookup import (
     store_lookup,
 )
 from pipelines.app.steps import prepare_store
+from pipelines.core.errors import CommongroundError
 from pipelines.core.snapshots import source_snapshots
 from pipelines.core.store import lock_store
 from pipelines.declarations.catalogue import Catalogue
@@ -37,9 +39,12 @@ def describe_places(project: Project, names: list[str]) -> Iterator[tuple[str, s
 
 
 def keep_lookup(project: Project) -> None:
-    """Store the lookup of places of a prepared store, where none is current."""
+    """Store the lookup of places of a prepared store, where none is current.
+
+    A table of places that cannot be read leaves none: the command `places` reports it, and a build goes on.
+    """
     if not is_lookup_current(project.home, project.catalogue.contents, project.as_of):
-        with lock_store(project.home):
+        with lock_store(project.home), suppress(CommongroundError):
             _collect_lookup(project)
 
 

@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 from pipelines.app import file_states, place_lookup
 from pipelines.app.place_lookup import DescribedPartnership, is_lookup_current, read_stored_lookup, store_lookup
 from pipelines.core.checked_store import record_check
+from pipelines.core.errors import UnreadableError
 from pipelines.declarations.fingerprints import NUMERIC_LIBRARIES
 from pipelines.declarations.project import Project
 from pipelines.geography.access import load_places
@@ -125,6 +126,20 @@ def test_lookup_of_a_checked_store_is_not_current_after_a_change_behind_it(store
     change(stored / path)
     record_check(stored / "store", "declared", [])
     assert not is_lookup_current(stored / "store", "declared", FIRST) and not is_stored(stored)
+
+
+def test_build_goes_on_where_a_table_of_places_is_unreadable(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (small.home / RECORD).unlink(missing_ok=True)
+
+    def unreadable(*_: object) -> None:
+        raise UnreadableError("places.csv: found a damaged file")
+
+    monkeypatch.setattr("pipelines.app.places.load_place_data", unreadable)
+    done = run("build", store=small.home, project=small.catalogue.root)
+    assert done.returncode == 0 and "Reports" in done.stdout
+    assert not (small.home / RECORD).exists()
+    code, _, message = describe(small, "Merton")
+    assert code != 0 and "damaged file" in message
 
 
 def test_program_has_the_versions_of_all_libraries_that_compute_figures() -> None:
