@@ -223,7 +223,8 @@ def _fill_tables(path: Path, content: FileContent, kept: Mapping[str, str]) -> b
     with duckdb.connect(str(path)) as con:
         # Several threads write parts of row groups, which the checkpoint then joins: twice the time and the size.
         con.execute("set threads = 1")
-        # One transaction for several hundred statements, because each commit waits for the disk.
+        # A transaction for each table of many parts, not for each statement: a commit waits for the disk, and until then
+        # DuckDB keeps new rows in memory, uncompressed. Nobody reads the file before it is complete.
         con.begin()
         before = _list_releases(con) if kept else set()
         if not kept:
@@ -235,9 +236,11 @@ def _fill_tables(path: Path, content: FileContent, kept: Mapping[str, str]) -> b
                 _create_table(con, name, read())
         if not kept:
             _create_views(con)
+        _end_transaction(con)
         for name, table in content.stacked.items():
             own = (read() for part, read in table.parts.items() if part_name(name, part) in changed)
             _insert_rows(con, name, table.columns, own)
+            _end_transaction(con)
         batches = (read() for part, read in content.observations.items() if part_name(OBSERVATIONS, part) in changed)
         fill_observations(con, chain.from_iterable(batches))
         has_others = not before <= _list_releases(con)
@@ -246,6 +249,11 @@ def _fill_tables(path: Path, content: FileContent, kept: Mapping[str, str]) -> b
         con.execute("checkpoint")
         total, free = con.sql("select total_blocks, free_blocks from pragma_database_size()").fetchall()[0]
     return not kept or not (has_others or free > total // 2)
+
+
+def _end_transaction(con: duckdb.DuckDBPyConnection) -> None:
+    con.commit()
+    con.begin()
 
 
 def _list_releases(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
