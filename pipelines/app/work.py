@@ -3,15 +3,30 @@
 Imports are late: a build with nothing to do loads nothing.
 """
 
+import gc
 from collections.abc import Callable
 
+from pipelines.core.table_cache import forget_tables
 from pipelines.declarations.project import Project
 from pipelines.outputs import INDEX
 from pipelines.outputs import WAREHOUSE_NAME as FILE
 
+_STEP: list[str] = []
+"""The step of a build that this process works on."""
+
+
+def _begin_step(step: str) -> None:
+    """Forget what this process keeps from the step before, and free what its templates leave in cycles."""
+    if [step] != _STEP:
+        if _STEP:
+            forget_tables()
+            gc.collect()
+        _STEP[:] = [step]
+
 
 def read_source(project: Project, name: str) -> None:
     """Build the tables of a source."""
+    _begin_step("reading")
     from pipelines.observations import load_source_tables
 
     load_source_tables(project, name)
@@ -19,6 +34,7 @@ def read_source(project: Project, name: str) -> None:
 
 def answer_question(project: Project, name: str) -> None:
     """Build the tables of a problem."""
+    _begin_step("answering")
     from pipelines.gaps import answer_problem
 
     answer_problem(project, name)
@@ -37,6 +53,7 @@ def write_output(project: Project, name: str) -> None:
     from pipelines.outputs import publish_place_pages, publish_warehouse, report_problem
 
     others: dict[str, Callable[[Project], object]] = {INDEX: publish_place_pages, FILE: publish_warehouse}
+    _begin_step(name if name in others else "reporting")
     if name in others:
         others[name](project)
     else:

@@ -9,7 +9,7 @@ from datetime import date
 from functools import wraps
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import polars as pl
 
@@ -94,8 +94,22 @@ def _keep(path: Path, state: _FileState, table: pl.DataFrame) -> None:
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+_RESULTS: list[dict[Any, Any]] = []
+"""Results that functions keep."""
 _BY_VALUE = (str, date, tuple, frozenset)
 """Types of arguments that are compared by value. All others, such as tables, have no hash."""
+
+
+def forget_tables() -> None:
+    """Forget the tables that this process has read, and the results that functions keep, between two steps of a build.
+
+    The next step has other inputs, and memory that it does not use would add to its own.
+    """
+    for recent in _RESULTS:
+        recent.clear()
+    with _LOCK:
+        _READ.by_path.clear()
+        _READ.size = 0
 
 
 def keep_results(most: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
@@ -107,6 +121,7 @@ def keep_results(most: int) -> Callable[[Callable[Arguments, Result]], Callable[
     def keep(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         # The arguments are kept too: while they are, no other object has their identity.
         recent: dict[tuple[object, ...], tuple[tuple[object, ...], Result]] = {}
+        _RESULTS.append(recent)
 
         @wraps(function)
         def computed_once(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

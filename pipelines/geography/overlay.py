@@ -76,7 +76,8 @@ def find_membership(
 
     A geography without a column is derived from another: by code changes, or by nesting in larger areas. Where a column
     is null for a small area, another column of the same kind may fill it. The 26 districts of Northern Ireland, for
-    example, have a separate column. A code with several targets is left null. Crosswalks of several days share it.
+    example, have a separate column. A code with several targets is left null. Crosswalks of several days share the
+    result.
     """
     own = system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls().unique()))
     alike = [

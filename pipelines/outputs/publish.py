@@ -63,10 +63,11 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
     charts = find_page_charts(report)
     yield "html", render_html(report, charts).encode("utf-8")
     yield "json", report_json(report, charts).encode("utf-8")
-    yield "cells.parquet", encode_parquet(credited_cells(report))
     yield "view.parquet", encode_parquet(report.view)
-    if not report.is_large:
-        yield "csv", cells_csv(report).encode("utf-8")
+    if report.is_large:
+        yield "cells.parquet", encode_parquet(credited_cells(report))
+    else:
+        yield from zip(("cells.parquet", "csv"), _cell_tables(report), strict=True)
         yield "csv-metadata.json", build_csv_metadata(report).encode("utf-8")
         yield "xlsx", build_spreadsheet(report)
     if report.header.groups:
@@ -81,7 +82,14 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
 
 def _partnership_tables(report: Report) -> Iterator[bytes]:
     """Yield the tables of partnerships, in the order of PARTNERSHIP_ENDINGS."""
-    yield cells_csv(report).encode("utf-8")
+    cells, table = _cell_tables(report)
+    yield table
     yield build_csv_metadata(report, PARTNERSHIP_ENDINGS[0], "partnership").encode("utf-8")
-    yield encode_parquet(credited_cells(report))
+    yield cells
     yield encode_parquet(report.view)
+
+
+def _cell_tables(report: Report) -> tuple[bytes, bytes]:
+    """Return the cells as Parquet and as CSV. The table of them, with text in each row, is not kept."""
+    cells = credited_cells(report)
+    return encode_parquet(cells), cells_csv(cells)

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.core.export import escape_formulas
-from pipelines.core.ordering import sort_frame
+from pipelines.core.ordering import filter_frame, sort_frame
 from pipelines.core.periods import format_period
-from pipelines.core.table_cache import keep_results
 from pipelines.gaps import is_needed
 from pipelines.observations import newest_periods
 from pipelines.outputs.answer import PageAnswer, find_answer
@@ -270,12 +269,22 @@ def _met_shapes(report: Report, met: dict[str, tuple[int, int]], names: dict[str
     }
 
 
-def cells_csv(report: Report) -> str:
-    """Return the cells within the scope of their need as CSV (`credited_cells`), with text that is safe to open."""
-    return escape_formulas(credited_cells(report).filter(is_needed())).write_csv()
+def cells_csv(cells: pl.DataFrame) -> bytes:
+    """Return the cells (`credited_cells`) within the scope of their need as CSV, with text that is safe to open.
+
+    The rows are written in blocks, so that no copy has them all.
+    """
+    content, needed = io.BytesIO(), filter_frame(cells, is_needed())
+    needed.head(0).write_csv(content)
+    for block in needed.iter_slices(CSV_ROWS):
+        escape_formulas(block).write_csv(content, include_header=False)
+    return content.getvalue()
 
 
-@keep_results(2)
+CSV_ROWS = 10_000
+"""Rows of a block of CSV."""
+
+
 def credited_cells(report: Report) -> pl.DataFrame:
     """Return all cells, with the measure title, publisher, licence and attribution of each figure."""
     credits = pl.DataFrame(

@@ -41,6 +41,8 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "cell right": {**_WRAPPED, "align": "right", "valign": "top"},
     "link": {**_WRAPPED, "align": "left", "valign": "top", "indent": 1, "underline": True, "font_color": "blue"},
 }
+_BLOCK_ROWS = 5_000
+"""Rows that are text at one time."""
 _SHORTHAND = re.compile(r"\[[\w\s]+\]")
 """Shorthand for a missing figure: it does not make a column one of text."""
 
@@ -207,13 +209,16 @@ def _add_rows(sheet: Any, first: int, columns: Sequence[_Column], heights: Mappi
 
     def write_rows() -> None:
         write_headings()
-        cells = [
-            _format_column(column, number, first, texts)
-            for number, (column, texts) in enumerate(zip(columns, indices, strict=True))
-        ]
         sizes = {first + 1 + row: f' ht="{height:g}" customHeight="1"' for row, height in heights.items()}
-        rows = enumerate(zip(*cells, strict=True), first + 1)
-        sheet.fh.writelines(f'<row r="{number}"{sizes.get(number, "")}>{"".join(row)}</row>' for number, row in rows)
+        for start in range(0, len(columns[0].values), _BLOCK_ROWS):
+            cells = [
+                _format_column(column, number, first + start, texts, slice(start, start + _BLOCK_ROWS))
+                for number, (column, texts) in enumerate(zip(columns, indices, strict=True))
+            ]
+            rows = enumerate(zip(*cells, strict=True), first + start + 1)
+            sheet.fh.writelines(f'<row r="{row}"{sizes.get(row, "")}>{"".join(texts)}</row>' for row, texts in rows)
+        # The sheet and this function would keep each other in memory, with all texts of the table.
+        del sheet._write_rows
 
     sheet._write_rows = write_rows
 
@@ -226,15 +231,15 @@ def _index_texts(values: Sequence[object], strings: Any) -> dict[str, int]:
     return indices
 
 
-def _format_column(column: _Column, number: int, first: int, indices: Mapping[str, int]) -> list[str]:
-    """Return the cells of a column as XML."""
+def _format_column(column: _Column, number: int, first: int, indices: Mapping[str, int], block: slice) -> list[str]:
+    """Return the cells of a block of rows of a column as XML; `first` is the row above the block."""
     from xlsxwriter.utility import xl_col_to_name
 
     letters, style = xl_col_to_name(number), f'" s="{column.cell_format._get_xf_index()}"'
     texts = {text: f'{style} t="s"><v>{index}</v></c>' for text, index in indices.items()}
     return [
         f'<c r="{letters}{row}{texts[value] if isinstance(value, str) else f"{style}><v>{value:.16G}</v></c>"}'
-        for row, value in enumerate(column.values, first + 1)
+        for row, value in enumerate(column.values[block], first + 1)
     ]
 
 

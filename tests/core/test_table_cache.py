@@ -126,3 +126,14 @@ def test_large_table_is_not_read_back_by_the_step_that_built_it(
     table = pl.DataFrame({"a": range(100)})
     (built,) = load_or_build_tables(tmp_path, ["slice"], "a", "key", lambda: [table])
     assert built.equals(table) and reads == []
+
+
+def test_forgotten_tables_are_read_and_results_computed_again(tmp_path: Path, reads: list[Path]) -> None:
+    add, done = count_calls(2)
+    path = tmp_path / "a.parquet"
+    write_table(path, pl.DataFrame({"a": [1]}), "key")
+    kept = read_once(path)
+    assert [add(kept, "a"), add(kept, "a")] == [1, 1] and done == [(1, "a")]
+    table_cache.forget_tables()
+    assert read_once(path).equals(kept) and read_once(path) is not kept and reads == [path, path]
+    assert add(kept, "a") == 1 and done == [(1, "a")] * 2

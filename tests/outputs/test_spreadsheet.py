@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from pipelines.outputs.csvw import build_csv_metadata
-from pipelines.outputs.report import cells_csv
+from pipelines.outputs.report import cells_csv, credited_cells
 from pipelines.outputs.spreadsheet import answers_table, build_sheets, build_spreadsheet, escape_text, figures_table
 from pipelines.outputs.workbook import count_lines
 from tests.report_sample import FORMULA, HARM, MEASURES, of_estimates, sample
@@ -147,7 +147,7 @@ def test_every_column_of_the_csv_is_described_with_its_type() -> None:
     result = json.loads(build_csv_metadata(report))
     assert result["@context"] == ["http://www.w3.org/ns/csvw", {"@language": "en"}] and result["url"] == "sample.csv"
     columns = result["tableSchema"]["columns"]
-    rows = list(csv.DictReader(io.StringIO(cells_csv(report))))
+    rows = list(csv.DictReader(io.StringIO(cells_csv(credited_cells(report)).decode())))
     assert [column["titles"] for column in columns] == list(rows[0])
     assert all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", column["name"]) for column in columns)
     assert all(column["dc:description"] for column in columns)

@@ -1,0 +1,33 @@
+"""Work that processes share: what a process keeps lasts for one step of a build."""
+
+from typing import Any
+
+import pytest
+
+from pipelines import gaps, observations, outputs
+from pipelines.app import work
+from pipelines.outputs import INDEX, WAREHOUSE_NAME
+
+
+def test_each_step_of_a_build_forgets_the_tables_of_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        done.append(arguments[-1] if isinstance(arguments[-1], str) else "common output")
+
+    for room, name in ((observations, "load_source_tables"), (gaps, "answer_problem"), (outputs, "report_problem"),
+                       (outputs, "publish_place_pages"), (outputs, "publish_warehouse")):  # fmt: skip
+        monkeypatch.setattr(room, name, note)
+    monkeypatch.setattr(work, "_STEP", [])
+    monkeypatch.setattr(work, "forget_tables", lambda: done.append("forgotten"))
+    project: Any = object()
+    for name in ("a", "b"):
+        work.read_source(project, name)
+    for name in ("c", "d"):
+        work.answer_question(project, name)
+    for name in (WAREHOUSE_NAME, INDEX, "e", "f"):
+        work.write_output(project, name)
+    assert done == [
+        "a", "b", "forgotten", "c", "d",
+        "forgotten", "common output", "forgotten", "common output", "forgotten", "e", "f",
+    ]  # fmt: skip
