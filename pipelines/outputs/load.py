@@ -158,10 +158,12 @@ def _load_breaks(project: Project, problem: Problem, current_keys: TableKeys) ->
 def _load_completeness(project: Project, problem: Problem, current_keys: TableKeys) -> pl.DataFrame:
     """Return the completeness of provider returns for a problem's measures, by period (REPORTING)."""
     sources = project.catalogue.problem_sources(problem)
-    completeness = summarise_completeness(
-        _share(project, current_keys, "return", sources, partial(stack_returns, project))
-    )
-    return completeness.filter(pl.col("scope") == "period", pl.col("measure").is_in(list(problem.measures)))
+    completeness = _share(project, current_keys, "completeness", sources, partial(_summarise_periods, project))
+    return completeness.filter(pl.col("measure").is_in(list(problem.measures))).sort("source", maintain_order=True)
+
+
+def _summarise_periods(project: Project, sources: Collection[str]) -> pl.DataFrame:
+    return summarise_completeness(stack_returns(project, sources)).filter(pl.col("scope") == "period")
 
 
 def _load_history(project: Project, problem: Problem, current_keys: TableKeys, cells: pl.DataFrame) -> BuildHistory:
