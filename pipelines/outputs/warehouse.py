@@ -224,7 +224,7 @@ def _fill_tables(path: Path, content: FileContent, kept: Mapping[str, str]) -> b
         # Several threads write parts of row groups, which the checkpoint then joins: twice the time and the size.
         con.execute("set threads = 1")
         # A transaction for each table of many parts, not for each statement: a commit waits for the disk. Until then
-        # DuckDB keeps new rows in memory, uncompressed. Nobody reads the file before it is complete.
+        # DuckDB keeps new rows in memory, uncompressed. The file has no readers until it is complete.
         con.begin()
         before = _list_releases(con) if kept else set()
         if not kept:

@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 import re
-import time
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -357,7 +356,7 @@ def test_figure_carried_forward_has_its_own_period() -> None:
     assert allowed == {"claimant_rate": "no older figure", "households": "carried forward up to 2 years, with a caveat"}
 
 
-def test_report_on_all_districts_is_fast_and_small() -> None:
+def test_report_on_all_districts_by_month_is_small() -> None:
     report = sample("month")
     places = report.places.head(1).drop("place_code").join(
         pl.DataFrame({"place_code": [f"E07{n:06}" for n in range(361)]}), how="cross"
@@ -365,12 +364,9 @@ def test_report_on_all_districts_is_fast_and_small() -> None:
     cells = report.cells.filter(pl.col("place_code") == "E06000001").drop("place_code")
     months = cells.join(pl.DataFrame({"again": range(32)}), how="cross").join(places.select("place_code"), how="cross")
     large = report._replace(cells=months.select(report.cells.columns), places=places.select(report.places.columns))
-    started = time.perf_counter()
     html = render_html(large)
     assert large.cells.height == 361 * 3 * 96
     assert len(html.encode()) < 2_000_000
-    # Measured 0.4 s; the limit allows for a busy machine.
-    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize(("met", "name"), [(0, "none"), (1, "few"), (2, "half"), (3, "most"), (4, "all")])
