@@ -36,15 +36,22 @@ def number_entries(column: pl.Series) -> DistinctEntries:
     lowest, highest = int(physical.min()), int(physical.max())  # type: ignore[arg-type]
     if lowest == highest and not column.null_count():
         return DistinctEntries(np.zeros(rows, np.int64), column.head(1))
-    if not _is_countable(highest - lowest + 2, rows):
+    if not column.null_count() and lowest >= 0 and _is_countable(highest + 1, rows):
+        # Numbers from 0 need no shift, which is two more passes.
+        at, size = physical.to_numpy(), highest + 1
+    elif _is_countable(highest - lowest + 2, rows):
+        at, size = _shift_numbers(physical, lowest, highest), highest - lowest + 2
+    else:
         return _join_entries(column)
-    at = physical.to_numpy() if lowest == 0 and not column.null_count() else _shift_numbers(physical, lowest, highest)
-    some_row = np.full(highest - lowest + 2, -1, np.int32)
+    some_row = np.full(size, -1, np.int32)
     some_row[at] = np.arange(rows, dtype=np.int32)
     present = np.flatnonzero(some_row >= 0)
-    rank = np.empty(len(some_row), np.int64)
+    entries = column[some_row[present]]
+    if len(present) == size:
+        return DistinctEntries(at.astype(np.int64), entries)
+    rank = np.empty(size, np.int64)
     rank[present] = np.arange(len(present))
-    return DistinctEntries(rank[at], column[some_row[present]])
+    return DistinctEntries(rank[at], entries)
 
 
 def _shift_numbers(physical: pl.Series, lowest: int, highest: int) -> Numbers:
@@ -84,12 +91,24 @@ def number_rows(frame: pl.DataFrame, columns: list[str], *, ordered: bool = Fals
     for name in columns:
         numbers, entries = number_entries(frame[name])
         if entries.len() > 1:
-            if limit > _MOST_KEYS // entries.len():
-                keys = np.unique(keys, return_inverse=True)[1]
-                limit = int(keys.max()) + 1
+            if limit > _MOST_KEYS // entries.len() or (
+                1 < limit <= _SMALL and not _is_countable(limit * entries.len(), frame.height)
+            ):
+                keys, limit = _close_gaps(keys, limit)
             keys = keys * entries.len() + (rank_entries(entries)[numbers] if ordered else numbers)
             limit *= entries.len()
     return RowKeys(keys, limit)
+
+
+def _close_gaps(keys: Numbers, limit: int) -> RowKeys:
+    """Renumber the numbers of rows in their order from 0, without a gap: few pairs of two columns may occur."""
+    if limit > _SMALL:
+        renumbered = np.unique(keys, return_inverse=True)[1]
+        return RowKeys(renumbered, int(renumbered.max()) + 1)
+    is_present = np.zeros(limit, bool)
+    is_present[keys] = True
+    present = np.cumsum(is_present) - 1
+    return RowKeys(present[keys], int(present[-1]) + 1)
 
 
 def find_repeated(rows: RowKeys) -> Numbers:

@@ -261,14 +261,15 @@ def _make_empty(columns: tuple[tuple[str, Any], ...]) -> pl.DataFrame:
 
 def conform_table(frame: pl.DataFrame, columns: Mapping[str, Column]) -> pl.DataFrame:
     """Select the columns of a conformed table and cast their types; columns that the frame lacks are null."""
-    own = {series.name: series.dtype for series in frame.get_columns()}
+    own = dict(zip(frame.columns, frame.dtypes, strict=True))
     cast = [
         (pl.col(name) if name in own else pl.lit(None)).cast(column.dtype).alias(name)
         for name, column in columns.items()
         if own.get(name) != column.dtype
     ]
     whole = frame.with_columns(cast) if cast else frame
-    return pl.DataFrame([whole.get_column(name) for name in columns])
+    # A selection leaves a column with one entry for all rows as it is; a list of columns would repeat the entry.
+    return whole if whole.columns == list(columns) else whole.select(list(columns))
 
 
 def table_from_records(records: list[dict[str, Any]], columns: Mapping[str, Column]) -> pl.DataFrame:

@@ -349,7 +349,7 @@ def _combine_codes(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     return cells.with_columns(pl.col("place_code").replace(combined_codes)) if combined_codes else cells
 
 
-_CELL_KEY = ["measure", "place_code", "period_start", "period_end"]
+_CELL_KEY = ["measure", "period_start", "period_end", "place_code"]
 
 
 def _fault_duplicates(cells: pl.DataFrame) -> pl.DataFrame:

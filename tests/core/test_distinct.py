@@ -93,3 +93,14 @@ def rank(rows: distinct.RowKeys) -> list[int]:
     """Return the position of each row's number among the numbers."""
     places = {key: place for place, key in enumerate(sorted(set(rows.keys.tolist())))}
     return [places[key] for key in rows.keys.tolist()]
+
+
+@given(ROWS)
+def test_rows_are_numbered_alike_where_few_pairs_of_entries_occur(
+    rows: list[tuple[str, date | None, int | None]],
+) -> None:
+    usual = number_rows(as_frame(rows), COLUMNS, ordered=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distinct, "_is_countable", lambda limit, _: limit < len(rows))
+        other = number_rows(as_frame(rows), COLUMNS, ordered=True)
+    assert other.limit > other.keys.max(initial=0) and rank(other) == rank(usual)
