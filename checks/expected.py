@@ -102,7 +102,10 @@ def fit_expected(slices: Slices, is_used: Numbers, measure: Measure) -> Fit:
     is_sound = rest - long[place] > log(NEAR_ZERO)
     sound = np.where(is_sound, rest, np.nan)
     near = _find_near(nearby_medians(sound, place, _STEPS), fit, slice(None))
-    odd = _find_odd(_add_spreads(fit._replace(near=near), is_sound, is_additive))
+    first = _add_spreads(fit._replace(near=near), is_sound, is_additive)
+    odd = _find_odd(first)
+    if not len(odd):
+        return first._replace(before=nearby_medians(sound, place, range(1, _BEFORE + 1)))
     # Outliers distort the expectation of their neighbours in time, which are compared again without them.
     is_sound[odd], sound[odd] = False, np.nan
     again = np.unique(np.clip(np.add.outer(odd, _STEPS), 0, len(row) - 1))

@@ -37,7 +37,7 @@ def group_figures(of_figure: Numbers, count: int) -> Groups:
     is_sorted = bool(np.all(of_figure[1:] >= of_figure[:-1]))
     # Numbers of 16 bits have a stable sort in linear time.
     narrow = of_figure.astype(np.uint16) if count <= 1 << 16 else of_figure
-    order = np.append(np.arange(total) if is_sorted else np.argsort(narrow, kind="stable"), total)
+    order = None if is_sorted else np.append(np.argsort(narrow, kind="stable"), total)
     starts = np.cumsum(sizes) - sizes
     size_class = np.frexp(sizes - 0.5)[1]
     tables = []
@@ -45,16 +45,19 @@ def group_figures(of_figure: Numbers, count: int) -> Groups:
         groups = np.flatnonzero((size_class == one) & (sizes > 0))
         offsets = np.arange(sizes[groups].max())
         at = starts[groups, None] + offsets
-        tables.append((groups, order[np.where(offsets < sizes[groups, None], at, total)]))
+        within = np.where(offsets < sizes[groups, None], at, total)
+        tables.append((groups, within if order is None else order[within]))
     return Groups(of_figure, sizes, tuple(tables))
 
 
 def _gather_groups(figures: Numbers, groups: Groups) -> Iterator[tuple[Numbers, Numbers, Numbers]]:
     """Yield for each matrix its groups, their figures, one row a group, and how many of these count."""
     filled = np.append(figures, np.nan)
+    has_missing = bool(np.isnan(figures).any())
     for numbers, at in groups.tables:
         matrix = filled[at]
-        yield numbers, matrix, matrix.shape[1] - np.isnan(matrix).sum(axis=1)
+        counts = matrix.shape[1] - np.isnan(matrix).sum(axis=1) if has_missing else groups.sizes[numbers]
+        yield numbers, matrix, counts
 
 
 def _sort_around(matrix: Numbers, low: Numbers, high: Numbers) -> None:

@@ -10,6 +10,7 @@ from checks.finding import CheckInput, build_findings, no_findings
 from checks.series import Numbers, Slices, number_slices, split_measures
 from pipelines.core.distinct import number_entries
 from pipelines.core.periods import format_period
+from pipelines.core.slices import slice_starts
 from pipelines.declarations.source import Source
 
 _SLICE_KEY = ["measure", "period_start", "period_end"]
@@ -77,9 +78,10 @@ def _list_given_places(slices: Slices) -> tuple[Numbers, Numbers]:
     places = slices.rows["place_code"].cast(pl.Categorical)
     given = places.to_physical().to_numpy()
     by_code, every_code = number_entries(places)
-    joint = np.array(["+" in (code or "") for code in every_code.cast(pl.String).to_list()], bool)
-    if not joint.any():
+    codes = [code or "" for code in every_code.cast(pl.String).to_list()]
+    if "+" not in "".join(codes):
         return given, slices.slice
+    joint = np.array(["+" in code for code in codes], bool)
     in_joint = np.flatnonzero(joint[by_code])
     parts = pl.DataFrame({"place_code": places.gather(in_joint).cast(pl.String), "slice": slices.slice[in_joint]})
     parts = parts.with_columns(pl.col("place_code").str.split("+")).explode("place_code")
@@ -156,7 +158,9 @@ def find_skipped_periods(release: CheckInput) -> pl.DataFrame:
     if not _is_regular(release.source):
         return no_findings()
     spans: dict[str, list[tuple[date, date]]] = {name: [] for name in release.source.measures}
-    for measure, start, end in _usable_cells(release, *_SLICE_KEY).unique().sort("period_start").iter_rows():
+    keys = _usable_cells(release, *_SLICE_KEY)
+    # Few rows begin a slice, in a file by period; each slice is there again and again in others.
+    for measure, start, end in keys[slice_starts(keys)].unique().sort("period_start").iter_rows():
         if measure in spans:
             spans[measure].append((start, end))
     rows = [

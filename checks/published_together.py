@@ -1,5 +1,7 @@
 """Places that seem to be published together although the source does not declare it."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -7,6 +9,7 @@ from checks.expected import Fit, describe_figures
 from checks.flags import build_flags
 from checks.series import Slices, renumber
 
+Numbers = np.ndarray[Any, np.dtype[Any]]
 _SLICE_KEY = ["measure", "period_start", "period_end"]
 FEWEST_SHARED_PERIODS = 5
 """Fewest periods, all with the same figure in both, at which two places are taken to share one figure."""
@@ -19,9 +22,14 @@ def describe_labels(fit: Fit, slices: Slices) -> pl.DataFrame:
 
     Adds `telling`: whether the reference period has other labels too. A label common to all places identifies none.
     """
+    published = slices.rows["place_label"]
+    if published.null_count() == published.len():
+        return slices.rows.clear()
     # Null is no label, and has the number 0.
-    labels = (slices.rows["place_label"].cast(pl.Categorical).to_physical() + 1).fill_null(0)
-    label = renumber(labels.to_numpy())
+    labels = (published.cast(pl.Categorical).to_physical() + 1).fill_null(0).to_numpy()
+    if int(labels.min()) == int(labels.max()):
+        return slices.rows.clear()
+    label = renumber(labels)
     place_of_label = np.zeros(int(label.max(initial=0)) + 1, dtype=np.int32)
     place_of_label[label] = slices.place
     is_shared = np.zeros(len(place_of_label), dtype=bool)
@@ -41,6 +49,9 @@ def describe_alike(fit: Fit, rows: pl.DataFrame) -> pl.DataFrame:
     last = np.cumsum(sizes) - 1
     first = last - sizes + 1
     least, most = (extreme.reduceat(fit.value, first) for extreme in (np.minimum, np.maximum))
+    may_match = (sizes >= FEWEST_SHARED_PERIODS) & (least >= LEAST_STEPS * fit.step)
+    if not _has_equal_pair(least[may_match], most[may_match], fit.value[first[may_match]]):
+        return rows.clear()
     extents = pl.DataFrame({
         "place": place, "size": sizes, "least": least, "most": most, "first": fit.value[first],
         "last": fit.value[last], "begin": fit.period[first], "end": fit.period[last],
@@ -48,6 +59,13 @@ def describe_alike(fit: Fit, rows: pl.DataFrame) -> pl.DataFrame:
     large = extents.filter(pl.col("size") >= FEWEST_SHARED_PERIODS, pl.col("least") >= LEAST_STEPS * fit.step)
     twins = large.filter(pl.len().over(large.columns[1:]) > 1)["place"].to_numpy()
     return describe_figures(fit, rows, np.flatnonzero(np.isin(fit.place, twins)))
+
+
+def _has_equal_pair(*figures: Numbers) -> bool:
+    """Return whether any two places have equal figures."""
+    order = np.lexsort(figures)
+    is_equal = [figure[order[1:]] == figure[order[:-1]] for figure in figures]
+    return bool(np.logical_and.reduce(is_equal).any())
 
 
 def flag_shared_labels(labelled: pl.DataFrame) -> pl.DataFrame:

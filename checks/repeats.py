@@ -1,6 +1,7 @@
 """Figures with less information than they seem to have: repeated from the previous period, or rounded undeclared."""
 
-from math import pi, sqrt
+from math import log, pi, sqrt
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,7 @@ from checks.flags import build_flags
 from checks.medians import shift_within_groups
 from pipelines.core.text import format_figure_column
 
+Numbers = np.ndarray[Any, np.dtype[Any]]
 LEAST_REPEAT_CHANCE = 1e-6
 """Greatest chance of a run of repeats at which the run is flagged."""
 COMMON_SHARE = 0.2
@@ -22,11 +24,11 @@ FEWEST_VALUES = 5
 """Fewest different figures in a period from which a common divisor is evidence of rounding."""
 
 
-def describe_repeats(fit: Fit, rows: pl.DataFrame) -> pl.DataFrame:
+def describe_repeats(fit: Fit, rows: pl.DataFrame, most: float = LEAST_REPEAT_CHANCE) -> pl.DataFrame:
     """Return the figures of 0 or more that repeat their place's figure before (expected.describe_figures).
 
     Adds the `share` of places that repeat theirs in the period, the movement of all places that was `due` since the
-    figure before, and the number of the `run` of repeats.
+    figure before, and the number of the `run` of repeats. Runs well above the chance `most` are left out.
     """
     again = fit.value == shift_within_groups(fit.value, fit.place, 1)
     share = np.bincount(fit.period[again], minlength=len(fit.by_period.sizes)) / np.maximum(fit.by_period.sizes, 1)
@@ -34,12 +36,33 @@ def describe_repeats(fit: Fit, rows: pl.DataFrame) -> pl.DataFrame:
     chosen = np.flatnonzero(again & (fit.value > 0) & may_flag[fit.period])
     if not len(chosen):
         return rows.clear()
-    before = fit.movement[fit.period[chosen - 1]]
+    due, run = fit.movement[fit.period[chosen]] - fit.movement[fit.period[chosen - 1]], np.cumsum(~again)[chosen]
+    is_rare = _find_rare_runs(_log_repeat_chance(fit, chosen, due), run, most)
+    chosen, due, run = chosen[is_rare], due[is_rare], run[is_rare]
+    if not len(chosen):
+        return rows.clear()
     return describe_figures(fit, rows, chosen).with_columns(
-        pl.Series("share", share[fit.period[chosen]]),
-        pl.Series("due", fit.movement[fit.period[chosen]] - before),
-        pl.Series("run", np.cumsum(~again)[chosen]),
+        pl.Series("share", share[fit.period[chosen]]), pl.Series("due", due), pl.Series("run", run)
     )
+
+
+_MARGIN = 0.99
+"""Share of a limit, as a logarithm, from which runs are compared in full: arrays differ in the last digit."""
+
+
+def _log_repeat_chance(fit: Fit, chosen: Numbers, due: Numbers) -> Numbers:
+    """Return the logarithm of _repeat_chance for some figures; NaN where there is nothing to compare."""
+    width = fit.step / fit.value[chosen]
+    spread2 = 2 * (fit.own_spread[fit.place[chosen]] ** 2 + np.fmax(fit.noise[chosen], width))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.log(width) - due**2 / (2 * spread2) - np.log(sqrt(2 * pi) * np.sqrt(spread2)))
+
+
+def _find_rare_runs(chances: Numbers, run: Numbers, most: float) -> Numbers:
+    """Return whether the run of each figure has at most some chance: the sum of logarithms. An unknown one is 1."""
+    _, number = np.unique(run, return_inverse=True)
+    total = np.bincount(number, weights=np.where(np.isnan(chances), 0.0, chances))
+    return np.asarray(total[number] < _MARGIN * log(most))
 
 
 def find_repeated_values(repeats: pl.DataFrame) -> pl.DataFrame:

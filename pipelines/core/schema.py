@@ -268,7 +268,7 @@ def conform_table(frame: pl.DataFrame, columns: Mapping[str, Column]) -> pl.Data
         if own.get(name) != column.dtype
     ]
     whole = frame.with_columns(cast) if cast else frame
-    # A selection leaves a column with one entry for all rows as it is; a list of columns would repeat the entry.
+    # A selection keeps the one entry of a constant column; a list of columns would repeat it in each row.
     return whole if whole.columns == list(columns) else whole.select(list(columns))
 
 

@@ -9,6 +9,7 @@ from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from checks import find_impossible_figures
@@ -140,8 +141,8 @@ def _assign_place_codes(cells: pl.DataFrame, source: Source, codes: Codes) -> pl
     """Add the code of the place to every cell, and fault rows without a place or with an unknown one."""
     by_code = bool(source.place or (source.columns and source.columns.place))
     key = "code_text" if by_code else "place_label"
-    distinct = cells.select(pl.col(key).unique())
-    texts = distinct[key].cast(pl.String).to_list()
+    numbers, distinct = number_entries(cells[key])
+    texts = distinct.cast(pl.String).to_list()
     skipped = match_texts(texts, source.skip_rows)
     if (
         by_code
@@ -154,11 +155,10 @@ def _assign_place_codes(cells: pl.DataFrame, source: Source, codes: Codes) -> pl
         return cells.with_columns(pl.col(key).alias("place_code"))
     schema = {"place_code": pl.Categorical, "_fault": pl.String, "_evidence": pl.String}
     match = pl.DataFrame([_match_code(text, source, codes, by_code) for text in texts], schema, orient="row")
-    known = pl.concat([distinct, match], how="horizontal")
+    placed = cells.with_columns(match[numbers].get_columns())
     if skipped:
-        known = known.filter(~pl.Series(texts).is_in(skipped))
-    placed = cells.join(known, on=key, how="inner" if skipped else "left", nulls_equal=True, maintain_order="left")
-    if known["_fault"].null_count() == known.height:
+        placed = placed.filter(pl.Series(np.array([text not in skipped for text in texts], bool)[numbers]))
+    if placed["_fault"].null_count() == placed.height:
         return placed.drop("_fault", "_evidence")
     return placed.with_columns(
         pl.coalesce("fault", "_fault").alias("fault"),
@@ -297,6 +297,7 @@ def _add_half(exact: pl.Expr, half: pl.Expr) -> pl.Expr:
 def _add_rounding_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     """Add the bounds and unit of cells, and fault values outside the range of their measure."""
     measures = source.measures
+    is_rounded = any(measure.rounding for measure in measures.values())
     half = _by_measure({name: (measure.rounding or 0.0) / 2 for name, measure in measures.items()}, pl.Float64)
     limits = {
         name: measure.range or (0.0 if measure.kind != "index" else None, None) for name, measure in measures.items()
@@ -306,8 +307,12 @@ def _add_rounding_bounds(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     uncertain = _by_measure({name: measure.is_uncertain for name, measure in measures.items()}, pl.Boolean)
     exact = pl.when(~uncertain & ~pl.col("obs_status").is_in(["estimated", "forecast"])).then("value")
     bounded = cells.with_columns(
-        pl.max_horizontal(_add_half(exact, -half), pl.when(exact >= 0).then(floor)).alias("lower_bound"),
-        pl.min_horizontal(_add_half(exact, half), pl.when(exact.is_not_null()).then(ceiling)).alias("upper_bound"),
+        pl.max_horizontal(_add_half(exact, -half) if is_rounded else exact, pl.when(exact >= 0).then(floor)).alias(
+            "lower_bound"
+        ),
+        pl.min_horizontal(
+            _add_half(exact, half) if is_rounded else exact, pl.when(exact.is_not_null()).then(ceiling)
+        ).alias("upper_bound"),
         _by_measure({name: measure.unit for name, measure in measures.items()}, pl.String).alias("unit"),
     )
     ranged = [name for name, measure in measures.items() if measure.range]

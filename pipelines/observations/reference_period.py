@@ -4,6 +4,7 @@ import re
 
 import polars as pl
 
+from pipelines.core.distinct import number_entries
 from pipelines.core.errors import UnreadableError
 from pipelines.core.periods import ReferencePeriod
 from pipelines.core.snapshots import Snapshot
@@ -26,16 +27,20 @@ def add_period(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snap
             pl.lit(None, pl.String).alias("fault"),
             pl.lit(None, pl.String).alias("fault_evidence"),
         )
-    texts = cells.select(pl.col("period_text").unique())
+    numbers, texts = number_entries(cells["period_text"])
     periods = [parse_source_period(strip_footnote_mark(text, source.footnotes), source)
-               for text in texts["period_text"].cast(pl.String)]  # fmt: skip
-    known = texts.with_columns(
+               for text in texts.cast(pl.String)]  # fmt: skip
+    days = (
         pl.Series("period_start", [period and period.start for period in periods], pl.Date),
         pl.Series("period_end", [period and period.end for period in periods], pl.Date),
+    )
+    dated = cells.with_columns(
+        *(series.gather(numbers) for series in days),
         *(pl.lit(None, pl.String).alias(name) for name in ("fault", "fault_evidence")),
     )
+    if all(periods):
+        return dated
     evidence = pl.format("period {}: not a {}", "period_text", pl.lit(_period_form(source)))
-    dated = cells.join(known, on="period_text", how="left", nulls_equal=True, maintain_order="left")
     return set_fault(dated, pl.col("period_start").is_null(), "unreadable", evidence)
 
 

@@ -86,9 +86,12 @@ def build_source_tables(
 def _flag_figures(home: Path, tables: SourceTables, source: Source, larger: LargerAreas) -> pl.DataFrame:
     """Flag implausible figures (checks.PLAUSIBILITY_FLAG); the figures of one measure are in memory at a time."""
     # A change of unit shows against the release before. A total is compared with the places of its own release.
-    newest = pl.col("order").rank("dense", descending=True).over(SLICE_KEY)
-    has_total = pl.col("measure").is_in(larger.total["measure"].unique().implode())
-    by_measure = tables.slice.filter((newest <= 2) | has_total).partition_by("measure", maintain_order=True)
+    compared = tables.slice
+    if tables.release.height > 2:
+        newest = pl.col("order").rank("dense", descending=True).over(SLICE_KEY)
+        has_total = pl.col("measure").is_in(larger.total["measure"].unique().implode())
+        compared = compared.filter((newest <= 2) | has_total)
+    by_measure = compared.partition_by("measure", maintain_order=True)
     rows = (
         (slices["measure"][0], read_slices(home, slices, JUDGED_COLUMNS, tables.doubt, encoded=True))
         for slices in by_measure
@@ -132,8 +135,10 @@ def _collect_tables(readings: list[ReleaseReading]) -> SourceTables:
 
 
 def _stack_ordered(nothing: pl.DataFrame, tables: list[pl.DataFrame]) -> pl.DataFrame:
-    ordered = [table.with_columns(pl.lit(order, WHOLE).alias("order")) for order, table in enumerate(tables)]
-    return pl.concat([nothing, *ordered])
+    ordered = [
+        table.with_columns(pl.lit(order, WHOLE).alias("order")) for order, table in enumerate(tables) if table.height
+    ]
+    return pl.concat([nothing, *ordered]) if ordered else nothing
 
 
 def _select_findings(readings: list[ReleaseReading]) -> pl.DataFrame:
@@ -147,7 +152,7 @@ def _select_findings(readings: list[ReleaseReading]) -> pl.DataFrame:
     later = empty_table(SLICE_COLUMNS)
     for reading in reversed(readings):
         newest, standing = reading is readings[-1], reading.finding
-        if standing["check"].is_in([UNUSED_CORRECTION, UNUSED_NAME]).any():
+        if standing.height and standing["check"].is_in([UNUSED_CORRECTION, UNUSED_NAME]).any():
             unused = (pl.col("check") == UNUSED_CORRECTION) & whole_source
             standing = standing.filter(~unused, pl.lit(newest) | (pl.col("check") != UNUSED_NAME))
             expired = standing.filter(pl.col("check") == UNUSED_CORRECTION)
@@ -162,6 +167,8 @@ def _select_findings(readings: list[ReleaseReading]) -> pl.DataFrame:
 
 def _corrections_without_cell(readings: list[ReleaseReading]) -> pl.DataFrame:
     """Return the findings for corrections of cells that no release has."""
+    if any(reading.finding.is_empty() for reading in readings):
+        return empty_table(FINDING_COLUMNS)
     unused = [
         reading.finding.filter(pl.col("check") == UNUSED_CORRECTION, pl.col("release").is_null())
         for reading in readings

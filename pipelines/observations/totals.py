@@ -7,7 +7,7 @@ difference from their sum can be reconciled.
 import polars as pl
 
 from pipelines.core.geocodes import KIND_BY_PREFIX, NATION_BY_LETTER
-from pipelines.core.schema import OBSERVATION_COLUMNS, TEXT, WHOLE, Column, conform_table
+from pipelines.core.schema import OBSERVATION_COLUMNS, TEXT, WHOLE, Column, conform_table, empty_table
 from pipelines.core.table_cache import keep_results
 from pipelines.geography import nation_code
 
@@ -51,7 +51,10 @@ MEMBER_SCHEMA = {"total_code": pl.String, "place_code": pl.String}
 
 def keep_totals(cells: pl.DataFrame) -> pl.DataFrame:
     """Select the cells (conform.CELLS, with `order`) of larger places and of no place: TOTAL, without repeats."""
-    kept = cells.filter(pl.col("fault").is_in(TOTAL_ROLES))
+    fault = cells["fault"]
+    if fault.null_count() == fault.len():
+        return empty_table(TOTAL)
+    kept = cells.filter(fault.is_in(TOTAL_ROLES))
     tier = (
         pl.col("place_code")
         .cast(TEXT)

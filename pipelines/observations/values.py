@@ -5,7 +5,7 @@ build chooses slices from these rows and reads only the figures that it needs.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from struct import Struct
@@ -16,7 +16,15 @@ import polars as pl
 
 from pipelines.core.distinct import number_entries, number_rows, sort_rows
 from pipelines.core.periods import ReferencePeriod, is_of_kind
-from pipelines.core.schema import OBSERVATION_STATUSES, SLICE_COLUMNS, TEXT, VALUE_COLUMNS, WHOLE, conform_table
+from pipelines.core.schema import (
+    CATEGORY,
+    OBSERVATION_STATUSES,
+    SLICE_COLUMNS,
+    TEXT,
+    VALUE_COLUMNS,
+    WHOLE,
+    conform_table,
+)
 from pipelines.core.slices import SLICE_KEY, slice_starts
 from pipelines.core.vocabulary import PeriodKind
 from pipelines.declarations.source import Source
@@ -36,7 +44,8 @@ def split_release(sound: pl.DataFrame, source: Source, values_file: str) -> tupl
     starts = slice_starts(ordered)
     number = pl.Series("_slice", np.repeat(np.arange(len(starts)), np.diff([*starts, ordered.height])), pl.Int64)
     numbered = ordered.with_columns(number)
-    counted = numbered.group_by("_slice", maintain_order=True).agg(*_summarise_slice(source))
+    present = number_entries(ordered["obs_status"]).entries.cast(TEXT).to_list()
+    counted = numbered.group_by("_slice", maintain_order=True).agg(*_summarise_slice(source, present))
     slices = counted.with_columns(
         _classify_periods(counted, source.period_kind),
         pl.lit(source.returns.providers if source.returns else None, TEXT).alias("returned_by"),
@@ -44,9 +53,16 @@ def split_release(sound: pl.DataFrame, source: Source, values_file: str) -> tupl
         pl.Series("first_row", starts, WHOLE),
         pl.Series("sha256", _hash_slices(ordered, starts), TEXT),
     )
+    return conform_table(_drop_headings(numbered, counted), VALUE_COLUMNS), conform_table(slices, SLICE_COLUMNS)
+
+
+def _drop_headings(numbered: pl.DataFrame, counted: pl.DataFrame) -> pl.DataFrame:
+    """Remove the heading from the rows of each slice with one heading; the row of the slice has it."""
+    if not counted["file_column"].null_count():
+        return numbered.with_columns(pl.lit(None, CATEGORY).alias("file_column"))
     one_heading = counted.filter(pl.col("file_column").is_not_null())["_slice"]
     heading = pl.when(~pl.col("_slice").is_in(one_heading.implode())).then("file_column").alias("file_column")
-    return conform_table(numbered.with_columns(heading), VALUE_COLUMNS), conform_table(slices, SLICE_COLUMNS)
+    return numbered.with_columns(heading)
 
 
 def _classify_periods(slices: pl.DataFrame, kinds: Sequence[PeriodKind]) -> pl.Series:
@@ -62,8 +78,8 @@ def _sort_by_slice(cells: pl.DataFrame) -> pl.DataFrame:
     return cells if order is None else cells[order]
 
 
-def _summarise_slice(source: Source) -> list[pl.Expr]:
-    """Return the columns of a slice that are constant or counted in it."""
+def _summarise_slice(source: Source, present: Collection[str]) -> list[pl.Expr]:
+    """Return the columns of a slice that are constant or counted in it; `present` lists the statuses of all cells."""
     known = pl.col("value").is_not_null()
     mark = "." if source.decimal == "point" else ","
     after = pl.col("text").str.len_bytes().cast(WHOLE) - pl.col("text").str.find(mark, literal=True) - 1
@@ -74,7 +90,10 @@ def _summarise_slice(source: Source) -> list[pl.Expr]:
         pl.when(known.any()).then(after.filter(known).max().fill_null(0)).alias("decimals"),
         pl.len().alias("rows"),
         known.sum().alias("known"),
-        *((pl.col("obs_status") == status).sum().alias(f"rows_{status}") for status in OBSERVATION_STATUSES),
+        *(
+            ((pl.col("obs_status") == status).sum() if status in present else pl.lit(0)).alias(f"rows_{status}")
+            for status in OBSERVATION_STATUSES
+        ),
         pl.when(known.any()).then(pl.col("value").sum()).alias("sum"),
         pl.col("value").min().alias("min"),
         pl.col("value").max().alias("max"),
@@ -112,6 +131,11 @@ class _HashedColumn(NamedTuple):
 
 
 def _hashed_figures(figures: pl.Series, starts: Vector) -> _HashedColumn:
+    if figures.null_count() == figures.len():
+        nothing = np.full(len(starts), np.nan).view(np.uint64)
+        return _HashedColumn(
+            [True] * len(starts), [_WORD.pack(word) for word in nothing.tolist()], lambda *_: memoryview(b"")
+        )
     words = figures.fill_null(float("nan")).to_numpy().view(np.uint64)
     return _HashedColumn(
         _find_constant(words, starts),
@@ -125,7 +149,7 @@ def _hashed_texts(texts: pl.Series, starts: Vector) -> _HashedColumn:
     numbers, entries = number_entries(texts)
     digests = np.array([_digest_text(text) for text in entries.cast(TEXT).to_list()], np.uint64)
     return _HashedColumn(
-        _find_constant(numbers, starts),
+        [True] * len(starts) if len(digests) == 1 else _find_constant(numbers, starts),
         [_WORD.pack(word) for word in digests[numbers[starts]].tolist()],
         lambda start, end: digests[numbers[start:end]].data,
     )

@@ -11,7 +11,7 @@ from pipelines.declarations.file_format import FileColumns, describe_period_kind
 from pipelines.declarations.source import Source
 from pipelines.declarations.source_parts import IntervalColumns
 from pipelines.readers.header import ROW, Sheet, find_heading, match_texts, normalise_heading, strip_footnote_mark
-from pipelines.readers.rows import match_rows
+from pipelines.readers.rows import ColumnTexts, select_rows
 
 _HEADER_MARKER = re.compile(r"^(.*?)\s*\((\w+)\)$")
 
@@ -57,9 +57,10 @@ def _melt_long(sheet: Sheet, source: Source) -> pl.DataFrame:
     """Return one row for each row and measure of a file with measures in columns or in rows (`filter`)."""
     names = source.columns.period if source.columns else ()
     uncertain = any(measure.interval for measure in source.measures.values())
+    texts = ColumnTexts(sheet.frame)
     parts = []
     for key, measure in source.measures.items():
-        frame = sheet.frame.filter(match_rows(sheet.frame, measure.filter)) if measure.filter else sheet.frame
+        frame = select_rows(texts, measure.filter)
         shared = [
             *_select_keys(frame, source),
             _select_column(frame, names).alias("period_text"),

@@ -37,10 +37,12 @@ def parse_values(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     because status and marker do not depend on the number.
     """
     plain = cells.with_columns(_plain_figure(source).alias("_plain"))["_plain"]
+    status_of_row, statuses = number_entries(cells["status_text"])
+    if not plain.null_count() and statuses.to_list() == [""]:
+        return _read_plain_figures(cells, plain, source)
     number = next(text for text in map(str, count()) if text not in source.markers)
     text_of_row, texts = _number_odd_texts(cells["text"], plain, number)
-    status_of_row, statuses = number_entries(cells["status_text"])
-    pair_of_row, pairs = number_entries(pl.Series(text_of_row * statuses.len() + status_of_row))
+    pair_of_row, pairs = _number_pairs(text_of_row, texts.len(), status_of_row, statuses.len())
     pair_texts = pl.DataFrame(
         {
             "text": texts.gather(pairs // statuses.len()),
@@ -54,6 +56,22 @@ def parse_values(cells: pl.DataFrame, source: Source) -> pl.DataFrame:
     read = read.with_columns(pl.when(has_value).then(_convert_to_unit(source)).alias("value"))
     evidence = pl.format("found {} with status {}, expected a figure or a declared marker", "text", "status_text")
     return set_fault(read, pl.col("_bad"), "unreadable", evidence).drop("_plain", "_figure", "_number", "_bad")
+
+
+def _read_plain_figures(cells: pl.DataFrame, plain: pl.Series, source: Source) -> pl.DataFrame:
+    """Return the values of cells that are all plain numbers without a status: there is no other text to read."""
+    return cells.with_columns(
+        plain.alias("_figure"),
+        pl.lit("normal").cast(CATEGORY).alias("obs_status"),
+        pl.lit(None, CATEGORY).alias("published_marker"),
+    ).with_columns(_convert_to_unit(source).alias("value")).drop("_figure")  # fmt: skip
+
+
+def _number_pairs(text_of_row: Numbers, texts: int, status_of_row: Numbers, statuses: int) -> tuple[Numbers, pl.Series]:
+    """Number the pairs of a text and a status, and list them; with one status the pairs are the texts."""
+    if statuses == 1:
+        return text_of_row, pl.Series(np.arange(texts))
+    return number_entries(pl.Series(text_of_row * statuses + status_of_row))
 
 
 def _number_odd_texts(text: pl.Series, plain: pl.Series, number: str) -> tuple[Numbers, pl.Series]:
@@ -70,7 +88,17 @@ def _plain_figure(source: Source) -> pl.Expr:
     if source.footnotes or source.decimal == "comma":
         return pl.lit(None, pl.Float64)
     figure = pl.col("text").cast(pl.Float64, strict=False)
-    return pl.when(figure.is_finite() & ~pl.col("text").is_in(sorted(source.markers))).then(figure)
+    numeric = sorted(text for text in source.markers if _may_be_number(text))
+    is_plain = figure.is_finite() & ~pl.col("text").is_in(numeric) if numeric else figure.is_finite()
+    return pl.when(is_plain).then(figure)
+
+
+def _may_be_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _parse_texts(texts: pl.DataFrame, source: Source) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 from pipelines.core.errors import UnreadableError
 from pipelines.declarations.source import Source
 from pipelines.readers.header import ROW, Sheet
-from pipelines.readers.rows import count_unread_rows, filter_rows, is_data_row, match_rows
+from pipelines.readers.rows import ColumnTexts, count_unread_rows, filter_rows, is_data_row, match_rows, select_rows
 
 STOCK: dict[str, Any] = {"title": "s", "unit": "items", "kind": "stock", "column": "n"}
 FRAME = pl.DataFrame(
@@ -47,6 +47,12 @@ def rows_met(where: dict[str, tuple[str, ...]]) -> list[int]:
 )
 def test_row_must_have_a_declared_text_under_every_heading(where: dict[str, tuple[str, ...]], rows: list[int]) -> None:
     assert rows_met(where) == rows
+    assert select_rows(ColumnTexts(FRAME), where)[ROW].to_list() == rows
+
+
+def test_frame_of_which_all_rows_are_declared_is_not_copied() -> None:
+    assert select_rows(ColumnTexts(FRAME), {"sex": ("M", "F", "T*", ""), "code": ("*",)}) is FRAME
+    assert select_rows(ColumnTexts(FRAME), {"sex": ("M", "F", "T*")}) is not FRAME
 
 
 def test_missing_heading_is_refused_with_close_matches() -> None:

@@ -200,3 +200,11 @@ def test_band_is_no_figure_and_its_ends_are_bounds() -> None:
 @pytest.mark.parametrize("text", ["4 to 1", "1 to 4 people", "-1 to 4", "1 to 4.5", "1to4"])
 def test_text_that_is_no_whole_band_is_a_fault(text: str) -> None:
     assert read(declared(), (text, "")) == [(None, "normal", None, "unreadable")]
+
+
+@pytest.mark.parametrize("more", [{}, {"markers": {"-9": "not_available", "c": "confidential"}},
+                                  {"measures": {"stock": {**STOCK, "scale": 1000}}}])  # fmt: skip
+def test_plain_numbers_are_read_alike_beside_other_texts_and_alone(more: dict[str, Any]) -> None:
+    source, numbers = declared(**more), [("7", ""), ("-0", ""), ("2.5", ""), ("1e3", "")]
+    assert read(source, *numbers) == read(source, *numbers, ("c", ""))[:-1]
+    assert read(source, *numbers, ("-9", ""))[:-1] == read(source, *numbers)
