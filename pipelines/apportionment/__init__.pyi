@@ -16,6 +16,7 @@ from .losses import problem_residuals as problem_residuals
 from .losses import whole_residuals as whole_residuals
 from .mapped_figure import INTERVAL_COLUMNS as INTERVAL_COLUMNS
 from .mapped_figure import MAPPED_FIGURE as MAPPED_FIGURE
+from .mapped_figure import SLICE_FACTS as SLICE_FACTS
 from .mapped_figure import Crosswalk as Crosswalk
 from .mapped_figure import list_parts as list_parts
 from .matrix import build_matrix as build_matrix

@@ -173,6 +173,35 @@ def write_table_parts(
     temporary.unlink(missing_ok=True)
 
 
+def write_large_table(
+    temporary: Path, path: Path, parts: Iterable[pl.DataFrame], key: str, input_sources: Collection[str]
+) -> None:
+    """Write a state table of plain columns to a temporary file, one part in memory at a time; the caller renames it.
+
+    The version of the table that is stored at `path` stays where that has the same rows.
+    """
+    from pyarrow import parquet
+
+    writer, rows, version = None, 0, table_version(path)
+    stored = pl.scan_parquet(path) if version is not None else pl.LazyFrame()
+    try:
+        for part in parts:
+            if version is not None and not stored.slice(rows, part.height).collect().equals(part):
+                version = None
+            rows += part.height
+            table = part.to_arrow()
+            writer = writer or parquet.ParquetWriter(temporary, table.schema, compression="zstd", compression_level=1)
+            writer.write_table(table)
+        if version is not None and stored.select(pl.len()).collect().item() != rows:
+            version = None
+        known = {TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: " ".join(input_sources)}
+        if writer is not None:
+            writer.add_key_value_metadata({**known, VERSION_METADATA: version or key})
+    finally:
+        if writer is not None:
+            writer.close()
+
+
 def _list_texts(schema: "pyarrow.Schema") -> list[str]:
     """Return the names of the columns of texts."""
     import pyarrow

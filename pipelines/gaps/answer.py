@@ -1,19 +1,17 @@
 """Last steps of a build: from observations to the tables of a problem."""
 
 from datetime import date
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from checks import find_other_periods
 from pipelines.apportionment import MAPPED_FIGURE, population_days, problem_residents, problem_residuals
-from pipelines.core.errors import CommongroundError
 from pipelines.core.ordering import filter_frame
-from pipelines.core.periods import format_period
 from pipelines.core.schema import OBSERVATION_COLUMNS, empty_table
 from pipelines.core.slices import SLICE_KEY
 from pipelines.core.store import load_or_build_tables, read_table, state_path
-from pipelines.declarations.catalogue import Catalogue, Problem
+from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.fingerprints import (
     FIGURE_TABLES,
     VIEW_TABLES,
@@ -22,9 +20,10 @@ from pipelines.declarations.fingerprints import (
     public_input_sources,
 )
 from pipelines.declarations.project import Project
-from pipelines.gaps.cells import build_cells, group_slices
+from pipelines.gaps.cells import build_cells, find_unreadable_files, group_slices, refuse_other_periods
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
-from pipelines.gaps.history import add_partnership_history, build_history
+from pipelines.gaps.grid import list_periods
+from pipelines.gaps.history import MAX_PLACES, add_partnership_history, build_history
 from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.partnerships import (
     MemberFigures,
@@ -34,7 +33,6 @@ from pipelines.gaps.partnerships import (
 )
 from pipelines.gaps.placing import place_observations, read_denominators
 from pipelines.gaps.proxies import apply_proxies
-from pipelines.gaps.reference_periods import instant_measures
 from pipelines.gaps.validity import (
     Validity,
     current_answer_key,
@@ -52,14 +50,48 @@ from pipelines.observations import TOTAL, load_source_tables
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
     """Build the cells, view, verdicts, losses and discontinuities of one problem; return its cells.
 
+    Of more than FEWEST_CELLS cells, only CHECKED_COLUMNS are returned: all columns take half a gigabyte a million.
     Tables built earlier from the same inputs are read back while they hold (validity). Where only the SELECT has
     changed, the views alone are made again. The gap ledger is updated later, once the cells have passed their checks
     (ledger_load.update_ledger).
     """
     current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
+    problem = project.catalogue.problems[name]
     if current_answer_key(project.home, name, current_keys) is None:
-        return _store_answer(project, project.catalogue.problems[name], current_keys)
-    return read_table(state_path(project.home, "cell", name))
+        if not is_large_problem(project, problem):
+            return _store_answer(project, problem, current_keys)
+        # Few projects have a large problem.
+        from pipelines.gaps.large_answer import store_large_answer
+
+        store_large_answer(project, problem, current_keys)
+    return _read_cells(state_path(project.home, "cell", name))
+
+
+def _read_cells(path: Path) -> pl.DataFrame:
+    if pl.scan_parquet(path).select(pl.len()).collect().item() <= FEWEST_CELLS:
+        return read_table(path)
+    from pipelines.gaps.large_answer import CHECKED_COLUMNS
+
+    return read_table(path, CHECKED_COLUMNS)
+
+
+FEWEST_CELLS = 1 << 18
+"""Most cells of a problem that is answered as one table."""
+
+
+def is_large_problem(project: Project, problem: Problem) -> bool:
+    """Return whether a problem has many cells, and each depends on the figures of its own place and measure alone."""
+    header = problem.header
+    system = load_geography(project, header.geography).places
+    cells = len(problem.measures) * len(list_periods(problem, project.as_of)) * system.height
+    if cells <= FEWEST_CELLS or system.height <= MAX_PLACES:
+        return False
+    is_apart = not any(
+        need.over_time or need.proxy or need.nations or need.place_codes or need.is_of_a_time
+        for need in header.measure_needs.values()
+    )
+    joins_others = header.groups or header.alternatives or list_history_measures(problem)
+    return is_apart and not joins_others and load_neighbours(project, header.geography).is_empty()
 
 
 def _store_answer(project: Project, problem: Problem, current_keys: TableKeys) -> pl.DataFrame:
@@ -104,7 +136,7 @@ def _build_answer(
     placed, aside, lost = place_observations(project, problem, places, set(system["place_code"]))
     known = [last_release, *population_days(project, problem)]
     validity = find_validity(problem, catalogue, group_slices(placed), known, project.as_of)
-    unreadable = _find_unreadable_files(project, problem)
+    unreadable = find_unreadable_files(project, problem)
     built = build_cells(problem, catalogue, system, placed, aside, validity.first, unreadable)
     cells = apply_proxies(built, problem)
     breaks = find_discontinuities(
@@ -163,26 +195,3 @@ def _build_history(
     names = _observed_sources(project, problem)
     totals = [empty_table(TOTAL), *(load_source_tables(project, name).total for name in names)]
     return build_history(placed, pl.concat(totals), system, denominators, project.catalogue.measures)
-
-
-def _find_unreadable_files(project: Project, problem: Problem) -> dict[str, str]:
-    """Find the sources of a problem with a stored file that cannot be read: the file, and why."""
-    texts = {}
-    for name in set(project.catalogue.problem_sources(problem)) & set(project.catalogue.observation_sources()):
-        faults = load_source_tables(project, name).finding.filter(pl.col("reason") == "fetch_failed")
-        if faults.height:
-            texts[name] = " cannot be read: ".join(faults.select("file", "evidence").row(-1))
-    return texts
-
-
-def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataFrame) -> None:
-    """Raise CommongroundError where a cell has a figure for another period than the one requested."""
-    wrong = find_other_periods(cells, problem.header.grain, instant_measures(catalogue, problem.measures))
-    if wrong.height:
-        first = wrong.row(0, named=True)
-        raise CommongroundError(
-            f"{problem.name}: {first['measure']} of {first['place_code']}: found a figure for "
-            f"{format_period(first['reference_start'], first['reference_end'])}, expected one for "
-            f"{format_period(first['period_start'], first['period_end'])} (1 of {wrong.height:,} such cells); "
-            "nothing was stored. This is a fault in Commonground: please report it"
-        )

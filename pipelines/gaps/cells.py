@@ -10,20 +10,25 @@ from types import MappingProxyType
 
 import polars as pl
 
+from checks import find_other_periods
 from pipelines.apportionment import INTERVAL_COLUMNS
+from pipelines.core.errors import CommongroundError
 from pipelines.core.ordering import sort_frame
-from pipelines.core.periods import ReferencePeriod
+from pipelines.core.periods import ReferencePeriod, format_period
 from pipelines.core.reasons import REASON_PRECEDENCE, REASONS
 from pipelines.core.schema import CELL_COLUMNS, conform_table
 from pipelines.core.slices import SLICE_KEY
 from pipelines.core.text import format_figure_column
 from pipelines.declarations.base import NATIONS
 from pipelines.declarations.catalogue import Catalogue, Problem
+from pipelines.declarations.project import Project
 from pipelines.gaps.carried_places import carry_place_figures
 from pipelines.gaps.grid import build_grid, choose_periods, list_periods, select_places, tabulate_choices
 from pipelines.gaps.need_scope import mark_unneeded_cells
 from pipelines.gaps.over_time import aggregate_over_time
+from pipelines.gaps.reference_periods import instant_measures
 from pipelines.gaps.remedies import tabulate_remedies
+from pipelines.observations import load_source_tables
 
 CELL_KEY = ["measure", "place_code", "period_start"]
 OTHER_PERIOD = pl.col("time_caveat").is_not_null()
@@ -49,11 +54,35 @@ def build_cells(
     periods = list_periods(problem, as_of)
     placed = aggregate_over_time(placed, problem, periods)
     required = build_grid(problem, select_places(problem, places), periods)
-    spans = list_release_spans(placed)
+    chosen = choose_slices(problem, catalogue, placed, as_of, unreadable)
+    return type_grid(problem, catalogue, required.join(chosen, on=ASKED, how="left"), placed, set_aside)
+
+
+ASKED = ["measure", "period_start", "period_end"]
+"""Columns by which a cell gets its slice (choose_slices)."""
+
+
+def choose_slices(
+    problem: Problem, catalogue: Catalogue, placed: pl.DataFrame, as_of: date, unreadable: Mapping[str, str]
+) -> pl.DataFrame:
+    """Choose the slice that answers each measure and period, or the reason why none does (tabulate_choices).
+
+    Takes the placed figures of the problem (MAPPED_FIGURE), or a row for each of their slices.
+    """
+    periods, spans = list_periods(problem, as_of), list_release_spans(placed)
     chosen = tabulate_choices(choose_periods(problem, catalogue, group_slices(placed), periods, as_of, spans))
-    chosen = _mark_unreadable(chosen, catalogue, unreadable)
+    return _mark_unreadable(chosen, catalogue, unreadable)
+
+
+def type_grid(
+    problem: Problem, catalogue: Catalogue, required: pl.DataFrame, placed: pl.DataFrame, set_aside: pl.DataFrame
+) -> pl.DataFrame:
+    """Type each requested place, period and measure with its chosen slice; return schema.CELL_COLUMNS.
+
+    A cell depends on the figures of its own place alone, so the places of a large problem are typed some at a time.
+    """
     answers = _rename_answers(placed)
-    joined = _join_placed(required.join(chosen, on=["measure", "period_start", "period_end"], how="left"), answers)
+    joined = _join_placed(required, answers)
     joined = carry_place_figures(joined, answers, problem)
     joined = _join_nearest_period(joined, placed)
     joined = _withhold_uncertain(_accept_partial_average(joined, problem), problem)
@@ -342,3 +371,26 @@ def _add_notes(cells: pl.DataFrame, catalogue: Catalogue) -> pl.DataFrame:
             text = pl.format("{}. {}", "evidence", pl.lit(note.text))
             cells = cells.with_columns(pl.when(about & is_named).then(text).otherwise("evidence").alias("evidence"))
     return cells
+
+
+def find_unreadable_files(project: Project, problem: Problem) -> dict[str, str]:
+    """Find the sources of a problem with a stored file that cannot be read: the file, and why."""
+    texts = {}
+    for name in set(project.catalogue.problem_sources(problem)) & set(project.catalogue.observation_sources()):
+        faults = load_source_tables(project, name).finding.filter(pl.col("reason") == "fetch_failed")
+        if faults.height:
+            texts[name] = " cannot be read: ".join(faults.select("file", "evidence").row(-1))
+    return texts
+
+
+def refuse_other_periods(problem: Problem, catalogue: Catalogue, cells: pl.DataFrame) -> None:
+    """Raise CommongroundError where a cell has a figure for another period than the one requested."""
+    wrong = find_other_periods(cells, problem.header.grain, instant_measures(catalogue, problem.measures))
+    if wrong.height:
+        first = wrong.row(0, named=True)
+        raise CommongroundError(
+            f"{problem.name}: {first['measure']} of {first['place_code']}: found a figure for "
+            f"{format_period(first['reference_start'], first['reference_end'])}, expected one for "
+            f"{format_period(first['period_start'], first['period_end'])} (1 of {wrong.height:,} such cells); "
+            "nothing was stored. This is a fault in Commonground: please report it"
+        )

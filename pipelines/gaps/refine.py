@@ -2,13 +2,14 @@
 
 from collections.abc import Collection
 
+import numpy as np
 import polars as pl
 
 from pipelines.apportionment import INTERVAL_COLUMNS, MAPPED_FIGURE, measures_below_zero
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASON_PRECEDENCE, WITHHOLDING_REASONS
 from pipelines.core.schema import conform_table
-from pipelines.core.slices import SLICE_KEY
+from pipelines.core.slices import SLICE_KEY, slice_starts
 from pipelines.core.text import format_figure_column
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 from pipelines.observations import PLACES_ABOVE_NATIONS, total_members
@@ -35,7 +36,10 @@ def refine_gaps(placed: pl.DataFrame, total: pl.DataFrame, system: pl.DataFrame,
 def _add_missing_rows(placed: pl.DataFrame, system: pl.DataFrame, own: str) -> pl.DataFrame:
     """Add a row to every slice for each place of the problem's system that has none."""
     slice_columns = [*SLICE_KEY, "source", "release", "released_at", "file", "unit"]
-    counts = placed.group_by(SLICE_KEY).len("places").filter(pl.col("places") < system.height)
+    starts = slice_starts(placed)
+    sizes = pl.Series("places", np.diff(np.append(starts, placed.height)))
+    runs = placed.select(SLICE_KEY)[starts].with_columns(sizes)
+    counts = runs.group_by(SLICE_KEY).agg(pl.col("places").sum()).filter(pl.col("places") < system.height)
     if counts.is_empty():
         return placed
     some = placed.join(counts, on=SLICE_KEY, how="semi", maintain_order="left")

@@ -5,6 +5,7 @@ only. DuckDB's access to files is off, so a SELECT reads no other data.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -49,8 +50,23 @@ def run_problem_select(
     returns a figure although none of its measures has one.
     """
     history = placed.filter(pl.col("measure").is_in(list_history_measures(problem)))
-    limits, key = _select_limits(problem, places, cells, history), answer_key(problem)
-    rows = _list_rows(cells)
+    size = int(sum(table.estimated_size() for table in (places, cells, history)))
+    limits, rows = select_limits(problem, size), _list_rows(cells)
+    return add_statuses(problem, run_select(problem, places, cells, rows, history, limits), cells)
+
+
+def run_select(
+    problem: Problem,
+    places: pl.DataFrame,
+    cells: pl.DataFrame,
+    rows: pl.DataFrame,
+    history: pl.DataFrame,
+    limits: QueryLimits,
+) -> pl.DataFrame:
+    """Run a problem's SELECT on its cells, with one of `rows` for each place and period; return its own columns.
+
+    Texts of places and cells may be Categorical, except for the codes of places and the names of measures.
+    """
     with open_sandbox(limits.memory, problem.header.geography) as con:
         _prepare_tables(con, problem, places, cells, rows, history)
         try:
@@ -58,8 +74,8 @@ def run_problem_select(
         except duckdb.Error as error:
             raise DeclarationError(f"{problem.path}: DuckDB rejects the SELECT: {add_new_name(str(error))}") from error
     view = escape_invisible_frame(view)
-    _refuse_other_rows(problem, view, rows, key)
-    return _add_statuses(problem, view, cells, key)
+    _refuse_other_rows(problem, view, rows, answer_key(problem))
+    return view
 
 
 def list_history_measures(problem: Problem) -> list[str]:
@@ -74,11 +90,14 @@ _JOIN_MEMORY = 16_000_000
 """Bytes for each table that a SELECT joins: DuckDB 2.0 takes up to 5.4 MB for a join, and gets half of the limit."""
 
 
-def _select_limits(problem: Problem, *tables: pl.DataFrame) -> QueryLimits:
-    """Return the limits of a SELECT: a fraction of those of an analyst's question, with room for tables and joins."""
+def select_limits(problem: Problem, size: int) -> QueryLimits:
+    """Return the limits of a SELECT: a fraction of those of an analyst's question, with room for tables and joins.
+
+    `size` is the size of its tables in bytes.
+    """
     memory, seconds = user_query_limits()
     joins = len(problem.measures) + len(problem.header.alternatives) + len(list_history_measures(problem))
-    room = _COPIES * int(sum(table.estimated_size() for table in tables)) + _JOIN_MEMORY * joins
+    room = _COPIES * size + _JOIN_MEMORY * joins
     return QueryLimits(memory // _MEMORY_PART + room, seconds / _ATTEMPTS)
 
 
@@ -111,7 +130,7 @@ def _prepare_tables(
     name = "place" if problem.header.grain == "latest" else "place_period"
     _create_table(con, f"{schema}.{name}", spine.drop("period_start", "period_end") if name == "place" else spine)
     columns = [*_ROW, *MEASURE_COLUMNS]
-    by_measure = cells.select("measure", *columns).partition_by("measure", as_dict=True, include_key=False)
+    by_measure = _split_by_measure(problem, cells.select("measure", *columns))
     for measure in problem.measures:
         _create_table(con, f"{schema}.{measure}", by_measure.get((measure,), cells.select(columns).clear()))
     # A SELECT that does not name a table cannot read it.
@@ -122,6 +141,13 @@ def _prepare_tables(
         answering = cells.filter(pl.col("measure").is_in(list(measures)), is_needed())
         answers = rows.join(answering.select(*_ROW, "measure", *MEASURE_COLUMNS), on=_ROW, how="left")
         _create_table(con, f"{schema}.{name}", answers)
+
+
+def _split_by_measure(problem: Problem, cells: pl.DataFrame) -> dict[tuple[Any, ...], pl.DataFrame]:
+    """Return the cells of each measure, without its name; those of the only measure are not copied."""
+    if len(problem.measures) == 1:
+        return {problem.measures: cells.drop("measure")}
+    return cells.partition_by("measure", as_dict=True, include_key=False)
 
 
 def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
@@ -147,7 +173,9 @@ def _refuse_other_rows(problem: Problem, view: pl.DataFrame, rows: pl.DataFrame,
         )
 
 
-def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+def add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """Add `_status`, `_measure` and `_period` to columns of some rows of a view, from the cells of these rows."""
+    key = answer_key(problem)
     computed = {name: inputs for name, inputs in problem.select.inputs.items() if inputs and name in view.columns}
     alternatives = [set(measures) for measures in problem.header.alternatives.values()]
     added: dict[str, list[pl.Series]] = {}

@@ -15,7 +15,7 @@ from pipelines.core.vocabulary import Grain
 from pipelines.declarations.base import add_age
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.problem import Need, ProblemHeader
-from pipelines.gaps.answer import refuse_other_periods
+from pipelines.gaps.cells import refuse_other_periods
 from pipelines.gaps.grid import greatest_age
 from pipelines.gaps.reference_periods import (
     choose_carried_figure,

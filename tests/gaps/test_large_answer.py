@@ -1,0 +1,137 @@
+"""Large problems: typed for some places at a time, they have the tables of the ordinary way."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from pipelines.core.errors import DeclarationError
+from pipelines.core.schema import CELL_COLUMNS
+from pipelines.core.store import TEMPORARY_PREFIX, read_table, state_path, table_version
+from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.fingerprints import ANSWER_TABLES, FIGURE_TABLES
+from pipelines.declarations.project import Project
+from pipelines.gaps import answer, history, large_answer
+
+NAME = "furlough_by_month"
+"""A problem with a yearly measure carried to months, a measure by month, and an unknown."""
+BY_PLACE, BY_PERIOD = "order by place_code, period_start", "order by period_start, place_code"
+PROBLEM = f"""/*
+question: How many employments were furloughed?
+decision: d
+owner: o
+geography: lad_2023
+grain: month
+periods: {{start: 2020-02, end: 2020-07}}
+needs:
+  residents_16_64: {{carry: 2 years}}
+  furloughed_employments:
+unknowns: [vacancies]
+*/
+select place_period.place_code, place_period.period_start, place_period.region,
+  furloughed_employments.value / residents_16_64.value as share, vacancies.value as vacancies
+from lad_2023.place_period
+join lad_2023.residents_16_64 using (place_code, period_start)
+join lad_2023.furloughed_employments using (place_code, period_start)
+join lad_2023.vacancies using (place_code, period_start)
+{BY_PLACE}
+"""
+
+
+@pytest.fixture
+def project(furlough: Project) -> Project:
+    """A project with the problem, and with the sources of its measures in the store."""
+    _problem_path(furlough).write_text(PROBLEM, encoding="utf-8")
+    return furlough._replace(catalogue=load_catalogue(furlough.catalogue.root))
+
+
+@pytest.fixture
+def as_large(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """A function from which on every problem is large, and of few places at a time; none has a history."""
+    monkeypatch.setattr(history, "MAX_PLACES", 0)
+
+    def set_sizes() -> None:
+        monkeypatch.setattr(answer, "MAX_PLACES", 0)
+        monkeypatch.setattr(answer, "FEWEST_CELLS", 0)
+        monkeypatch.setattr(large_answer, "CELLS_OF_A_BLOCK", 700)
+
+    return set_sizes
+
+
+def _problem_path(project: Project) -> Path:
+    return project.catalogue.root / "pipelines" / "problems" / f"{NAME}.sql"
+
+
+def edit_problem(project: Project, old: str, new: str) -> Project:
+    assert old in PROBLEM
+    _problem_path(project).write_text(PROBLEM.replace(old, new), encoding="utf-8")
+    return project._replace(catalogue=load_catalogue(project.catalogue.root))
+
+
+def tables(project: Project) -> dict[str, pl.DataFrame]:
+    answer.answer_problem(project, NAME)
+    return {kind: read_table(state_path(project.home, kind, NAME)) for kind in ANSWER_TABLES}
+
+
+def remove_tables(project: Project) -> None:
+    for kind in ANSWER_TABLES:
+        state_path(project.home, kind, NAME).unlink()
+
+
+@pytest.mark.parametrize("order", [BY_PLACE, BY_PERIOD])
+def test_large_problem_has_the_tables_of_the_ordinary_way(
+    project: Project, as_large: Callable[[], None], order: str
+) -> None:
+    asking = edit_problem(project, BY_PLACE, order)
+    expected = tables(asking)
+    assert expected["cell"]["reason"].n_unique() > 2 and expected["cell"]["measure"].n_unique() == 3
+    remove_tables(asking)
+    as_large()
+    actual = tables(asking)
+    for kind in ANSWER_TABLES:
+        assert_frame_equal(actual[kind], expected[kind], check_exact=True)
+    assert answer.is_large_problem(asking, asking.catalogue.problems[NAME])
+    assert answer.answer_problem(asking, NAME).columns == list(large_answer.CHECKED_COLUMNS)
+
+
+def test_changed_select_of_a_large_problem_makes_its_view_again(project: Project, as_large: Callable[[], None]) -> None:
+    as_large()
+    before = tables(project)
+    cells = state_path(project.home, "cell", NAME).stat().st_ino
+    after = tables(edit_problem(project, "as share", "as quotient"))
+    assert after["view"]["quotient"].equals(before["view"]["share"])
+    assert state_path(project.home, "cell", NAME).stat().st_ino == cells
+
+
+def test_select_of_a_large_problem_that_fails_leaves_its_tables(project: Project, as_large: Callable[[], None]) -> None:
+    as_large()
+    before = tables(project)
+    wrong = edit_problem(project, "furloughed_employments.value /", "furloughed_employments.valu /")
+    remove = state_path(project.home, "verdict", NAME)
+    content = remove.read_bytes()
+    remove.unlink()
+    with pytest.raises(DeclarationError, match="DuckDB rejects the SELECT"):
+        answer.answer_problem(wrong, NAME)
+    remove.write_bytes(content)
+    assert all(before[kind].equals(read_table(state_path(project.home, kind, NAME))) for kind in ANSWER_TABLES)
+    assert not list(project.home.rglob(f"{TEMPORARY_PREFIX}*"))
+
+
+def test_large_problem_with_the_same_rows_keeps_their_version(project: Project, as_large: Callable[[], None]) -> None:
+    as_large()
+    tables(project)
+    before = {kind: table_version(state_path(project.home, kind, NAME)) for kind in FIGURE_TABLES}
+    tables(edit_problem(project, "owner: o", "owner: another"))
+    assert {kind: table_version(state_path(project.home, kind, NAME)) for kind in FIGURE_TABLES} == before
+    assert set(read_table(state_path(project.home, "cell", NAME)).columns) == set(CELL_COLUMNS)
+    changed = edit_problem(project, "start: 2020-02", "start: 2020-03")
+    tables(changed)
+    assert table_version(state_path(project.home, "cell", NAME)) != before["cell"]
+
+
+def test_problem_with_others_in_its_cells_is_not_large(project: Project, as_large: Callable[[], None]) -> None:
+    as_large()
+    asking = edit_problem(project, "furloughed_employments:\n", "furloughed_employments: {nations: [England]}\n")
+    assert not answer.is_large_problem(asking, asking.catalogue.problems[NAME])
