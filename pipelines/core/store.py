@@ -189,8 +189,8 @@ def write_large_table(
             if version is not None and not stored.slice(rows, part.height).collect().equals(part):
                 version = None
             rows += part.height
-            table = part.to_arrow()
-            writer = writer or parquet.ParquetWriter(temporary, table.schema, compression="zstd", compression_level=1)
+            table = part.to_arrow(compat_level=pl.CompatLevel.newest())
+            writer = writer or parquet.ParquetWriter(temporary, table.schema, compression="zstd", store_schema=False)
             writer.write_table(table)
         if version is not None and stored.select(pl.len()).collect().item() != rows:
             version = None

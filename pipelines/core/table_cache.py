@@ -112,6 +112,14 @@ def forget_tables() -> None:
         _READ.size = 0
 
 
+def forget_results(*arguments: object) -> None:
+    """Forget the results that any function computed from one of these very objects, such as a large table."""
+    for recent in _RESULTS:
+        for key, (given, _) in list(recent.items()):
+            if any(one is argument for one in given for argument in arguments):
+                recent.pop(key, None)
+
+
 def keep_results(most: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
     """Keep the last results of a function, for calls with the very same tables and equal texts, days and codes.
 

@@ -47,6 +47,7 @@ from .ranks import NOISE as NOISE
 from .ranks import RANK as RANK
 from .ranks import RANK_KEY as RANK_KEY
 from .ranks import format_rank as format_rank
+from .ranks import rank_in_parts as rank_in_parts
 from .ranks import rank_places as rank_places
 from .reference_periods import instant_measures as instant_measures
 from .requests import rank_requests as rank_requests

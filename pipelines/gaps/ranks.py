@@ -6,6 +6,7 @@ do not meet. Where they meet, both are reported as similar and neither has a sin
 have any rank, like a gap. It is not left out, since that would make the other ranks seem more certain.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import polars as pl
 
 from pipelines.core.distinct import number_rows
 from pipelines.core.ordering import filter_frame
-from pipelines.core.schema import CELL_COLUMNS, NUMBER, TEXT, WHOLE, Column, conform_table
+from pipelines.core.schema import CELL_COLUMNS, NUMBER, TEXT, WHOLE, Column, conform_table, empty_table
 from pipelines.declarations.measure import Measure
 from pipelines.observations import PUBLISHED_SOURCE, round_limit
 
@@ -55,12 +56,23 @@ NO_INTERVAL = "no interval published"
 
 def rank_places(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
     """Rank every cell (schema.CELL_COLUMNS) of each measure and period with at least one figure; return RANK."""
+    return pl.concat([empty_table(RANK), *rank_in_parts(cells, measures)])
+
+
+def rank_in_parts(cells: pl.DataFrame, measures: dict[str, Measure]) -> Iterator[pl.DataFrame]:
+    """Yield the ranks of rank_places, some whole slices at a time: ranks take twice the memory of their cells."""
+    # A place in which the figure can't exist, or is not needed, has no rank.
+    existing = filter_frame(cells, (pl.col("reason") != "not_applicable").fill_null(True))
+    for known in _select_known_slices(existing):
+        yield _rank_known(known, measures)
+
+
+def _rank_known(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
+    """Rank the cells of slices with a figure, slice by slice (_select_known_slices)."""
     noisy = sorted(name for name, measure in measures.items() if measure.perturbed)
     estimates = sorted(name for name, measure in measures.items() if measure.is_uncertain and not measure.perturbed)
     floor = {name: 0.0 if _is_never_negative(measure) else -np.inf for name, measure in measures.items()}
-    # A place in which the figure can't exist, or is not needed, has no rank.
-    existing = filter_frame(cells, (pl.col("reason") != "not_applicable").fill_null(True))
-    known = _select_known_slices(existing).with_columns(
+    known = cells.with_columns(
         pl.col("measure").is_in(noisy).alias("is_noisy"),
         pl.col("measure").is_in(estimates).alias("is_estimate"),
         (pl.col("interval_source") == PUBLISHED_SOURCE).fill_null(False).alias("limited"),
@@ -98,18 +110,30 @@ def _is_never_negative(measure: Measure) -> bool:
     return measure.kind in ("count", "stock") and (measure.range or (0.0,))[0] >= 0 and not measure.perturbed
 
 
-def _select_known_slices(cells: pl.DataFrame) -> pl.DataFrame:
-    """Return the cells of each measure and period with a figure, slice by slice in order of their first cell.
+def _select_known_slices(cells: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the cells of each measure and period with a figure, slice by slice in order of their first cell.
 
-    `places` is the number of cells of the slice.
+    `places` is the number of cells of the slice. A table has whole slices, of _MOST_ROWS cells or of one slice.
     """
     keys = number_rows(cells, RANK_KEY).keys
     slices, first_rows, numbers = np.unique(keys, return_index=True, return_inverse=True)
     numbers = np.argsort(np.argsort(first_rows))[numbers]
     is_known = np.bincount(numbers, cells["value"].is_not_null().to_numpy(), len(slices)) > 0
-    places = np.bincount(numbers, minlength=len(slices))[numbers]
+    sizes = np.bincount(numbers, minlength=len(slices))
     order = np.argsort(numbers, kind="stable")
-    return cells.with_columns(pl.Series("places", places))[order[is_known[numbers[order]]]]
+    order = order[is_known[numbers[order]]]
+    ends = np.cumsum(sizes[is_known])
+    first = 0
+    while first < len(order):
+        fitting = ends[ends <= first + _MOST_ROWS]
+        last = max(int(fitting[-1]) if len(fitting) else 0, int(ends[ends > first][0]))
+        rows = order[first:last]
+        yield cells[rows].with_columns(pl.Series("places", sizes[numbers[rows]]))
+        first = last
+
+
+_MOST_ROWS = 1 << 18
+"""Cells that are ranked together, unless one slice has more."""
 
 
 def _rank_slices(rows: pl.DataFrame) -> pl.DataFrame:

@@ -109,8 +109,8 @@ def summarise_by_place(verdict_table: pl.DataFrame) -> pl.DataFrame:
     periods each cause applies.
     """
     place = ["problem", "place_code"]
-    verdict = pl.col("verdict")
-    summary = verdict_table.group_by(place, maintain_order=True).agg(
+    verdict, counted = pl.col("verdict"), (*place, "place_name", "verdict", "needs_met", "needs_total", "residents")
+    summary = verdict_table.select(counted).group_by(place, maintain_order=True).agg(
         pl.col("place_name").first(),
         pl.when((verdict == "answerable").all()).then(pl.lit("answerable"))
         .when((verdict == "not_answerable").all()).then(pl.lit("not_answerable"))

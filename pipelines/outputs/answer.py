@@ -157,7 +157,12 @@ def _common_unit(column: str, inputs: tuple[str, ...], measures: Mapping[str, Me
 
 def _newest_full_period(cells: pl.DataFrame) -> object:
     """Return the first day of the newest requested period with figures for at least half as many places as any."""
-    counted = cells.group_by("period_start").agg(pl.col("value").count().alias("known")).sort("period_start")
+    counted = (
+        cells.select("period_start", "value")
+        .group_by("period_start")
+        .agg(pl.col("value").count().alias("known"))
+        .sort("period_start")
+    )
     most = counted["known"].max() or 0
     return counted.filter(pl.col("known") * 2 >= most)["period_start"].max()
 

@@ -62,10 +62,12 @@ def larger_place_table(report: Report) -> list[dict[str, Any]]:
 def _count_cells(report: Report) -> dict[tuple[str, str], dict[str, Any]]:
     """Count the figures and the gaps of each larger place and measure; a proxy fills no gap."""
     own = report.asked_cells.select("place_code", "measure", open_reason().alias("reason"))
-    cells = own.join(report.larger, on="place_code")
+    by_place = own.group_by("place_code", "measure").agg(
+        pl.col("reason").null_count().alias("known"), pl.len().alias("asked")
+    )
     key = ["larger_code", "measure"]
-    counts = cells.group_by(key).agg(pl.col("reason").null_count().alias("known"), pl.len().alias("asked"))
-    gaps = cells.drop_nulls("reason").group_by(*key, "reason").len("gaps")
+    counts = by_place.join(report.larger, on="place_code").group_by(key).agg(pl.col("known", "asked").sum())
+    gaps = own.drop_nulls("reason").join(report.larger, on="place_code").group_by(*key, "reason").len("gaps")
     reasons: dict[tuple[str, str], list[str]] = {}
     for code, measure, reason, count in gaps.sort("gaps", "reason", descending=[True, False]).iter_rows():
         reasons.setdefault((code, measure), []).append(f"{REASONS[reason].title} ({count:,})")

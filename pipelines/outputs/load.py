@@ -9,7 +9,7 @@ import polars as pl
 
 from checks import convert_flags
 from pipelines.apportionment import problem_residents
-from pipelines.core.schema import FINDING_COLUMNS, empty_table
+from pipelines.core.schema import CELL_COLUMNS, FINDING_COLUMNS, empty_table
 from pipelines.core.store import read_table, state_path
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import TableKeys, hash_texts
@@ -18,6 +18,7 @@ from pipelines.declarations.partnership import select_partnerships
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
 from pipelines.gaps import (
+    VERDICT,
     collect_problem_gaps,
     list_current_problems,
     list_partnership_places,
@@ -39,13 +40,22 @@ from pipelines.observations import (
 from pipelines.outputs.larger_places import find_larger_places
 from pipelines.outputs.letters import draft_letters
 from pipelines.outputs.report_changes import Breaks, BuildHistory
-from pipelines.outputs.report_model import LARGER_PLACE, MAX_LISTED_PLACES, NO_PARTNERSHIPS, PartnershipTables, Report
+from pipelines.outputs.report_model import (
+    LARGER_PLACE,
+    MAX_LISTED_PLACES,
+    MAX_TABLE_CELLS,
+    NO_PARTNERSHIPS,
+    PartnershipTables,
+    Report,
+)
 
 
 def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> Report:
     """Read everything that the report of a problem needs from the tables of this build."""
     catalogue = project.catalogue
-    cells = read_table(state_path(project.home, "cell", problem.name))
+    cells_path = state_path(project.home, "cell", problem.name)
+    is_large = pl.scan_parquet(cells_path).select(pl.len()).collect().item() > MAX_TABLE_CELLS
+    cells = read_shared(cells_path, _PAGE_COLUMNS) if is_large else read_table(cells_path)
     register = load_geography(project, problem.header.geography).places
     sources = catalogue.problem_sources(problem)
     disagreements = _share(project, current_keys, "disagreement", sources, partial(all_disagreement_flags, project))
@@ -74,7 +84,39 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         over_time=_load_over_time(project, problem, places),
         partnerships=load_partnerships(project, problem, register),
         names=dict(register.select("place_code", "place_name").iter_rows()),
+        cells_file=cells_path if is_large else None,
     )
+
+
+_FILE_COLUMNS = frozenset(
+    {"unit", "published_marker", "coverage", "apportioned_share", "severity", "release", "source_areas", "file",
+     "file_rows", "file_column"}
+)  # fmt: skip
+_PAGE_COLUMNS = [name for name in CELL_COLUMNS if name not in _FILE_COLUMNS]
+"""Columns of the cells of a large report: the others are in its files alone."""
+
+
+def read_shared(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    """Read columns of a stored table. Of a large one, a column with one entry in all rows keeps it once.
+
+    A million texts take 16 MB or more. The other columns are in one piece, so that no step copies them to make one.
+    """
+    if pl.scan_parquet(path).select(pl.len()).collect().item() <= MAX_TABLE_CELLS:
+        return read_table(path).select(columns)
+    varying, shared = list[pl.Series](), list[pl.Expr]()
+    for name in columns:
+        column = pl.read_parquet(path, columns=[name]).to_series().rechunk()
+        if _has_one_entry(column):
+            shared.append(pl.lit(column.head(1)).first().alias(name))
+        else:
+            varying.append(column)
+    return pl.DataFrame(varying).with_columns(shared).select(columns)
+
+
+def _has_one_entry(column: pl.Series) -> bool:
+    if column.null_count():
+        return column.null_count() == column.len()
+    return bool(column.min() == column.max())
 
 
 def load_partnerships(project: Project, problem: Problem, register: pl.DataFrame) -> PartnershipTables:
@@ -174,9 +216,8 @@ def _load_history(project: Project, problem: Problem, current_keys: TableKeys, c
     newest_pair = revisions.filter(pl.col("measure").is_in(list(problem.measures))).group_by(
         "source", "measure", maintain_order=True
     )
-    verdicts, acceptances = (
-        read_table(state_path(project.home, "verdict", problem.name)), catalogue.acceptances.get(problem.name, ())
-    )  # fmt: skip
+    verdicts = read_shared(state_path(project.home, "verdict", problem.name), list(VERDICT))
+    acceptances = catalogue.acceptances.get(problem.name, ())
     requests = rank_requests(collect_problem_gaps(problem, cells, verdicts, acceptances, project))
     return BuildHistory(
         verdicts,

@@ -1,11 +1,13 @@
 """Writing of the gap report of a problem in all its formats."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.core.errors import CommongroundError
 from pipelines.core.output_files import write_outputs
 from pipelines.core.store import hash_bytes, write_table
+from pipelines.core.table_cache import forget_results
 from pipelines.declarations.fingerprints import compute_table_keys, public_input_sources
 from pipelines.declarations.project import Project
 from pipelines.gaps import is_answer_current
@@ -25,6 +27,7 @@ from pipelines.outputs.open_files import (
 from pipelines.outputs.report import (
     cells_csv,
     credited_cells,
+    encode_cells,
     encode_parquet,
     find_page_charts,
     render_html,
@@ -49,8 +52,8 @@ def report_problem(project: Project, name: str) -> list[Path]:
             raise CommongroundError(
                 f"{name}: the tables in the store are from an earlier build; run `commonground build {name}`"
             )
-        report = load_report(project, project.catalogue.problems[name], current_keys)
-        contents = {f"{name}.{ending}": content for ending, content in report_contents(report)}
+        report = report_contents(load_report(project, project.catalogue.problems[name], current_keys))
+        contents = {f"{name}.{ending}": content for ending, content in report}
         hashes = {file: hash_bytes(content) for file, content in contents.items()}
         sources = public_input_sources(project.catalogue, [name])
         write_outputs(project.home, f"report {name}", sources, contents.items(), staying=())
@@ -63,9 +66,11 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
     charts = find_page_charts(report)
     yield "html", render_html(report, charts).encode("utf-8")
     yield "json", report_json(report, charts).encode("utf-8")
+    if report.cells_file is not None:
+        report = _drop_cells(report)
     yield "view.parquet", encode_parquet(report.view)
     if report.is_large:
-        yield "cells.parquet", encode_parquet(credited_cells(report))
+        yield "cells.parquet", encode_cells(report)
     else:
         yield from zip(("cells.parquet", "csv"), _cell_tables(report), strict=True)
         yield "csv-metadata.json", build_csv_metadata(report).encode("utf-8")
@@ -78,6 +83,17 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
         yield TREND_ENDING, trend_csv(charts.trend["table"], charts.trend["band"]).encode("utf-8")
     if has_geojson(report):
         yield GEOJSON_ENDING, problem_geojson(report, charts.answer)
+
+
+def _drop_cells(report: Report) -> Report:
+    """Return a large report without cells and verdicts: its other files are made from those in the store.
+
+    Steps keep what they computed from the tables of the last reports, and a page that was rendered its values.
+    """
+    forget_results(report, report.cells)
+    gc.collect()
+    history = report.history._replace(verdicts=report.history.verdicts.clear())
+    return report._replace(cells=report.cells.clear(), history=history)
 
 
 def _partnership_tables(report: Report) -> Iterator[bytes]:

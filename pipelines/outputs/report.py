@@ -287,6 +287,10 @@ CSV_ROWS = 10_000
 
 def credited_cells(report: Report) -> pl.DataFrame:
     """Return all cells, with the measure title, publisher, licence and attribution of each figure."""
+    return _add_credits(sort_frame(report.cells, "cell_id"), report)
+
+
+def _add_credits(cells: pl.DataFrame, report: Report) -> pl.DataFrame:
     credits = pl.DataFrame(
         [
             (name, measure.title, source.publisher, source.licence, source.page, source_attribution(source))
@@ -296,7 +300,33 @@ def credited_cells(report: Report) -> pl.DataFrame:
         schema=dict.fromkeys(("measure", *CREDIT_COLUMNS), pl.String),
         orient="row",
     )
-    return sort_frame(report.cells, "cell_id").join(credits, on="measure", how="left", maintain_order="left")
+    return cells.join(credits, on="measure", how="left", maintain_order="left")
+
+
+def encode_cells(report: Report) -> bytes:
+    """Return the cells (credited_cells) as Parquet; those of a large report are read and written in parts."""
+    if report.cells_file is None:
+        return encode_parquet(credited_cells(report))
+    from pyarrow import parquet
+
+    stored, content = pl.scan_parquet(report.cells_file), io.BytesIO()
+    ids = stored.select("cell_id").collect().to_series()
+    if not bool((ids.slice(1) > ids.head(-1)).all()):
+        return encode_parquet(_add_credits(stored.sort("cell_id").collect(), report))
+    writer = None
+    for first in range(0, ids.len(), CELLS_OF_A_PART):
+        part = _add_credits(stored.slice(first, CELLS_OF_A_PART).collect(), report)
+        table = part.to_arrow(compat_level=pl.CompatLevel.newest())
+        # Without Arrow's own schema, which names types that some readers do not have.
+        writer = writer or parquet.ParquetWriter(content, table.schema, compression="zstd", store_schema=False)
+        writer.write_table(table)
+    if writer is not None:
+        writer.close()
+    return content.getvalue()
+
+
+CELLS_OF_A_PART = 1 << 16
+"""Cells of a large report that are written together."""
 
 
 def encode_parquet(table: pl.DataFrame) -> bytes:

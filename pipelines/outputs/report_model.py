@@ -1,6 +1,7 @@
 """Input of a report: tables and declarations."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -57,7 +58,8 @@ class Report(NamedTuple):
     `completeness` has the completeness of provider returns by period (returns.COMPLETENESS). `larger` has the larger
     place of each place (LARGER_PLACE), and is empty for at most MAX_LISTED_PLACES places. `over_time` has the figures
     of all stored periods (history.HISTORY). `partnerships` are in no other table but `over_time`. `names` has the
-    names of all places of the geography, by code.
+    names of all places of the geography, by code. `cells_file` has the cells of a large problem: `cells` then lacks the
+    columns that only files show.
     """
 
     problem: str
@@ -82,13 +84,14 @@ class Report(NamedTuple):
     over_time: pl.DataFrame = empty_table(HISTORY)
     partnerships: PartnershipTables = NO_PARTNERSHIPS
     names: Mapping[str, str] = MappingProxyType({})
+    cells_file: Path | None = None
 
     @property
     def of_partnerships(self) -> "Report":
         """The same report with the partnerships as its places."""
         own = self.partnerships
         history = self.history._replace(verdicts=own.verdicts)
-        return self._replace(places=own.places, cells=own.cells, view=own.view, history=history)
+        return self._replace(places=own.places, cells=own.cells, view=own.view, history=history, cells_file=None)
 
     def history_of(self, measure: str) -> pl.DataFrame:
         """Figures of a measure over time (HISTORY); for a decision of the past, no later period."""
@@ -109,7 +112,7 @@ class Report(NamedTuple):
     @property
     def is_large(self) -> bool:
         """Whether the problem has more cells than a CSV file and a spreadsheet are written for."""
-        return self.cells.height > MAX_TABLE_CELLS
+        return self.cells_file is not None or self.cells.height > MAX_TABLE_CELLS
 
     @property
     def is_by_larger_place(self) -> bool:

@@ -40,6 +40,7 @@ from pipelines.outputs.source_status import AGE_MEANING, SOURCE_STATUS_VIEW, STA
 from pipelines.outputs.warehouse_observations import (
     OBSERVATION_SLICE,
     STORED_TABLES,
+    Rows,
     SliceBatch,
     batch_parts,
     create_observations,
@@ -137,12 +138,12 @@ VIEWS = ("gaps", "source_status", "observations", "observation_rows")
 class StackedTable(NamedTuple):
     """A table with rows of several problems or sources: its columns, and the column that names each problem or source.
 
-    `parts` has the work that reads the rows of each one, as a frame or a Parquet file with those columns.
+    `parts` has the work that reads the rows of each one, as a frame, several, or a Parquet file with those columns.
     """
 
     columns: Mapping[str, Column]
     named_by: str
-    parts: Mapping[str, Callable[[], pl.DataFrame | Path]]
+    parts: Mapping[str, Callable[[], Rows]]
 
 
 class FileContent(NamedTuple):
@@ -301,9 +302,7 @@ def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame
     con.unregister("incoming")
 
 
-def _insert_rows(
-    con: duckdb.DuckDBPyConnection, name: str, columns: Collection[str], parts: Iterable[pl.DataFrame | Path]
-) -> None:
+def _insert_rows(con: duckdb.DuckDBPyConnection, name: str, columns: Collection[str], parts: Iterable[Rows]) -> None:
     """Insert the rows of parts; DuckDB reads files itself, so that no frame has them all."""
     chosen = ", ".join(f'"{column}"' for column in columns)
     for batch in batch_parts(parts):

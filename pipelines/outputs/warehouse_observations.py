@@ -189,9 +189,13 @@ def _number_rows(table: pl.DataFrame, columns: Sequence[str], name: str, first: 
     return numbers[name], distinct
 
 
-def batch_parts(parts: Iterable[pl.DataFrame | Path]) -> Iterator[pl.DataFrame | list[Path]]:
+Rows = pl.DataFrame | Path | Iterator[pl.DataFrame]
+"""Rows of a table: a frame, a Parquet file, or frames that are made one after another."""
+
+
+def batch_parts(parts: Iterable[Rows]) -> Iterator[pl.DataFrame | list[Path]]:
     """Yield files together, and frames in batches of at least _BATCH_ROWS rows, in order."""
-    for is_file, own in groupby(parts, lambda part: isinstance(part, Path)):
+    for is_file, own in groupby(_list_frames(parts), lambda part: isinstance(part, Path)):
         if is_file:
             yield cast("list[Path]", list(own))
             continue
@@ -201,3 +205,11 @@ def batch_parts(parts: Iterable[pl.DataFrame | Path]) -> Iterator[pl.DataFrame |
             while sum(part.height for part in batch) < _BATCH_ROWS and (more := next(frames, None)) is not None:
                 batch.append(more)
             yield pl.concat(batch)
+
+
+def _list_frames(parts: Iterable[Rows]) -> Iterator[pl.DataFrame | Path]:
+    for part in parts:
+        if isinstance(part, pl.DataFrame | Path):
+            yield part
+        else:
+            yield from part

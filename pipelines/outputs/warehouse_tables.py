@@ -1,6 +1,6 @@
 """Tables of the analyst's file: read from the store and published."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from pipelines.gaps import (
     list_current_problems,
     load_gaps,
     load_ledger,
-    rank_places,
+    rank_in_parts,
     stack_returns,
 )
 from pipelines.geography import (
@@ -59,11 +59,12 @@ from pipelines.outputs.freshness import (
     warehouse_keys,
     warehouse_record_path,
 )
-from pipelines.outputs.load import list_releases, stack_findings
+from pipelines.outputs.load import list_releases, read_shared, stack_findings
 from pipelines.outputs.source_status import sources_table
 from pipelines.outputs.superseded import keep_history, list_observed_sources, read_batches
 from pipelines.outputs.view_columns import view_meaning
 from pipelines.outputs.warehouse import FileContent, StackedTable, write_warehouse
+from pipelines.outputs.warehouse_observations import Rows
 from pipelines.outputs.warehouse_path import newest_warehouse
 
 
@@ -132,7 +133,7 @@ def _stack_problems(project: Project, problems: list[str]) -> dict[str, StackedT
         "partnership_cells": CELL_COLUMNS,
     }
 
-    def stack(columns: dict[str, Column], read: Callable[[str], pl.DataFrame | Path]) -> StackedTable:
+    def stack(columns: dict[str, Column], read: Callable[[str], Rows]) -> StackedTable:
         return StackedTable(columns, "problem", {name: partial(read, name) for name in problems})
 
     return {
@@ -192,11 +193,10 @@ def _view_meaning(project: Project, name: str) -> tuple[str, dict[str, str]]:
     return view_meaning(project.catalogue.problems[name], project, columns)
 
 
-def _rank_problem(project: Project, name: str) -> pl.DataFrame:
-    """Return the ranks of a problem, from the columns that they need."""
+def _rank_problem(project: Project, name: str) -> Iterator[pl.DataFrame]:
+    """Yield the ranks of a problem in parts, from the columns that they need."""
     columns = [column for column in RANK if column in CELL_COLUMNS]
-    cells = pl.read_parquet(state_path(project.home, "cell", name), columns=columns)
-    return rank_places(cells, project.catalogue.measures)
+    yield from rank_in_parts(read_shared(state_path(project.home, "cell", name), columns), project.catalogue.measures)
 
 
 def _read_table(project: Project, kind: str, name: str, columns: dict[str, Column]) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.core import table_cache
 from pipelines.core.store import load_or_build_tables, read_table, write_table
-from pipelines.core.table_cache import keep_results, read_once
+from pipelines.core.table_cache import forget_results, keep_results, read_once
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +109,16 @@ def test_table_that_is_gone_leaves_no_result_for_a_new_one() -> None:
         # Without a reference, Python gives a new table the place in memory of the last.
         assert add(pl.DataFrame({"a": range(number)}), "a") == number
     assert len(done) == 199
+
+
+def test_results_of_a_table_are_forgotten_and_those_of_others_stay() -> None:
+    add, done = count_calls(3)
+    first, second = pl.DataFrame({"a": [1]}), pl.DataFrame({"a": [1, 2]})
+    for _ in range(2):
+        for table in (first, second):
+            add(table, "a")
+        forget_results(first)
+    assert done == [(1, "a"), (2, "a"), (1, "a")]
 
 
 def test_some_columns_come_from_the_kept_table_or_from_the_file(tmp_path: Path, reads: list[Path]) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.core.schema import CELL_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
+from pipelines.gaps import ranks
 from pipelines.gaps.ranks import RANK, format_rank, rank_places
 
 MEASURES = {
@@ -208,6 +209,23 @@ def test_each_measure_and_year_is_ranked_separately() -> None:
     assert actual.select("period_start", "place_code", "rank", "places").rows() == [
         (day, place, rank, 2) for day in days for place, rank in (("a", 2), ("b", 1))
     ]
+
+
+@pytest.mark.parametrize("most", [1, 3, 5, 100])
+def test_ranks_in_parts_are_those_of_all_cells(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [date(2000 + n, 1, 1) for n in range(4)]
+    # The slices of one measure and year are apart, and one has no figure.
+    cells = table_from_records(
+        [cell_of(place, None if day == days[1] else value, value, value, period_start=day)
+         for place, value in (("a", 1.0), ("b", 2.0)) for day in days],
+        CELL_COLUMNS,
+    )  # fmt: skip
+    expected = rank_places(cells, MEASURES)
+    assert expected.height == 6
+    monkeypatch.setattr(ranks, "_MOST_ROWS", most)
+    parts = list(ranks.rank_in_parts(cells, MEASURES))
+    assert pl.concat(parts).equals(expected) and rank_places(cells, MEASURES).equals(expected)
+    assert [part.height for part in parts] == {1: [2, 2, 2], 3: [2, 2, 2], 5: [4, 2], 100: [6]}[most]
 
 
 @pytest.mark.parametrize(

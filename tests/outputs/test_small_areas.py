@@ -9,9 +9,10 @@ import pytest
 from benchmarks.build_project import Figures, load_areas, make_figures_project
 from pipelines.core.store import output_path, read_table, state_path
 from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.fingerprints import compute_table_keys
 from pipelines.declarations.project import Project
+from pipelines.outputs import load, report_model, site
 from pipelines.outputs import report as report_page
-from pipelines.outputs import report_model, site
 from pipelines.outputs.site import publish_pages
 from tests.command import build_by_steps
 from tests.outputs.test_report import Page
@@ -27,7 +28,7 @@ def areas(built_small: Path, tmp_path_factory: pytest.TempPathFactory) -> Projec
     copied_unanswered(built_small / "store", folder / "store")
     project = Project(load_catalogue(folder / "project"), folder / "store", date(2026, 11, 24))
     with pytest.MonkeyPatch.context() as patch:
-        for module in (report_model, report_page, site):
+        for module in (load, report_model, report_page, site):
             patch.setattr(module, "MAX_TABLE_CELLS", 30_000)
         publish_pages(build_by_steps(project))
     return project
@@ -47,6 +48,20 @@ def test_cells_and_view_of_a_large_problem_are_parquet_only(areas: Project) -> N
     assert pl.read_parquet(out / "synthetic.cells.parquet", columns=cells.columns).equals(cells)
     view = read_table(state_path(areas.home, "view", "synthetic"))
     assert pl.read_parquet(out / "synthetic.view.parquet").equals(view)
+
+
+def test_page_of_a_large_problem_is_the_page_from_all_columns(areas: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (load, report_model, report_page):
+        monkeypatch.setattr(module, "MAX_TABLE_CELLS", 30_000)
+    monkeypatch.setattr(report_page, "CELLS_OF_A_PART", 10_000)
+    keys = compute_table_keys(areas.catalogue, areas.home, areas.as_of)
+    lean = load.load_report(areas, areas.catalogue.problems["synthetic"], keys)
+    whole = lean._replace(cells=read_table(state_path(areas.home, "cell", "synthetic")), cells_file=None)
+    assert lean.cells.equals(whole.cells.select(lean.cells.columns)) and lean.cells.width < whole.cells.width
+    for render in (report_page.render_html, report_page.report_json):
+        assert render(lean) == render(whole)
+    files = [pl.read_parquet(report_page.encode_cells(report)) for report in (lean, whole)]
+    assert files[0].equals(files[1]) and files[0].schema == files[1].schema
 
 
 def test_report_counts_every_cell_once_by_district(areas: Project, report: Page) -> None:

@@ -13,7 +13,7 @@ from pipelines.core.schema import CELL_COLUMNS, FINDING_COLUMNS, conform_table
 from pipelines.core.store import output_path
 from pipelines.gaps import RANK
 from pipelines.outputs.warehouse import FILE_RECORD, FileContent, StackedTable, column_meanings, write_warehouse
-from pipelines.outputs.warehouse_observations import STORED_TABLES, SliceBatch
+from pipelines.outputs.warehouse_observations import STORED_TABLES, Rows, SliceBatch
 from tests.breadth import IS_WIDE
 from tests.outputs.test_warehouse_observations import NEW, OLD, batch_of
 
@@ -56,8 +56,13 @@ def _content(state: State, read: Callable[[str], object] = str, form: str = "1")
     def slices(name: str) -> Callable[[], Iterator[SliceBatch]]:
         return lambda: (read(name), _observations(name.removeprefix("observations "), state[name]))[1]
 
-    def rows(name: str) -> Callable[[], pl.DataFrame]:
-        return lambda: (read(name), _rows(*name.split(" "), state[name]))[1]
+    def rows(name: str) -> Callable[[], Rows]:
+        def read_rows() -> Rows:
+            read(name)
+            table = _rows(*name.split(" "), state[name])
+            return table.iter_slices(2) if name.startswith("ranks ") else table
+
+        return read_rows
 
     def parts_of(table: str) -> list[str]:
         return [name for name in state if name.startswith(f"{table} ")]
