@@ -61,6 +61,8 @@ def sandbox_config(limits: QueryLimits) -> dict[str, Any]:
 _MEMORY_STEP = 128_000_000
 """Bytes by which the limits of sandboxes differ, so that queries of about the same size share one."""
 _MOST_IDLE = 2
+_LARGEST_IDLE = 1_000_000_000
+"""Bytes of memory of a sandbox that is kept at most. A database keeps some of the memory that its queries used."""
 _IDLE: list[tuple[dict[str, Any], duckdb.DuckDBPyConnection]] = []
 """Sandboxes that no query uses, with their settings."""
 
@@ -86,7 +88,8 @@ def _take_idle(config: dict[str, Any]) -> duckdb.DuckDBPyConnection | None:
 def open_sandbox(memory: int, schema: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory for untrusted SQL, with an empty schema that ends with the block.
 
-    A process uses a database again, because starting one takes longer than a small query. An error closes it.
+    A process uses a database again, because starting one takes longer than a small query. An error closes it, and so
+    does the end of a large query.
     """
     config = sandbox_config(QueryLimits(-(-memory // _MEMORY_STEP) * _MEMORY_STEP, 0))
     shared = _take_idle(config) or duckdb.connect(":memory:", config=config)
@@ -99,6 +102,9 @@ def open_sandbox(memory: int, schema: str) -> Iterator[duckdb.DuckDBPyConnection
     except BaseException:
         shared.close()
         raise
+    if memory > _LARGEST_IDLE:
+        shared.close()
+        return
     _IDLE.append((config, shared))
     if len(_IDLE) > _MOST_IDLE:
         _IDLE.pop(0)[1].close()

@@ -51,8 +51,15 @@ def test_a_failed_query_ends_its_sandbox() -> None:
 
 def test_queries_of_other_sizes_have_their_own_limits() -> None:
     limits = []
-    for memory in (MEMORY, 10 * MEMORY, 20 * MEMORY, MEMORY):
+    for memory in (MEMORY, 2 * MEMORY, 3 * MEMORY, MEMORY):
         with open_sandbox(memory, "places") as con:
             limits += con.execute("select current_setting('memory_limit')").fetchall()
     assert limits[0] == limits[3] != limits[1] != limits[2]
     assert len(query._IDLE) == 2
+
+
+def test_database_of_a_large_query_is_closed_after_it() -> None:
+    before = [shared for _, shared in query._IDLE]
+    with open_sandbox(query._LARGEST_IDLE + 1, "places") as con:
+        assert con.sql("select 1").fetchall() == [(1,)]
+    assert [shared for _, shared in query._IDLE] == before
