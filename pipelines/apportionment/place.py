@@ -22,6 +22,7 @@ from pipelines.apportionment.placed_cells import BlockFacts, describe_cells
 from pipelines.apportionment.rates import align_denominators, index_denominators
 from pipelines.apportionment.vectors import SliceTable, align_figures, index_slices, select_slices, split_blocks
 from pipelines.core.errors import CrosswalkError
+from pipelines.core.ordering import sort_frame
 from pipelines.core.schema import empty_table
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
@@ -51,7 +52,7 @@ def place_figures(
         placing = Placing(built.build(together), built.reached, measures, stored, signed, allowed)
         frames += [_place_block(block, placing) for block in _split_by_kind(slices, placing)]
     placed = pl.concat(frames)
-    return placed if len(frames) == 2 else placed.sort(TARGET_CELL)
+    return placed if len(frames) == 2 else sort_frame(placed, *TARGET_CELL)
 
 
 class _BuiltCrosswalk(NamedTuple):

@@ -16,7 +16,7 @@ from pipelines.core.schema import OBSERVATION_STATUSES, STATUSES_WITHOUT_VALUE
 from pipelines.core.slices import SLICE_KEY, slice_starts
 
 Spread = Callable[[Vector], Vector]
-FIGURES_PER_BLOCK = 1_000_000
+FIGURES_PER_BLOCK = 250_000
 """Number of figures in a block of slices."""
 NO_ROW = -1
 HIDDEN_STATUS = np.array([status in STATUSES_WITHOUT_VALUE for status in OBSERVATION_STATUSES])
