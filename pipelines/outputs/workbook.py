@@ -97,6 +97,9 @@ def write_workbook(
         _write_sheet(_add_sheet(book, sheet.name), sheet, formats, _add_rows)
     book.set_properties({"title": title, "author": "Commonground", "created": created})
     book.close()
+    # A workbook and its sheets refer to each other: with all their texts, they would stay until cycles are collected.
+    book.worksheets_objs.clear()
+    book.sheetnames.clear()
     return content.getvalue()
 
 

@@ -1,6 +1,7 @@
 """Spreadsheet and CSV metadata: accessibility guidance and W3C rules, checked on the written bytes."""
 
 import csv
+import gc
 import io
 import json
 import re
@@ -10,6 +11,8 @@ from datetime import date
 import polars as pl
 import pytest
 
+from pipelines.outputs import report as report_module
+from pipelines.outputs import workbook
 from pipelines.outputs.csvw import build_csv_metadata
 from pipelines.outputs.report import cells_csv, credited_cells
 from pipelines.outputs.spreadsheet import answers_table, build_sheets, build_spreadsheet, escape_text, figures_table
@@ -132,6 +135,29 @@ def test_reason_of_a_verdict_has_titles_and_no_names_of_columns() -> None:
 
 def test_same_report_gives_the_same_bytes() -> None:
     assert build_spreadsheet(sample()) == build_spreadsheet(sample())
+
+
+def test_blocks_of_rows_give_the_same_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = sample("month")
+    whole = build_spreadsheet(report), cells_csv(credited_cells(report))
+    for room, name in ((workbook, "_BLOCK_ROWS"), (report_module, "CSV_ROWS")):
+        assert getattr(room, name) > report.cells.height > 2
+        monkeypatch.setattr(room, name, 2)
+    assert (build_spreadsheet(report), cells_csv(credited_cells(report))) == whole
+
+
+def test_finished_spreadsheet_leaves_no_sheets_in_memory() -> None:
+    def count_sheets() -> int:
+        return sum(str(type(one).__module__).startswith("xlsxwriter.") for one in gc.get_objects())
+
+    gc.collect()
+    before = count_sheets()
+    gc.disable()
+    try:
+        assert build_spreadsheet(sample())
+        assert count_sheets() == before
+    finally:
+        gc.enable()
 
 
 def test_problem_without_gaps_has_a_spreadsheet() -> None:
