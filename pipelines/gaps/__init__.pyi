@@ -16,6 +16,7 @@ from .engine_choice import list_measure_runs as list_measure_runs
 from .grid import greatest_age as greatest_age
 from .history import HISTORY as HISTORY
 from .history import HISTORY_KEY as HISTORY_KEY
+from .history import MAX_HISTORY_PLACES as MAX_HISTORY_PLACES
 from .ledger import BUILD as BUILD
 from .ledger import GAP_LEDGER as GAP_LEDGER
 from .ledger import Ledger as Ledger

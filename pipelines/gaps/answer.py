@@ -23,7 +23,7 @@ from pipelines.declarations.project import Project
 from pipelines.gaps.cells import build_cells, find_unreadable_files, group_slices, refuse_other_periods
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
 from pipelines.gaps.grid import list_periods
-from pipelines.gaps.history import MAX_PLACES, add_partnership_history, build_history
+from pipelines.gaps.history import MAX_HISTORY_PLACES, add_partnership_history, build_history
 from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.partnerships import (
     MemberFigures,
@@ -84,7 +84,7 @@ def is_large_problem(project: Project, problem: Problem) -> bool:
     header = problem.header
     system = load_geography(project, header.geography).places
     cells = len(problem.measures) * len(list_periods(problem, project.as_of)) * system.height
-    if cells <= FEWEST_CELLS or system.height <= MAX_PLACES:
+    if cells <= FEWEST_CELLS or system.height <= MAX_HISTORY_PLACES:
         return False
     is_apart = not any(
         need.over_time or need.proxy or need.nations or need.place_codes or need.is_of_a_time

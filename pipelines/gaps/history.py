@@ -15,7 +15,7 @@ from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import Measure
 from pipelines.geography import nation_code
 
-MAX_PLACES = 2_000
+MAX_HISTORY_PLACES = 2_000
 """Maximum number of places of a geography with a history; a geography of small areas has none."""
 
 HISTORY: dict[str, Column] = {
@@ -44,7 +44,7 @@ def build_history(
     Takes the placed figures of the geography (MAPPED_FIGURE), the published totals of their sources (totals.TOTAL, of
     the newest releases), the places (schema.PLACE_COLUMNS), and the observations of denominators by place.
     """
-    if placed.is_empty() or places.height > MAX_PLACES:
+    if placed.is_empty() or places.height > MAX_HISTORY_PLACES:
         return empty_table(HISTORY)
     own = placed.rename({"to_code": "place_code"})
     frames = [own.with_columns(pl.lit("place").alias("level"))]

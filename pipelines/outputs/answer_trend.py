@@ -10,6 +10,7 @@ import polars as pl
 from pipelines.core.periods import ReferencePeriod, format_period
 from pipelines.declarations.measure import ADDITIVE_KINDS, counts_residents
 from pipelines.declarations.problem import Need
+from pipelines.gaps import MAX_HISTORY_PLACES
 from pipelines.outputs.answer import PageAnswer
 from pipelines.outputs.answer_ranking import Ranking
 from pipelines.outputs.answer_sentence import place_noun
@@ -34,6 +35,11 @@ LENGTH_TOLERANCE = 0.12
 """Share by which periods of one kind differ in length at most: February has 28 days, other months up to 31."""
 LONGEST_NAME = 36
 """Most characters of a place's name beside its line; a longer name ends with an ellipsis."""
+_ONE_PERIOD = "Only one period of this figure is stored, so no change over time is known."
+_NOT_KEPT = (
+    f"No figures over time are kept for this page. A geography of more than {MAX_HISTORY_PLACES:,} places has none. "
+    "The file of cells has the figures of each period of the question."
+)
 _NATIONS = {"E92000001": "England", "W92000004": "Wales", "S92000003": "Scotland", "N92000002": "Northern Ireland"}
 
 
@@ -59,7 +65,7 @@ def _describe_places(report: Report, answer: PageAnswer, rankings: list[Ranking]
     periods = sorted({ReferencePeriod(*span) for span in history.select("period_start", "period_end").iter_rows()},
                      key=lambda period: (period.end, period.start))  # fmt: skip
     if len(periods) < 2:
-        return _explain("Only one period of this figure is stored, so no change over time is known.")
+        return _explain(_NOT_KEPT if figures.is_empty() else _ONE_PERIOD)
     measure = report.measures[name] if name else None
     history = history.sort("place_code", "period_end").with_columns(mark_of_point(["place_code"]).alias("mark"))
     lines = _place_lines(history, rankings, answer, periods)
@@ -125,6 +131,8 @@ def _state_why_column_has_none(report: Report, answer: PageAnswer) -> str:
         pl.col("level") == "place", pl.col("value").is_not_null()
     )
     spans = known.select("measure", "period_start", "period_end").unique()
+    if spans.is_empty():
+        return _NOT_KEPT
     if spans.height == spans["measure"].n_unique():
         return "Only one period of each figure behind it is stored, so no change over time is known."
     days = sorted((end - start).days for _, start, end in spans.iter_rows())

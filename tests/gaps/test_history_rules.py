@@ -83,9 +83,9 @@ def test_published_total_of_the_same_release_comes_first() -> None:
 
 def test_problem_of_too_many_places_has_no_history(monkeypatch: pytest.MonkeyPatch) -> None:
     figures = [figure("E09000024", 3), figure("E09000029", 4)]
-    monkeypatch.setattr("pipelines.gaps.history.MAX_PLACES", 2)
+    monkeypatch.setattr("pipelines.gaps.history.MAX_HISTORY_PLACES", 2)
     assert len(history_of(figures)) == 4
-    monkeypatch.setattr("pipelines.gaps.history.MAX_PLACES", 1)
+    monkeypatch.setattr("pipelines.gaps.history.MAX_HISTORY_PLACES", 1)
     assert history_of(figures) == {}
 
 

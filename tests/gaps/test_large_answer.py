@@ -50,10 +50,10 @@ def project(furlough: Project) -> Project:
 @pytest.fixture
 def as_large(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """A function from which on every problem is large, and of few places at a time; none has a history."""
-    monkeypatch.setattr(history, "MAX_PLACES", 0)
+    monkeypatch.setattr(history, "MAX_HISTORY_PLACES", 0)
 
     def set_sizes() -> None:
-        monkeypatch.setattr(answer, "MAX_PLACES", 0)
+        monkeypatch.setattr(answer, "MAX_HISTORY_PLACES", 0)
         monkeypatch.setattr(answer, "FEWEST_CELLS", 0)
         monkeypatch.setattr(large_answer, "CELLS_OF_A_BLOCK", 700)
 

@@ -88,8 +88,20 @@ def test_rate_has_its_nation_as_context_and_a_count_has_none() -> None:
 
 
 def test_page_without_two_periods_says_so() -> None:
-    assert "Only one period of this figure is stored" in render_html(sample())
-    assert "Over time" in render_html(over_time())
+    report = over_time()
+    one = report._replace(over_time=report.over_time.filter(pl.col("period_start") == date(2025, 1, 1)))
+    assert "Only one period of this figure is stored" in render_html(one)
+    assert "Over time" in render_html(report)
+
+
+def test_page_without_figures_over_time_does_not_say_that_one_period_is_stored() -> None:
+    without = sample()
+    answer = find_answer(without)
+    assert answer and without.over_time.is_empty()
+    computed = answer._replace(inputs=("claimant_rate", "households"))
+    for shown in (answer, computed):
+        why = describe_answer_trend(without, shown, rank_answer(without, shown))["why"]
+        assert why.startswith("No figures over time are kept for this page. A geography of more than 2,000 places")
 
 
 def test_decision_of_the_past_shows_no_later_period() -> None:
@@ -160,7 +172,8 @@ def test_computed_column_of_latest_figures_states_why_it_has_no_trend() -> None:
     def why(report: Report) -> str:
         return str(describe_answer_trend(report, answer, [])["why"])
 
-    assert "Only one period of each figure behind it is stored" in why(sample())
+    one = latest.over_time.filter(pl.col("period_end") == date(2025, 12, 31))
+    assert "Only one period of each figure behind it is stored" in why(latest._replace(over_time=one))
     years = latest.over_time.filter(pl.col("value") < 90)
     assert "earlier values are not computed" in why(latest._replace(over_time=years))
     longer = pl.when(pl.col("period_start") == date(2019, 1, 1)).then(date(2018, 1, 1)).otherwise("period_start")

@@ -77,6 +77,7 @@ def test_report_states_why_it_has_no_spreadsheet_and_no_row_for_each_place(repor
     text = " ".join(text for _, text in report.texts)
     assert "This problem has 35,672 cells. A spreadsheet and a CSV file are written for at most 30,000 cells" in text
     assert "This problem has 35,672 places, and a report lists at most 2,000." in text
+    assert "No figures over time are kept for this page." in text and "Only one period" not in text
 
 
 def test_small_areas_have_no_pages_and_the_index_has_their_problem(areas: Project) -> None:
