@@ -12,6 +12,7 @@ import dagster as dg
 
 from checks import POLARS, load_runner
 from pipelines.app.asset_checks import convert_results, declare_checks
+from pipelines.app.build import prepare_next_commands
 from pipelines.app.check_results import PLACE_CHECKS, PROBLEM_CHECKS, SOURCE_CHECKS
 from pipelines.app.checked_tables import CheckedTable, check_answer, check_register, check_source
 from pipelines.app.project_resource import ProjectParam
@@ -222,6 +223,8 @@ def _output_asset(
             raise dg.Failure(f"{min(hidden)} is no longer public; reload the definitions and run this asset again")
         with lock_store(project.home):
             files = write(project)
+        # The declarations were read before this run began, so none is recorded that a build would repeat.
+        prepare_next_commands(project, None)
         return dg.MaterializeResult(
             metadata={path.suffix.removeprefix("."): dg.MetadataValue.path(str(path)) for path in files},
             data_version=dg.DataVersion(hash_file(files[0])),

@@ -23,6 +23,7 @@ from pipelines.app.check_results import CheckResult
 from pipelines.app.checked_tables import CheckedTable
 from pipelines.app.definitions import define_project
 from pipelines.app.outcome import BuildOutcome
+from pipelines.app.place_lookup import read_stored_lookup
 from pipelines.core.schema import PLACE_COLUMNS, table_from_records
 from pipelines.core.store import read_table
 from pipelines.declarations.catalogue import Catalogue, load_catalogue
@@ -145,6 +146,8 @@ def test_dagster_run_gives_the_same_outputs_as_the_command(
     for path in outputs:
         if path.suffix != ".duckdb":
             assert path.read_bytes() == (tmp_path / "one" / "out" / path.name).read_bytes(), path
+    # The next command reads neither the declarations nor the tables of places from files again.
+    assert read_stored_lookup(tmp_path / "one", load_catalogue(built_furlough / "project").contents, AS_OF)
 
 
 def test_failing_problem_keeps_its_last_answer_and_others_continue(small: Project) -> None:
