@@ -8,7 +8,14 @@ from rich.console import Console
 
 from pipelines.app.build_events import BuildEvent, queue_events, version_tags
 from pipelines.app.outcome import BuildOutcome
-from pipelines.app.parallel import Workers, WorkFunction, call_in_worker, share_work, worker_processes
+from pipelines.app.parallel import (
+    MIN_SHARED_NAMES,
+    Workers,
+    WorkFunction,
+    call_in_worker,
+    share_work,
+    worker_processes,
+)
 from pipelines.app.places import keep_lookup
 from pipelines.app.printed_summary import NOTHING_CHANGED, print_summary
 from pipelines.app.repeated_build import CommandState, describe_state, write_repeated_build
@@ -43,10 +50,6 @@ from pipelines.outputs import (
     warehouse_is_fresh,
 )
 from pipelines.outputs import WAREHOUSE_NAME as FILE
-
-MIN_SHARED_NAMES = 6
-"""Minimum number of names to share with a second process that has not started: starting one takes longer."""
-
 
 OUTPUT_ASSETS = {INDEX: ("out", "pages"), FILE: ("out", "commonground")}
 """Paths of Dagster's assets of the common outputs."""

@@ -121,6 +121,10 @@ def build(
     state = None if problem or profile or tables is not None or setting else describe_command_state(store, as_of)
     if print_repeated_build(store, state, console):
         return
+    from pipelines.app.parallel import share_cores
+    from pipelines.core.paths import project_directory
+
+    share_cores(len(list((project_directory() / "sources").glob("*.yaml"))))
     from pipelines.app.build import build_problems, prepare_next_commands, write_tables
     from pipelines.app.build_profile import print_profile
 

@@ -17,6 +17,8 @@ _QUEUE_DEPTH = 2
 """Number of names queued for each worker, so that workers are not idle."""
 MAX_WORKERS = 3
 """Maximum number of worker processes. Each has a copy of the declarations and uses up to 0.7 GB."""
+MIN_SHARED_NAMES = 6
+"""Minimum number of names to share with a second process that has not started: starting one takes longer."""
 WorkFunction = Callable[[Any, str], object]
 """Work on one name, with the input that all names share."""
 DoneCallback = Callable[[str], None]
@@ -63,14 +65,28 @@ _SHARED: list[Any] = []
 """In a worker process, the shared input."""
 
 
-def _start_worker(shared: Any, processes: int) -> None:
-    """Keep the shared input, ignore interrupts, which the main process handles, and exit if the main process ends.
+def share_cores(names: int) -> None:
+    """Leave workers their part of the cores, where a project has enough names of sources to share its work.
+
+    A few large sources are read faster with all cores. The first module that makes a table starts the threads.
+    """
+    if names >= MIN_SHARED_NAMES:
+        _limit_threads(worker_count())
+
+
+def _limit_threads(processes: int) -> None:
+    """Give this process its part of the threads, beside a number of workers, where the user has set no number.
 
     Polars reads the number of its threads when it first starts some. More threads than cores take processor time from
     each other: a tenth of the steps of small sources.
     """
-    _SHARED[:] = [shared]
     os.environ.setdefault("POLARS_MAX_THREADS", str(worker_threads(processes)))
+
+
+def _start_worker(shared: Any, processes: int) -> None:
+    """Keep the shared input, ignore interrupts, which the main process handles, and exit if the main process ends."""
+    _SHARED[:] = [shared]
+    _limit_threads(processes)
     collect_seldom()
     signal(SIGINT, SIG_IGN)
     Thread(target=_exit_with_parent, daemon=True).start()

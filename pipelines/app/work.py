@@ -3,9 +3,9 @@
 Imports are late: a build with nothing to do loads nothing.
 """
 
-import gc
 from collections.abc import Callable
 
+from pipelines.core.garbage import collect_once
 from pipelines.core.table_cache import forget_tables
 from pipelines.declarations.project import Project
 from pipelines.outputs import INDEX
@@ -20,7 +20,7 @@ def _begin_step(step: str) -> None:
     if [step] != _STEP:
         if _STEP:
             forget_tables()
-            gc.collect()
+            collect_once()
         _STEP[:] = [step]
 
 

@@ -4,6 +4,7 @@ Python's setting walks all recent objects at each 700 new ones. A build makes te
 the walks take a tenth of its processor time.
 """
 
+import atexit
 import gc
 
 THRESHOLDS = (100_000, 20, 20)
@@ -12,3 +13,13 @@ THRESHOLDS = (100_000, 20, 20)
 def collect_seldom() -> None:
     """Collect cycles at each 100,000 new objects, in this process."""
     gc.set_threshold(*THRESHOLDS)
+
+
+def collect_once() -> None:
+    """Collect cycles now, and leave what remains, such as modules and declarations, out of later collections.
+
+    It is part of the last collection again, as Python ends: DuckDB reports objects that are left then.
+    """
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)

@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import combinations, pairwise
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from pipelines.core.schema import TEXT, WHOLE, Column
@@ -26,13 +26,8 @@ def find_neighbours(boundaries: dict[str, Any] | None) -> pl.DataFrame:
 
     Takes a GeoJSON FeatureCollection on a common grid, with the property `code` on every feature.
     """
-    codes_by_segment = _codes_by_segment(boundaries)
-    shared: dict[tuple[str, str], int] = defaultdict(int)
-    for codes in codes_by_segment.values():
-        for pair in combinations(sorted(codes), 2):
-            shared[pair] += 1
-    rows = [(*pair, count) for (a, b), count in shared.items() for pair in ((a, b), (b, a))]
-    return pl.DataFrame(rows, schema=PAIR, orient="row").sort("place_code", "neighbour_code")
+    counted = _find_shared_segments(boundaries).group_by("place_code", "neighbour_code").len("segments")
+    return counted.cast({"segments": PAIR["segments"]}).sort("place_code", "neighbour_code")
 
 
 def merge_neighbours(pairs: pl.DataFrame, within: dict[str, str]) -> pl.DataFrame:
@@ -63,24 +58,42 @@ def find_border_segments(
 def _list_segments(boundaries: dict[str, Any] | None) -> dict[tuple[str, str], list[Segment]]:
     """Return the segments of every common border, by the pair of codes in order."""
     segments: dict[tuple[str, str], list[Segment]] = defaultdict(list)
-    for segment, codes in _codes_by_segment(boundaries).items():
-        for pair in combinations(sorted(codes), 2):
-            segments[pair].append(segment)
+    one_way = _find_shared_segments(boundaries).filter(pl.col("place_code") < pl.col("neighbour_code"))
+    for code, other_code, *ends in one_way.iter_rows():
+        segments[code, other_code].append(((ends[0], ends[1]), (ends[2], ends[3])))
     return dict(segments)
 
 
-def _codes_by_segment(boundaries: dict[str, Any] | None) -> dict[Segment, set[str]]:
-    """Return the areas along each border segment."""
-    codes_by_segment: dict[Segment, set[str]] = defaultdict(set)
+def _find_shared_segments(boundaries: dict[str, Any] | None) -> pl.DataFrame:
+    """Return each segment of a common border, in the order of the boundaries: both areas, and its ends in order.
+
+    It has a row for each of its areas and each other one: place_code, neighbour_code, and the columns of _ENDS.
+    """
+    rings = list(_iterate_rings(boundaries))
+    points = np.array([point[:2] for _, ring in rings for point in ring], dtype=float).reshape(-1, 2)
+    ring = np.repeat(np.arange(len(rings)), [len(points) for _, points in rings])
+    begins = np.flatnonzero(ring[1:] == ring[:-1])
+    first, second = points[begins], points[begins + 1]
+    is_turned = (first[:, 0] > second[:, 0]) | ((first[:, 0] == second[:, 0]) & (first[:, 1] > second[:, 1]))
+    low, high = np.where(is_turned[:, None], second, first), np.where(is_turned[:, None], first, second)
+    codes = pl.Series([code for code, _ in rings], dtype=pl.String).gather(ring[begins]).alias("place_code")
+    ends = dict(zip(_ENDS, (low[:, 0], low[:, 1], high[:, 0], high[:, 1]), strict=True))
+    along = pl.DataFrame({"place_code": codes, **ends}).unique(maintain_order=True).with_row_index("first")
+    shared = along.filter(pl.len().over(_ENDS) > 1).with_columns(pl.col("first").min().over(_ENDS))
+    others = shared.select(pl.col("place_code").alias("neighbour_code"), *_ENDS)
+    pairs = shared.join(others, on=list(_ENDS), how="inner").filter(pl.col("place_code") != pl.col("neighbour_code"))
+    return pairs.sort("first", "place_code", "neighbour_code").select("place_code", "neighbour_code", *_ENDS)
+
+
+_ENDS = ("x", "y", "to_x", "to_y")
+"""Ends of a segment: the first has the lower x, and the lower y where these are equal."""
+
+
+def _iterate_rings(boundaries: dict[str, Any] | None) -> Iterator[tuple[str, list[list[float]]]]:
+    """Yield each ring of the areas with the code of its area."""
     for feature in boundaries["features"] if boundaries else []:
-        for segment in _iterate_segments(feature["geometry"]):
-            codes_by_segment[segment].add(str(feature["properties"]["code"]))
-    return codes_by_segment
-
-
-def _iterate_segments(geometry: dict[str, Any]) -> Iterator[Segment]:
-    polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
-    for polygon in polygons:
-        for ring in polygon:
-            for one, other in pairwise((float(x), float(y)) for x, y in ring):
-                yield (one, other) if one < other else (other, one)
+        code, geometry = str(feature["properties"]["code"]), feature["geometry"]
+        polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
+        for polygon in polygons:
+            for ring in polygon:
+                yield code, ring

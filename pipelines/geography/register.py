@@ -155,9 +155,10 @@ def add_regions(register: pl.DataFrame) -> pl.DataFrame:
     parent = _parent_by_code(register)
     regions = register.filter(pl.col("kind") == "region")
     names = dict(regions.select("place_code", "place_name").iter_rows())
-    codes = register["place_code"].to_list()
-    region = [next((up for up in list_ancestors(code, parent) if up in names), None) for code in codes]
-    nation = [NATION_BY_LETTER.get(_find_nation_letter(code, parent)) for code in codes]
+    chains = [list_ancestors(code, parent) for code in register["place_code"]]
+    region = [next((up for up in chain if up in names), None) for chain in chains]
+    letters = {code: nation_letter(code) for code in set().union(*chains)}
+    nation = [NATION_BY_LETTER.get(next((letters[up] for up in chain if letters[up]), "")) for chain in chains]
     region_names = [names.get(up or "", within) for up, within in zip(region, nation, strict=True)]
     columns = {"nation": nation, "region_code": region, "region": region_names}
     return register.with_columns(pl.Series(name, column, pl.String) for name, column in columns.items())
@@ -173,11 +174,6 @@ def find_overlapping_codes(register: pl.DataFrame) -> list[str]:
     )
     twice = pl.col("had").is_not_null() & (pl.col("before").fill_null(date.max) >= pl.col("valid_from"))
     return spans.filter(twice)["place_code"].to_list()
-
-
-def _find_nation_letter(code: str, parent: dict[str, str]) -> str:
-    """Return the nation letter of a code, or of the first larger area with one."""
-    return next((letter for up in list_ancestors(code, parent) if (letter := nation_letter(up))), "")
 
 
 def _parent_by_code(register: pl.DataFrame) -> dict[str, str]:

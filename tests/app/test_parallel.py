@@ -13,6 +13,7 @@ import pytest
 from pipelines.app.parallel import (
     MAX_WORKERS,
     call_in_worker,
+    share_cores,
     share_work,
     worker_count,
     worker_processes,
@@ -162,3 +163,17 @@ def test_worker_starts_its_part_of_the_threads(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("POLARS_MAX_THREADS", "3")
     with worker_processes(None, 1) as workers:
         assert workers.pool.submit(call_in_worker, count_threads).result() == 3
+
+
+@pytest.mark.parametrize(("names", "expected"), [(5, None), (6, str(worker_threads(worker_count())))])
+def test_process_of_a_build_with_sources_to_share_leaves_workers_their_cores(
+    monkeypatch: pytest.MonkeyPatch, names: int, expected: str | None
+) -> None:
+    # Set first, so that the end of the test removes what the function sets.
+    monkeypatch.setenv("POLARS_MAX_THREADS", "")
+    monkeypatch.delenv("POLARS_MAX_THREADS")
+    share_cores(names)
+    assert os.environ.get("POLARS_MAX_THREADS") == expected
+    monkeypatch.setenv("POLARS_MAX_THREADS", "7")
+    share_cores(names)
+    assert os.environ["POLARS_MAX_THREADS"] == "7"
