@@ -11,23 +11,23 @@ SEED ?= 1
 run: $(VENV)/run.done
 	$(BIN)/commonground build
 
+# Three workers on two cores: some tests wait for a process.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+
 # Tests start many interpreters, and without bytecode each compiles the project.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev.done
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(PARALLEL) -m "not wide"
+
+# The tests of the whole edition, in browsers, of several builds, and of more cases of one kind: see tests/breadth.py.
+test-wide: export PYTHONDONTWRITEBYTECODE :=
+test-wide: $(VENV)/dev.done
+	$(BIN)/python -m pytest $(PARALLEL) -m wide
 
 # The tests with drawn examples, twenty times as many and drawn by a seed: `make test-deep SEED=7`.
-test-deep: export COMMONGROUND_WIDE := 1
 test-deep: $(VENV)/dev.done
 	$(BIN)/python -m pytest -n 2 --hypothesis-profile=deep --hypothesis-seed=$(SEED) \
 		$$(grep -rl --include='test_*.py' '^from hypothesis' tests)
-
-# All pages, widths and files of one kind, all bundled problems by each engine, and all starter files written again:
-# `make test` takes the few that show each way through the code.
-test-wide: export COMMONGROUND_WIDE := 1
-test-wide: $(VENV)/dev.done
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
-		$$(grep -rl --include='test_*.py' '^from tests.breadth' tests)
 
 # Dagster's web server is an extra: a build does not need it.
 ui: $(VENV)/ui.done

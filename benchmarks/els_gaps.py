@@ -184,10 +184,10 @@ def type_indicator(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFr
     return build_grid(project.as_of), pl.concat([build_grid(end) for end in ends] or [build_grid(project.as_of)])
 
 
-def type_indicators(folder: Path, chosen: slice = slice(None)) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Build both grids of the indicators of a folder: of every one, or of some by their order."""
+def type_indicators(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Build both grids of the indicators of a folder."""
     with tempfile.TemporaryDirectory() as scratch:
-        indicators = read_indicators(folder)[chosen]
+        indicators = read_indicators(folder)
         project = write_project(Path(scratch), indicators)
         steps.prepare_store(project)
         newest, every = zip(*(type_indicator(project, indicator.name) for indicator in indicators), strict=True)

@@ -1,13 +1,26 @@
-"""Cases that `make test` leaves to `make test-wide`, which CI runs: more pages, widths and files of one kind."""
+"""Tests that `make test` leaves to `make test-wide`. CI runs both, and `pytest` alone runs all tests.
 
-import os
+`wide` marks a test of several builds, or of all files of one kind. `cases` marks more cases of one kind: pages, widths
+and files that take the same way through the code. Tests of the whole edition, and those in a browser, are marked by
+their fixtures (conftest).
+"""
+
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any
 
-IS_WIDE = bool(os.environ.get("COMMONGROUND_WIDE"))
-Case = TypeVar("Case")
+import pytest
+
+wide = pytest.mark.wide
 
 
-def cases(few: list[Case], wide: Iterable[Case]) -> list[Case]:
-    """Return the cases that show each way through the code, and in `make test-wide` the others too."""
-    return [*few, *(case for case in wide if IS_WIDE and case not in few)]
+def cases(few: list[Any], wide: Iterable[Any]) -> list[Any]:
+    """Return the cases that show each way through the code, and the others marked as wide.
+
+    A tuple is a case of several arguments.
+    """
+    others = (case for case in wide if case not in few)
+    return [*few, *(pytest.param(*_arguments(case), marks=pytest.mark.wide) for case in others)]
+
+
+def _arguments(case: Any) -> tuple[Any, ...]:
+    return case if isinstance(case, tuple) else (case,)

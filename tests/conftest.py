@@ -14,6 +14,7 @@ from pipelines.app.steps import prepare_store
 from pipelines.core.store import output_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
+from tests.breadth import wide
 from tests.command import AS_OF, ROOT, run, run_apart
 from tests.small import copied, furlough_project, small_project
 
@@ -61,7 +62,16 @@ AHEAD = 10
 """Files that cost as much and need no edition begin while another worker builds it."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the whole edition, and those in a browser, as wide: before tests are chosen by their marks."""
+    for item in items:
+        if "store" in getattr(item, "fixturenames", ()) or item.get_closest_marker("browser"):
+            item.add_marker(wide)
+
+
+@pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
+def pytest_order_files(items: list[pytest.Item]) -> None:
     """Put the files that cost most first, so that workers end together: each file has one worker.
 
     The first file builds the edition. The other workers do not wait for it: they begin with files that need none.

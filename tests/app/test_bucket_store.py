@@ -19,7 +19,7 @@ from pipelines.core.bucket_view import open_view, publish_view
 from pipelines.core.store import hash_file
 from pipelines.declarations.fingerprints import ANSWER_TABLES
 from pipelines.fetch import open_bucket
-from tests.breadth import cases
+from tests.breadth import cases, wide
 from tests.bucket import loopback_bucket
 from tests.command import Done, run, surroundings
 from tests.engines import sail_address
@@ -55,6 +55,7 @@ def ask(*words: str, store: str, built: Path) -> Done:
     return done
 
 
+@wide
 def test_outputs_equal_those_of_a_directory(published: str, built_furlough: Path, tmp_path: Path) -> None:
     bucket, local = open_bucket(published), hash_outputs(built_furlough / "store")
     assert len(local) > 10

@@ -21,6 +21,7 @@ from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.fetch import Outcome
 from tests.app.test_refresh import project
+from tests.breadth import wide
 
 QUIET = Console(quiet=True)
 
@@ -46,6 +47,7 @@ def edited(furlough: Project) -> Project:
     return furlough._replace(catalogue=load_catalogue(furlough.catalogue.root))
 
 
+@wide
 def test_build_of_the_command_line_appears_in_dagster(furlough: Project) -> None:
     answer = answer_key("furlough")
     defs = define_project(furlough.catalogue, furlough.home, furlough.as_of)

@@ -14,6 +14,7 @@ import pytest
 
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
+from tests.breadth import wide
 from tests.command import AS_OF, ROOT, run, run_apart
 
 Ask = Callable[..., subprocess.CompletedProcess[str]]
@@ -163,6 +164,7 @@ def test_day_before_the_first_register_is_refused(tmp_path: Path) -> None:
     assert "ons_lad_register" in done.stderr and "2020-01-01" in done.stderr
 
 
+@wide
 def test_unusable_source_sets_the_exit_code(furlough: Project) -> None:
     root = furlough.catalogue.root
     (root / "sources" / "starter" / "hmrc_furlough.csv").write_text("<html><title>Sign in</title></html>")
@@ -180,6 +182,7 @@ with duckdb.connect(sys.argv[1], read_only=True) as con:
 """
 
 
+@wide
 def test_added_file_is_used_by_the_next_build_and_disturbs_no_reader(small: Project, tmp_path: Path) -> None:
     on = {"store": small.home, "project": small.catalogue.root}
     query = (

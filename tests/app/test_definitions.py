@@ -32,7 +32,7 @@ from pipelines.gaps.ledger_load import read_last_build
 from pipelines.geography.register import find_overlapping_codes
 from pipelines.outputs.freshness import FILE_ENDINGS
 from pipelines.outputs.publish import TABLE_ENDINGS
-from tests.breadth import cases
+from tests.breadth import cases, wide
 from tests.small import small_project
 
 QUIET = Console(quiet=True)
@@ -150,6 +150,7 @@ def test_dagster_run_gives_the_same_outputs_as_the_command(
     assert read_stored_lookup(tmp_path / "one", load_catalogue(built_furlough / "project").contents, AS_OF)
 
 
+@wide
 def test_failing_problem_keeps_its_last_answer_and_others_continue(small: Project) -> None:
     copy, home = small.catalogue.root, small.home
     before = read_table(home / "state" / "cell" / "jobs_recovery.parquet")
@@ -192,6 +193,7 @@ def edit_problems(root: Path) -> None:
         path.write_text(path.read_text().replace("/*", "/*\n# edited", 1))
 
 
+@wide
 def test_only_stale_tables_are_checked(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[list[str]] = []
 
@@ -208,6 +210,7 @@ def test_only_stale_tables_are_checked(small: Project, monkeypatch: pytest.Monke
     assert len(ran) == 1
 
 
+@wide
 def test_table_with_an_error_is_not_published(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     copy, home = small.catalogue.root, small.home
     edit_problems(copy)

@@ -22,7 +22,7 @@ from pipelines.core.store import hash_file, output_path, state_path, table_versi
 from pipelines.declarations.fingerprints import ANSWER_TABLES
 from pipelines.declarations.project import Project, engine_setting
 from pipelines.fetch import open_engine, sql_engines
-from tests.breadth import cases
+from tests.breadth import cases, wide
 from tests.command import Done, run
 from tests.engines import sail_address
 from tests.small import copied, hash_outputs
@@ -137,6 +137,7 @@ def test_setting_comes_from_the_command_or_the_environment(monkeypatch: pytest.M
         engine_setting()
 
 
+@wide
 def test_dagster_takes_the_engine_from_the_environment(furlough: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     before = table_version(state_path(furlough.home, "cell", "furlough"))
     forget_answers(furlough)

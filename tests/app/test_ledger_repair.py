@@ -31,6 +31,7 @@ from pipelines.gaps.ledger import (
 )
 from pipelines.gaps.ledger_load import ledger_path, read_ledger, update_ledger, write_ledger
 from pipelines.observations.access import load_source_tables
+from tests.breadth import wide
 from tests.command import run
 from tests.gaps.test_cells import MERTON, Case, project_of, with_peers
 from tests.gaps.test_ledger import DAY, cells, ledger_by_place, story
@@ -181,6 +182,7 @@ def tiny(tmp_path: Path) -> Project:
     return Project(load_catalogue(made.catalogue.root), made.home, current_date())
 
 
+@wide
 def test_clock_ahead_is_reported_and_repaired(tiny: Project) -> None:
     project = tiny
     assert build_problems(project._replace(as_of=AHEAD), [], Console(quiet=True)) == []
@@ -258,6 +260,7 @@ def test_command_lists_builds_and_removes_one(tmp_path: Path) -> None:
     assert len(list((home / "ledger").glob("*.bak"))) == 1
 
 
+@wide
 def test_typo_in_a_declaration_leaves_no_trace(small: Project) -> None:
     root, home = small.catalogue.root, small.home
     path = root / "sources" / "hmrc_furlough.yaml"

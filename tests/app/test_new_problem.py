@@ -17,6 +17,7 @@ from pipelines.core.errors import DeclarationError, UnknownNameError
 from pipelines.core.store import output_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
+from tests.breadth import wide
 from tests.small import ROOT, districts_only
 
 WALK = ROOT / "docs" / "first-problem.md"
@@ -54,6 +55,7 @@ def test_walk_of_the_docs_finds_and_writes_what_it_shows(tmp_path: Path, monkeyp
     assert (root / f"sources/{name}_unknowns.yaml").read_text("utf-8") == declared
 
 
+@wide
 def test_page_with_its_unknowns_exists_before_any_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, store = districts_only(tmp_path), tmp_path / "store"
     answers = "Who gets coaches.\nMayor\n\nMerton, Sutton\nlatest\ndays to a first appointment\n\n"

@@ -13,6 +13,7 @@ from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.outputs import site
 from pipelines.outputs.freshness import page_parts_path, pages_path
+from tests.breadth import cases, wide
 from tests.command import AS_OF, run
 
 SOURCE, PLACE = "ons_claimant_rate", "E09000024"
@@ -75,6 +76,7 @@ def parts(home: Path) -> dict[str, str]:
     return dict(record.select("part", "key").iter_rows())
 
 
+@wide
 def test_new_release_writes_only_pages_and_tables_that_changed(small: Project) -> None:
     root, home = small.catalogue.root, small.home
     # The stored outputs are those of this program and day.
@@ -122,7 +124,9 @@ def contents(home: Path, codes: Iterable[str]) -> dict[str, str]:
     return {code: output_path(home, f"places/{code}.html").read_text(encoding="utf-8") for code in codes}
 
 
-@pytest.mark.parametrize("change", [release_with_another_figure, release_without_a_figure, corrected_figure])
+@pytest.mark.parametrize(
+    "change", cases([release_with_another_figure], wide=[release_without_a_figure, corrected_figure])
+)
 def test_page_after_a_change_equals_the_page_from_nothing(
     small: Project, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
 ) -> None:

@@ -11,6 +11,7 @@ from pipelines.core.store import hash_file, output_path, read_table, state_path,
 from pipelines.declarations.fingerprints import ANSWER_TABLES
 from pipelines.declarations.project import Project
 from pipelines.outputs import INDEX
+from tests.breadth import wide
 from tests.command import AS_OF, run
 
 INDEX_TABLES = {"state/index/commonground.parquet", f"out/{INDEX}"}
@@ -48,6 +49,7 @@ def test_next_day_with_nothing_new_rewrites_only_the_index(small: Project) -> No
     assert "25 November 2026" in output_path(small.home, INDEX).read_text(encoding="utf-8")
 
 
+@wide
 def test_day_that_decides_otherwise_changes_only_its_problems(small: Project) -> None:
     home, problems = small.home, sorted(small.catalogue.problems)
     change = {name: last_days(home, name)[1] for name in problems}

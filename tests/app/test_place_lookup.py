@@ -17,6 +17,7 @@ from pipelines.declarations.project import Project
 from pipelines.geography.access import load_places
 from pipelines.geography.load import load_place_data, load_postcode_tables
 from pipelines.geography.stored_places import dump_places, read_places, read_postcode_tables
+from tests.breadth import wide
 from tests.command import run
 
 NAMES = ("Merton", "E07000026", "Cumberland", "e01003371", "RVR", "M33", "M33 2AB", "South London Partnership",
@@ -34,6 +35,7 @@ def refuse(*_: object) -> None:
     raise AssertionError("the declarations were read")
 
 
+@wide
 def test_stored_lookup_describes_places_as_the_declarations_do(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = [describe(small, name) for name in NAMES]
     assert (small.home / RECORD).is_file()

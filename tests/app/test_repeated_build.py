@@ -12,6 +12,7 @@ from pipelines.app.repeated_build import CommandState, describe_state
 from pipelines.core.clock import clock_at
 from pipelines.core.snapshots import read_snapshot, source_snapshots, store_snapshot
 from pipelines.declarations.project import Project
+from tests.breadth import wide
 from tests.command import AS_OF, run
 
 RECORD, ANSWER = "repeated.json", "jobs_recovery"
@@ -43,6 +44,7 @@ def refuse(*_: object, **__: object) -> None:
     raise AssertionError("a whole build began")
 
 
+@wide
 def test_repeated_build_prints_the_same_without_a_look_at_tables(
     repeated: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

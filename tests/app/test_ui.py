@@ -16,7 +16,7 @@ import yaml
 
 from pipelines.app.ui import DAGSTER_SETTINGS, prepare_dagster_home
 from tests.app.test_refresh import CSV, project
-from tests.breadth import IS_WIDE
+from tests.breadth import wide
 from tests.command import ROOT, run
 from tests.publisher import Publisher, publishing, says
 
@@ -70,7 +70,7 @@ def processes_with(text: str) -> list[str]:
     return named
 
 
-@pytest.mark.skipif(not IS_WIDE, reason="make test-wide starts Dagster's programs: each imports Dagster")
+@wide
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks for processes in /proc")
 def test_daemon_shows_a_fetch_of_the_command_line_and_ends_on_sigterm(tmp_path: Path, office: Publisher) -> None:
     root, store, home = (

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.core.store import read_table, state_path
 from tests.app.test_copied_files import command
+from tests.breadth import wide
 from tests.small import districts_only
 
 FILE = "Area code,Area name,Year,All children\nE09000024,Merton,2023,40100\nE09000029,Sutton,2023,41200\n"
@@ -45,6 +46,7 @@ def declare(path: Path, said: str) -> None:
     path.write_text(declared.replace("kind: stock}", "kind: stock, column: All children}"))
 
 
+@wide
 def test_named_lines_close_the_gap(root: Path, tmp_path: Path) -> None:
     home, file = tmp_path / "store", str(tmp_path / "children.csv")
     refused = command(root, home, "add", "dwp_children", file, "--released", "2026-01-31")

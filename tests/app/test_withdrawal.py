@@ -1,6 +1,7 @@
 """Private figures: every command first removes them from all outputs."""
 
 import os
+import shlex
 import shutil
 import stat
 import zipfile
@@ -28,6 +29,7 @@ from pipelines.outputs.letters import write_letters
 from pipelines.outputs.publish import report_problem
 from pipelines.outputs.site import publish_pages
 from pipelines.outputs.warehouse_tables import publish_warehouse
+from tests.breadth import cases, wide
 from tests.command import run
 from tests.gaps.test_cells import AS_OF, MERTON, Case, project_of, with_peers
 
@@ -118,17 +120,17 @@ SHOWN = {
     *(f"out/a_problem.{ending}" for ending in ("html", "csv", "cells.parquet", "view.parquet", "xlsx")),
 }  # fmt: skip
 COMMANDS = [
-    ("build", "other"), ("build",), ("refresh",), ("sql", "select * from cells"), ("gaps", "other"), ("gaps",),
-    ("explain", "a_problem", MERTON, "figure"), ("plan",), ("list", "sources"), ("list", "places"), ("snapshots",),
-    ("revisions",), ("verify",), ("places", "Merton"), ("crosswalk", "lad_2021", "lad_2023"), ("scenario", "PLAN"),
-    ("add", "a_source", "PLAN", "--released", "2024-05-02"), ("new", "local-source", "another"),
+    "build other", "build", "refresh", "sql 'select * from cells'", "gaps other", "gaps",
+    f"explain a_problem {MERTON} figure", "plan", "list sources", "list places", "snapshots",
+    "revisions", "verify", "places Merton", "crosswalk lad_2021 lad_2023", "scenario PLAN",
+    "add a_source PLAN --released 2024-05-02", "new local-source another",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_every_command_withdraws_the_figure_first(built: Project, tmp_path: Path, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", cases(COMMANDS[2:], wide=COMMANDS[:2]))
+def test_every_command_withdraws_the_figure_first(built: Project, tmp_path: Path, command: str) -> None:
     hide(built)
-    words = tuple(str(tmp_path / "plan.yaml") if word == "PLAN" else word for word in words)
+    words = [str(tmp_path / "plan.yaml") if word == "PLAN" else word for word in shlex.split(command)]
     done = run(*words, store=built.home, project=built.catalogue.root)
     assert SECRET not in done.stdout + done.stderr
     assert "withdrawn:" in done.stderr and "a_source" in done.stderr, done.stderr
@@ -219,6 +221,7 @@ def test_outputs_use_only_tables_of_this_build(built: Project) -> None:
     assert len(pages) == 361 and not any("altered" in page.read_text(encoding="utf-8") for page in pages)
 
 
+@wide
 def test_build_of_one_problem_rebuilds_outdated_answers(built: Project) -> None:
     path = built.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
     path.write_text(path.read_text().replace("question: q", "question: altered"))

@@ -21,6 +21,7 @@ from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.fetch import channels
 from pipelines.gaps import load_gaps
+from tests.breadth import wide
 from tests.publisher import Handler, Publisher, publishing, says
 from tests.small import districts_only
 
@@ -141,6 +142,7 @@ def recall(root: Path, day: date) -> None:
     path.write_text(path.read_text() + text)
 
 
+@wide
 def test_a_year_passes(tmp_path: Path, server: Publisher) -> None:
     office, root, home = Office(), districts_only(tmp_path), tmp_path / "store"
     url = server.at("/claims.csv", office.reply)

@@ -16,7 +16,6 @@ from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import Measure
 from pipelines.fetch import open_engine
 from pipelines.observations.plain_files import PLAIN_FIGURE, _plain_column
-from tests.breadth import IS_WIDE
 from tests.placed_by_engine import find_differences
 
 CODES = [f"A{number:02}" for number in range(26)]
@@ -79,7 +78,7 @@ def write_plain(observation: pl.DataFrame, path: Path) -> pl.DataFrame:
     st.booleans(),
 )
 @settings(
-    max_examples=settings.default.max_examples // (2 if IS_WIDE else 4),
+    max_examples=settings.default.max_examples // 4,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_engine_places_as_the_matrix_does(

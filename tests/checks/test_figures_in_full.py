@@ -18,7 +18,7 @@ from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
 from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.measure import Measure
 from pipelines.observations.totals import MEMBER_SCHEMA, TOTAL
-from tests.breadth import IS_WIDE
+from tests.breadth import wide
 from tests.checks.figures_expected import months
 from tests.checks.figures_in_full import flag_in_full
 
@@ -105,7 +105,7 @@ def assert_same_flags(actual: pl.DataFrame, due: pl.DataFrame) -> None:
     assert_frame_equal(actual.sort(key), due.sort(key), rel_tol=1e-12, abs_tol=1e-12)
 
 
-@settings(max_examples=settings.default.max_examples // (2 if IS_WIDE else 4))  # type: ignore[union-attr]
+@settings(max_examples=settings.default.max_examples // 4)  # type: ignore[union-attr]
 @given(st.integers(0, 10_000), st.frozensets(st.sampled_from(FAULTS), min_size=1, max_size=6))
 def test_flags_are_those_of_every_figure_in_one_frame(seed: int, faults: frozenset[str]) -> None:
     table, larger = make_table(seed, faults)
@@ -116,9 +116,13 @@ def test_flags_are_those_of_every_figure_in_one_frame(seed: int, faults: frozens
 def test_flags_of_each_fault_are_those_of_one_frame(fault: str) -> None:
     table, larger = make_table(1, frozenset({fault, "older"}))
     assert_same_flags(flag_figures(table, MEASURES, larger), flag_in_full(table, MEASURES, larger))
-    if IS_WIDE:
-        table, _ = make_table(2, frozenset({fault, "older"}))
-        assert_same_flags(flag_figures(table, MEASURES), flag_in_full(table, MEASURES))
+
+
+@wide
+@pytest.mark.parametrize("fault", FAULTS)
+def test_flags_of_each_fault_without_larger_areas_are_those_of_one_frame(fault: str) -> None:
+    table, _ = make_table(2, frozenset({fault, "older"}))
+    assert_same_flags(flag_figures(table, MEASURES), flag_in_full(table, MEASURES))
 
 
 def test_flags_without_larger_areas_are_those_of_one_frame() -> None:

@@ -16,7 +16,7 @@ from checks.rules import Rule, Verdict, source_rules
 from checks.runners import load_runner
 from pipelines.core.schema import table_from_records
 from pipelines.observations.conform import CELLS
-from tests.breadth import IS_WIDE, cases
+from tests.breadth import cases
 from tests.checks.releases_read import CELL, DECLARED, MEASURE, read_of
 
 RANGED = {"measures": {"m": {**MEASURE, "range": (0.0, 10.0)}, "n": MEASURE}}
@@ -93,7 +93,7 @@ def expectations() -> ContractRunner:
     return load_runner("great_expectations").judge_cells
 
 
-@settings(max_examples=settings.default.max_examples // (3 if IS_WIDE else 6))  # type: ignore[union-attr]
+@settings(max_examples=settings.default.max_examples // 6)  # type: ignore[union-attr]
 @given(choices=st.lists(st.sampled_from(BREAKS), max_size=50))
 def test_both_runners_give_one_verdict_on_any_table(
     expectations: ContractRunner, choices: list[dict[str, Any]]

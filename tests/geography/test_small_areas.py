@@ -20,6 +20,7 @@ from pipelines.geography.catchments import Shares, read_shares
 from pipelines.geography.load import load_shares, load_small_areas
 from pipelines.geography.small_areas import Areas, WeightSet, read_areas, weigh_lookup, weight_column
 from pipelines.readers.read import read_sheet
+from tests.breadth import wide
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RELEASE = Snapshot("small", "0" * 64, date(2024, 12, 1), "December 2024", "", "", "small.csv", 1, "")
@@ -213,6 +214,7 @@ def test_invalid_parquet_file_is_refused(content: bytes, expected: str) -> None:
         read_sheet(content, PARQUET, "small.parquet")
 
 
+@wide
 def test_changed_byte_never_crashes_the_reader() -> None:
     whole = parquet(table())
     for place in range(len(whole)):

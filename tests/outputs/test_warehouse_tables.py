@@ -11,6 +11,7 @@ from pipelines.declarations.project import Project
 from pipelines.outputs import publish_warehouse, warehouse_is_fresh
 from pipelines.outputs.freshness import partnership_view, warehouse_keys, warehouse_record_path
 from pipelines.outputs.warehouse_observations import STORED_TABLES
+from tests.breadth import wide
 from tests.command import run
 
 NUMBERED = {"slice", "place", "mark"}
@@ -46,6 +47,7 @@ def _add_release(project: Project) -> None:
     (folder / LATER).write_bytes(gzip.compress("\n".join(lines).encode()))
 
 
+@wide
 def test_file_after_a_new_release_is_the_file_made_from_nothing(small: Project) -> None:
     file = output_path(small.home, "commonground.duckdb")
     before = _read_tables(file)

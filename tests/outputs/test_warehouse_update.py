@@ -14,7 +14,7 @@ from pipelines.core.store import output_path
 from pipelines.gaps import RANK
 from pipelines.outputs.warehouse import FILE_RECORD, FileContent, StackedTable, column_meanings, write_warehouse
 from pipelines.outputs.warehouse_observations import STORED_TABLES, Rows, SliceBatch
-from tests.breadth import IS_WIDE
+from tests.breadth import wide
 from tests.outputs.test_warehouse_observations import NEW, OLD, batch_of
 
 VIEWS = ("gaps", "source_status", "observations", "observation_rows")
@@ -105,7 +105,8 @@ PARTS = (
 STATES = st.dictionaries(st.sampled_from(PARTS), st.integers(0, 2), min_size=2)
 
 
-@settings(max_examples=settings.default.max_examples // (7 if IS_WIDE else 12))  # type: ignore[union-attr]
+@wide
+@settings(max_examples=settings.default.max_examples // 7)  # type: ignore[union-attr]
 @given(st.lists(STATES, min_size=2, max_size=4))
 def test_changes_one_after_another_give_the_file_made_from_nothing(states: list[State]) -> None:
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
@@ -151,6 +152,7 @@ def test_a_file_that_a_user_changed_is_made_from_nothing(tmp_path: Path) -> None
     assert set(FULL) <= set(read) and "main.mine" not in _read_file(tmp_path)
 
 
+@wide
 def test_a_record_of_another_file_is_not_used(tmp_path: Path) -> None:
     """A build that ends before it writes its record leaves the record of the file before."""
     earlier = write_warehouse(tmp_path, ["s"], _content(FULL), FILE_RECORD.to_frame())
@@ -159,12 +161,14 @@ def test_a_record_of_another_file_is_not_used(tmp_path: Path) -> None:
     assert len(_read_file(tmp_path)["main.measures"]) == 1  # type: ignore[arg-type]
 
 
+@wide
 def test_a_release_that_is_gone_leaves_nothing_in_the_file(tmp_path: Path) -> None:
     record, read = write_warehouse(tmp_path, ["s"], _content(FULL), FILE_RECORD.to_frame()), list[str]()
     write_warehouse(tmp_path, ["s"], _content({**FULL, "observations t": 1}, read.append), record)
     assert set(FULL) <= set(read)
 
 
+@wide
 def test_file_does_not_grow_with_each_change(tmp_path: Path) -> None:
     record, sizes = FILE_RECORD.to_frame(), []
     for number in range(12):

@@ -19,6 +19,7 @@ from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger_load import ledger_path, load_gaps, read_ledger, write_ledger
 from pipelines.gaps.sightings import SIGHTING
+from tests.breadth import wide
 from tests.command import run
 from tests.small import small_project
 
@@ -37,6 +38,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
+@wide
 def test_earlier_store_is_upgraded_with_one_message(home: Path, tmp_path: Path) -> None:
     project = small_project(tmp_path)
     log = (home / "snapshots" / "log.jsonl").read_bytes()

@@ -25,10 +25,9 @@ from pipelines.observations.ingest import load_codes
 from pipelines.readers.archive import unpack_file
 from pipelines.readers.read import read_sheet
 from pipelines.readers.tidy import tidy_sheet
-from tests.breadth import IS_WIDE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TIMES = (2 if IS_WIDE else 1) * settings.default.max_examples  # type: ignore[union-attr]
+TIMES = settings.default.max_examples  # type: ignore[union-attr]
 """Number of files with each kind of damage; `make test-deep` damages twenty times as many."""
 INSERTED = (b"\xff\xfe", b'"', b",", b"\n", b"\r", b"NaN", b"inf", b"-1e400", b"<script>", b"=cmd()", "é".encode(),
             b"\x00", b"9" * 400, b"1e308", b"x" * 50_000)  # fmt: skip

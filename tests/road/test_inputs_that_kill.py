@@ -27,6 +27,7 @@ from pipelines.declarations.yaml_lines import read_yaml
 from pipelines.readers.archive import unpack_file
 from pipelines.readers.read import read_shape
 from pipelines.readers.workbook import read_grids
+from tests.breadth import wide
 from tests.command import run
 from tests.measured import Run, run_command, run_measured
 from tests.small import copied
@@ -415,6 +416,7 @@ def built(built_small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return first, run_command(root, store, "build", "beds", "jobs_recovery"), store
 
 
+@wide
 def test_problem_that_exceeds_resources_fails_alone(built: tuple[Run, Run, Path]) -> None:
     done, _, store = built
     refused(done, *(result for _, result in PROBLEMS.values()), most=MOST_OF_A_BUILD)
@@ -426,6 +428,7 @@ def test_problem_that_exceeds_resources_fails_alone(built: tuple[Run, Run, Path]
     assert not output_path(store, "killing_join.html").exists()
 
 
+@wide
 def test_stored_file_that_exceeds_resources_is_refused_and_the_previous_release_used(
     built: tuple[Run, Run, Path],
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.breadth import wide
 from tests.small import copied, small_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -122,6 +123,7 @@ def plant(text: str) -> str:
     return "\n".join([header, *lines]) + "\n"
 
 
+@wide
 def test_figure_passes_through_every_package_and_few_modules(walk: list[tuple[str, str]]) -> None:
     modules = {module for module, _ in walk}
     # `geography` has places without figures; `fetch` and `app` have only files and steps.
@@ -129,6 +131,7 @@ def test_figure_passes_through_every_package_and_few_modules(walk: list[tuple[st
     assert len(modules) <= MOST_MODULES, sorted(modules)
 
 
+@wide
 def test_no_package_passes_the_figure_to_a_lower_one(walk: list[tuple[str, str]]) -> None:
     inside = [pair for pair in walk if "/pipelines/" in pair[1] or "/checks/" in pair[1]]
     # The store, results that are kept, and the flags call a step as a function argument, and import no higher package.
@@ -140,6 +143,7 @@ def test_no_package_passes_the_figure_to_a_lower_one(walk: list[tuple[str, str]]
     assert len(inside) > 20 and not upward
 
 
+@wide
 def test_page_lists_the_modules_that_pass_the_figure(walk: list[tuple[str, str]]) -> None:
     page = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
     modules = {Path(module).relative_to(ROOT).as_posix().removeprefix("pipelines/") for module, _ in walk}

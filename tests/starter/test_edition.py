@@ -26,7 +26,7 @@ from pipelines.gaps import answer_problem
 from pipelines.gaps.reference_periods import instant_measures
 from pipelines.observations import scan_observations
 from pipelines.outputs.freshness import FILE_ENDINGS
-from tests.breadth import cases
+from tests.breadth import cases, wide
 from tests.command import ROOT, build_by_steps, run, surroundings
 from tests.small import hash_outputs
 
@@ -361,6 +361,7 @@ def test_removed_source_and_problem_leave_no_outputs(furlough: Project) -> None:
     assert not list((home / "out").glob("stock.*"))
 
 
+@wide
 def test_build_killed_part_way_loses_nothing(built_furlough: Path, tmp_path: Path) -> None:
     project, whole = built_furlough / "project", hash_outputs(built_furlough / "store")
     command = [sys.executable, "-m", "pipelines.app.cli", "build"]

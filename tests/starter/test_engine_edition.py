@@ -1,7 +1,6 @@
 """Bundled problems answered by an engine: the same cells, views and other tables as a build without one stores.
 
-`make test` lets each engine answer FEW of them, and `make test-wide`, which CI runs, lets each answer all. Two more
-are in tests/app/test_engine_build.py.
+Two more are in tests/app/test_engine_build.py.
 """
 
 from contextlib import nullcontext
@@ -13,12 +12,8 @@ from pipelines.core.store import read_table, state_path
 from pipelines.declarations.fingerprints import ANSWER_TABLES
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer_problem
-from tests.breadth import IS_WIDE
 from tests.engines import sail_address
 from tests.placed_by_engine import count_engine_runs, find_differences, with_engine
-
-FEW = ("crime", "rough_sleeping")
-"""Problems with observed, merged, aggregated, apportioned, moved and averaged figures."""
 
 
 @pytest.fixture
@@ -36,10 +31,10 @@ def test_engine_answers_a_problem_as_the_build_does(starter: Project, unanswered
     runs = 0
     with sail_address() if engine == "sail" else nullcontext("duckdb") as address:
         there = with_engine(unanswered, address)
-        for name in sorted(there.catalogue.problems) if IS_WIDE else FEW:
+        for name in sorted(there.catalogue.problems):
             answer_problem(there, name)
             for kind in ANSWER_TABLES:
                 stored, answered = (read_table(state_path(home, kind, name)) for home in (starter.home, there.home))
                 assert find_differences(stored, answered) == [], f"{kind} of {name}"
             runs += count_engine_runs(there, there.catalogue.problems[name])
-    assert runs > (40 if IS_WIDE else 2)
+    assert runs > 40

@@ -22,7 +22,7 @@ from pipelines.observations.conform import conform_release
 from pipelines.observations.ingest import load_codes
 from pipelines.readers.read import read_sheet
 from pipelines.readers.tidy import tidy_sheet
-from tests.breadth import IS_WIDE
+from tests.breadth import wide
 from tests.observations.compared import compare_releases
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -183,7 +183,7 @@ def test_drawn_starter_files_match_their_functions() -> None:
     assert len(done.stdout.splitlines()) > 10
 
 
-@pytest.mark.skipif(not IS_WIDE, reason="make test-wide runs the whole script")
+@wide
 def test_starter_edition_matches_its_script(tmp_path: Path) -> None:
     # The published files do not have the winter of 2019-20, so its file is kept; its provenance is compared.
     for part in [*STARTER.glob("*.py"), STARTER / "nhse_winter_sitrep_2019-20.parquet"]:
