@@ -1,8 +1,8 @@
 """Tests that `make test` leaves to `make test-wide`. CI runs both, and `pytest` alone runs all tests.
 
-`wide` marks a test of several builds, or of all files of one kind. `cases` marks more cases of one kind: pages, widths
-and files that take the same way through the code. Tests of the whole edition, and those in a browser, are marked by
-their fixtures (conftest).
+`wide` marks a test of several builds, of another program, or of all files of one kind. `cases` marks more cases of one
+kind: pages, widths and files that take the same way through the code. Tests of the whole edition, and those in a
+browser, are marked by their fixtures (conftest).
 """
 
 from collections.abc import Iterable

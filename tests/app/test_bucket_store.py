@@ -19,7 +19,7 @@ from pipelines.core.bucket_view import open_view, publish_view
 from pipelines.core.store import hash_file
 from pipelines.declarations.fingerprints import ANSWER_TABLES
 from pipelines.fetch import open_bucket
-from tests.breadth import cases, wide
+from tests.breadth import wide
 from tests.bucket import loopback_bucket
 from tests.command import Done, run, surroundings
 from tests.engines import sail_address
@@ -67,7 +67,8 @@ def test_outputs_equal_those_of_a_directory(published: str, built_furlough: Path
     assert {name: hash_file(path) for name, path in copies.items()} == outputs
 
 
-@pytest.mark.parametrize("engine", cases(["duckdb"], wide=["sail"]))
+@wide
+@pytest.mark.parametrize("engine", ["duckdb", "sail"])
 def test_answers_of_an_engine_in_a_bucket_equal_those_of_a_directory(
     published: str, built_furlough: Path, tmp_path: Path, engine: str
 ) -> None:

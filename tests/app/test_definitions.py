@@ -32,7 +32,7 @@ from pipelines.gaps.ledger_load import read_last_build
 from pipelines.geography.register import find_overlapping_codes
 from pipelines.outputs.freshness import FILE_ENDINGS
 from pipelines.outputs.publish import TABLE_ENDINGS
-from tests.breadth import cases, wide
+from tests.breadth import wide
 from tests.small import small_project
 
 QUIET = Console(quiet=True)
@@ -130,7 +130,8 @@ def _run_in_this_process(project: Path, folder: Path) -> None:
     assert job.execute_in_process().success
 
 
-@pytest.mark.parametrize("run_job", cases([_run_in_this_process], wide=[_run_in_a_location]))
+@wide
+@pytest.mark.parametrize("run_job", [_run_in_this_process, _run_in_a_location])
 def test_dagster_run_gives_the_same_outputs_as_the_command(
     built_furlough: Path, tmp_path: Path, run_job: Callable[[Path, Path], None]
 ) -> None:

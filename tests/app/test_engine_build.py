@@ -22,7 +22,7 @@ from pipelines.core.store import hash_file, output_path, state_path, table_versi
 from pipelines.declarations.fingerprints import ANSWER_TABLES
 from pipelines.declarations.project import Project, engine_setting
 from pipelines.fetch import open_engine, sql_engines
-from tests.breadth import cases, wide
+from tests.breadth import wide
 from tests.command import Done, run
 from tests.engines import sail_address
 from tests.small import copied, hash_outputs
@@ -62,7 +62,8 @@ def sail_process() -> Iterator[tuple[str, int]]:
         server.kill()
 
 
-@pytest.mark.parametrize("engine", cases(["sail"], wide=["duckdb"]))
+@wide
+@pytest.mark.parametrize("engine", ["sail", "duckdb"])
 def test_engine_gives_the_same_answers_bit_by_bit(built_small: Path, tmp_path: Path, engine: str) -> None:
     home, project = copied(built_small / "store", tmp_path / "store", *ANSWER_TABLES), built_small / "project"
     with sail_address() if engine == "sail" else nullcontext("duckdb") as address:
@@ -149,6 +150,7 @@ def test_dagster_takes_the_engine_from_the_environment(furlough: Project, monkey
     assert table_version(state_path(furlough.home, "cell", "furlough")) == before
 
 
+@wide
 def test_dagster_run_fails_with_one_sentence_where_the_engine_is_not_there(
     furlough: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.outputs import site
 from pipelines.outputs.freshness import page_parts_path, pages_path
-from tests.breadth import cases, wide
+from tests.breadth import wide
 from tests.command import AS_OF, run
 
 SOURCE, PLACE = "ons_claimant_rate", "E09000024"
@@ -124,9 +124,8 @@ def contents(home: Path, codes: Iterable[str]) -> dict[str, str]:
     return {code: output_path(home, f"places/{code}.html").read_text(encoding="utf-8") for code in codes}
 
 
-@pytest.mark.parametrize(
-    "change", cases([release_with_another_figure], wide=[release_without_a_figure, corrected_figure])
-)
+@wide
+@pytest.mark.parametrize("change", [release_with_another_figure, release_without_a_figure, corrected_figure])
 def test_page_after_a_change_equals_the_page_from_nothing(
     small: Project, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
 ) -> None:

@@ -11,6 +11,7 @@ from pipelines.app.assets import snapshot_key
 from pipelines.app.definitions import define_project
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.endpoint import STATXPLORE_KEY
+from tests.breadth import wide
 from tests.command import Done, run
 from tests.publisher import Publisher, publishing, says
 
@@ -71,6 +72,7 @@ def test_unpublished_source_and_source_without_a_key_fail(tmp_path: Path, office
     assert office.asked == []
 
 
+@wide
 def test_offline_refresh_reports_every_source_as_failed(tmp_path: Path) -> None:
     with publishing() as gone:
         where = gone.url("")

@@ -127,7 +127,7 @@ COMMANDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("command", cases(COMMANDS[2:], wide=COMMANDS[:2]))
+@pytest.mark.parametrize("command", cases(COMMANDS[3::2], wide=COMMANDS))
 def test_every_command_withdraws_the_figure_first(built: Project, tmp_path: Path, command: str) -> None:
     hide(built)
     words = [str(tmp_path / "plan.yaml") if word == "PLAN" else word for word in shlex.split(command)]

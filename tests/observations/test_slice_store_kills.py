@@ -19,6 +19,7 @@ from pipelines.geography import load_places
 from pipelines.observations.access import load_source_tables, scan_observations
 from pipelines.observations.current import has_current_tables
 from pipelines.observations.source_tables import SourceTables
+from tests.breadth import cases
 from tests.small import copied, districts_only
 
 NAME = "mhclg_rough_sleeping"
@@ -114,7 +115,7 @@ def require_recovery(project: Project, expected: SourceTables) -> None:
     assert not list(project.home.rglob(".making-*"))
 
 
-@pytest.mark.parametrize("event", [0, 1, 2, 3, -7, -6, -4, -1])
+@pytest.mark.parametrize("event", cases([0, 3, -1], wide=[1, 2, -7, -6, -4]))
 def test_build_killed_before_a_rename_is_completed_by_the_next(
     event: int, unread: Path, renames: int, expected: SourceTables, tmp_path: Path
 ) -> None:
@@ -124,7 +125,7 @@ def test_build_killed_before_a_rename_is_completed_by_the_next(
     require_recovery(project, expected)
 
 
-@pytest.mark.parametrize("event", [0, 1])
+@pytest.mark.parametrize("event", cases([0], wide=[1]))
 def test_build_killed_while_it_registers_places_is_completed_by_the_next(
     event: int, unread: Path, expected: SourceTables, tmp_path: Path
 ) -> None:
@@ -135,7 +136,7 @@ def test_build_killed_while_it_registers_places_is_completed_by_the_next(
     require_recovery(project, expected)
 
 
-@pytest.mark.parametrize("event", [0, 1])
+@pytest.mark.parametrize("event", cases([0], wide=[1]))
 def test_build_killed_in_a_file_of_figures_is_completed_by_the_next(
     event: int, unread: Path, expected: SourceTables, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.core.store import output_path
 from pipelines.declarations.project import Project
+from tests.breadth import wide
 from tests.command import Done, run
 from tests.engines import SQL_BLOCKS, SparkConnect, spark_connect
 
@@ -76,6 +77,7 @@ def read_with_duckdb(folder: Path, crosswalk: Path, text: str) -> pl.DataFrame:
         return con.sql(text).pl()
 
 
+@wide
 @pytest.mark.parametrize("title", sorted(SQL_BLOCKS))
 def test_sql_of_the_page_is_the_same_on_a_spark_connect_server(small: Project, tmp_path: Path, title: str) -> None:
     build(small, "--tables")

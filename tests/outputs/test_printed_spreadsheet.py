@@ -10,12 +10,16 @@ import pytest
 
 from pipelines.outputs.report_model import Report
 from pipelines.outputs.spreadsheet import build_spreadsheet
+from tests.breadth import wide
 from tests.report_sample import sample
 
 SOFFICE, PDFTOTEXT = shutil.which("soffice"), shutil.which("pdftotext")
-pytestmark = pytest.mark.skipif(
-    SOFFICE is None or PDFTOTEXT is None, reason="no LibreOffice (soffice) or no poppler-utils (pdftotext) here"
-)
+pytestmark = [
+    wide,
+    pytest.mark.skipif(
+        SOFFICE is None or PDFTOTEXT is None, reason="no LibreOffice (soffice) or no poppler-utils (pdftotext) here"
+    ),
+]
 QUESTION = "Where do people on low pay live, who could reach them, and which of the figures are old?"
 
 

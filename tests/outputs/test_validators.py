@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.core.store import output_path
+from tests.breadth import cases
 
 SHAPES = Path(__file__).parent / "catalogue_shapes.ttl"
 
@@ -24,7 +25,7 @@ def json_blocks(outputs: Path) -> list[dict[str, Any]]:
     return [json.loads(block) for block in blocks]
 
 
-@pytest.mark.parametrize("name", ["jobs_recovery", "jobs_south_london"])
+@pytest.mark.parametrize("name", cases(["jobs_south_london"], wide=["jobs_recovery"]))
 def test_csvw_accepts_the_description_of_the_csv_file(outputs: Path, name: str) -> None:
     csvw = pytest.importorskip("csvw", reason="csvw is not installed")
     metadata = csvw.CSVW(str(outputs / f"{name}.csv-metadata.json"), validate=True)

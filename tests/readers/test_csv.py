@@ -11,6 +11,7 @@ from pipelines.declarations.file_format import FileLayout
 from pipelines.readers import csv as delimited
 from pipelines.readers.csv import split_text
 from pipelines.readers.header import ROW
+from tests.breadth import wide
 
 CELLS = st.text(" \tab1é", max_size=5)
 ROWS = st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(CELLS, min_size=width, max_size=width), min_size=1))
@@ -63,6 +64,7 @@ def test_awkward_file_is_read_as_python_reads_it_or_refused(case: str) -> None:
     assert marks(case)["ours"] == ("refused" if case in refused else "guessed" if case in guessed else "right")
 
 
+@wide
 @pytest.mark.parametrize(
     ("case", "mark"),
     [

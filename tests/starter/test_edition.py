@@ -334,6 +334,7 @@ def test_unreadable_source_is_a_gap_and_others_are_built(small: Project, tmp_pat
     assert after.filter(pl.col("measure") == "residents_16_64")["value"].null_count() == 0
 
 
+@wide
 def test_removed_source_and_problem_leave_no_outputs(furlough: Project) -> None:
     copy, home = furlough.catalogue.root, furlough.home
     (copy / "sources" / "council_stock.yaml").write_text(
