@@ -19,7 +19,10 @@ def _begin_step(step: str) -> None:
     """Forget what this process keeps from the step before, and free what its templates leave in cycles."""
     if [step] != _STEP:
         if _STEP:
+            from pipelines.readers import end_workbook_process
+
             forget_tables()
+            end_workbook_process()
             collect_once()
         _STEP[:] = [step]
 
@@ -42,10 +45,12 @@ def answer_question(project: Project, name: str) -> None:
 
 def build_place_tables(project: Project) -> None:
     """Build the place tables that do not depend on sources."""
-    from pipelines.geography import load_area_hierarchy, load_neighbour_table
+    _begin_step("places")
+    from pipelines.geography import load_area_hierarchy, load_groupings, load_neighbour_table
 
     load_neighbour_table(project)
     load_area_hierarchy(project)
+    load_groupings(project)
 
 
 def write_output(project: Project, name: str) -> None:

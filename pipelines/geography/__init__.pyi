@@ -36,6 +36,7 @@ from .names import suggest_places as suggest_places
 from .nearest_neighbours import MODELS as MODELS
 from .nearest_neighbours import load_nearest_neighbours as load_nearest_neighbours
 from .nicknames import load_nicknames as load_nicknames
+from .outlines import load_groupings as load_groupings
 from .outlines import load_outlines as load_outlines
 from .postcode_districts import load_postcode_districts as load_postcode_districts
 from .reach import KnownCodes as KnownCodes

@@ -35,6 +35,17 @@ def load_outlines(project: Project, system: str) -> dict[str, Any] | None:
     return group_outlines(districts, pairs) if pairs else districts
 
 
+def load_groupings(project: Project) -> None:
+    """Build the table of the districts in the areas of each geography of a problem, while a build has read the areas.
+
+    The reports would each read all small areas again.
+    """
+    drawn = {geography_kind(system) for system in list_boundary_sources(project).values()}
+    for system in sorted({problem.header.geography for problem in project.catalogue.problems.values()}):
+        if geography_kind(system) not in drawn:
+            _load_grouping(project, system)
+
+
 def _load_grouping(project: Project, system: str) -> pl.DataFrame:
     """Return the area of a geography that each district is nested in (GROUPING), cached by what defines it."""
     current = compute_table_keys(project.catalogue, project.home, project.as_of)

@@ -52,8 +52,11 @@ def report_problem(project: Project, name: str) -> list[Path]:
             raise CommongroundError(
                 f"{name}: the tables in the store are from an earlier build; run `commonground build {name}`"
             )
-        report = report_contents(load_report(project, project.catalogue.problems[name], current_keys))
-        contents = {f"{name}.{ending}": content for ending, content in report}
+        report = load_report(project, project.catalogue.problems[name], current_keys)
+        contents = {f"{name}.{ending}": content for ending, content in report_contents(report)}
+        # The next report has other cells: what steps keep of this one would add to its memory.
+        forget_results(report, report.cells)
+        del report
         hashes = {file: hash_bytes(content) for file, content in contents.items()}
         sources = public_input_sources(project.catalogue, [name])
         write_outputs(project.home, f"report {name}", sources, contents.items(), staying=())

@@ -22,3 +22,4 @@ from .values import parse_band as parse_band
 from .values import parse_number as parse_number
 from .values import parse_values as parse_values
 from .values import set_fault as set_fault
+from .workbook_process import end_workbook_process as end_workbook_process

@@ -92,6 +92,12 @@ def _child_process() -> subprocess.Popen[bytes]:
     return child
 
 
+def end_workbook_process() -> None:
+    """End the process that opens workbooks, where there is one. The next workbook starts another."""
+    with _lock:
+        _end_child()
+
+
 @atexit.register
 def _end_child() -> int:
     """End the child process, where there is one, and return its exit code."""

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from pipelines.core.store import state_path
 from pipelines.declarations.project import Project
-from pipelines.geography import load_outlines, read_boundaries
+from pipelines.geography import load_groupings, load_outlines, read_boundaries
 from pipelines.geography.outlines import group_outlines
 
 
@@ -57,3 +58,14 @@ def test_former_county_has_the_outlines_of_the_districts_that_replaced_its_own(e
 @pytest.mark.parametrize("system", ["pcon_2024", "trust_2020"])
 def test_areas_across_districts_have_no_outlines_of_their_own(edition: Project, system: str) -> None:
     assert load_outlines(edition, system) is read_boundaries(edition)
+
+
+def test_groupings_of_all_problems_are_built_before_their_reports(edition: Project) -> None:
+    tables = [state_path(edition.home, "grouping", system) for system in ("pcon_2024", "utla_2019")]
+    for table in tables:
+        table.unlink(missing_ok=True)
+    load_groupings(edition)
+    assert all(table.is_file() for table in tables)
+    built = [table.stat().st_mtime_ns for table in tables]
+    load_outlines(edition, "utla_2019")
+    assert built == [table.stat().st_mtime_ns for table in tables]
