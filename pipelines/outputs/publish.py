@@ -65,17 +65,21 @@ def report_problem(project: Project, name: str) -> list[Path]:
 
 
 def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
-    """Yield the ending and the content of each file of a report: FILE_ENDINGS, and TABLE_ENDINGS where they apply."""
+    """Yield the ending and the content of each file of a report: FILE_ENDINGS, and TABLE_ENDINGS where they apply.
+
+    The CSV file of the cells is the largest, so it is last: none is in memory while another is made.
+    """
     charts = find_page_charts(report)
     yield "html", render_html(report, charts).encode("utf-8")
     yield "json", report_json(report, charts).encode("utf-8")
     if report.cells_file is not None:
         report = _drop_cells(report)
     yield "view.parquet", encode_parquet(report.view)
-    if report.is_large:
+    cells = None if report.is_large else credited_cells(report)
+    if cells is None:
         yield "cells.parquet", encode_cells(report)
     else:
-        yield from zip(("cells.parquet", "csv"), _cell_tables(report), strict=True)
+        yield "cells.parquet", encode_parquet(cells)
         yield "csv-metadata.json", build_csv_metadata(report).encode("utf-8")
         yield "xlsx", build_spreadsheet(report)
     if report.header.groups:
@@ -86,6 +90,8 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
         yield TREND_ENDING, trend_csv(charts.trend["table"], charts.trend["band"]).encode("utf-8")
     if has_geojson(report):
         yield GEOJSON_ENDING, problem_geojson(report, charts.answer)
+    if cells is not None:
+        yield "csv", cells_csv(cells)
 
 
 def _drop_cells(report: Report) -> Report:
@@ -101,14 +107,8 @@ def _drop_cells(report: Report) -> Report:
 
 def _partnership_tables(report: Report) -> Iterator[bytes]:
     """Yield the tables of partnerships, in the order of PARTNERSHIP_ENDINGS."""
-    cells, table = _cell_tables(report)
-    yield table
-    yield build_csv_metadata(report, PARTNERSHIP_ENDINGS[0], "partnership").encode("utf-8")
-    yield cells
-    yield encode_parquet(report.view)
-
-
-def _cell_tables(report: Report) -> tuple[bytes, bytes]:
-    """Return the cells as Parquet and as CSV. The table of them, with text in each row, is not kept."""
     cells = credited_cells(report)
-    return encode_parquet(cells), cells_csv(cells)
+    yield cells_csv(cells)
+    yield build_csv_metadata(report, PARTNERSHIP_ENDINGS[0], "partnership").encode("utf-8")
+    yield encode_parquet(cells)
+    yield encode_parquet(report.view)

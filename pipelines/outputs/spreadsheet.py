@@ -132,13 +132,18 @@ def _format_periods(name: str, starts: pl.Series, ends: pl.Series) -> pl.Series:
     return pl.Series(name, [texts[span] for span in spans], dtype=pl.String)
 
 
+_FIGURE_COLUMNS = ("place_code", "place_name", "period_start", "period_end", "measure", "value", "reason",
+                   "reference_start", "reference_end", "interval_lower", "interval_upper")  # fmt: skip
+"""Columns of cells in the table of figures: a copy of all would take more memory than the table."""
+
+
 def figures_table(report: Report) -> pl.DataFrame:
     """Return a row for each place (and period), with a figure or shorthand for each measure.
 
     A measure has a second column with the reference period of each figure, unless all are of the period of their row.
     """
     key = ["place_code", "place_name", "period_start", "period_end"]
-    cells = report.cells.sort("place_code", "period_start").with_columns(
+    cells = report.cells.select(_FIGURE_COLUMNS).sort("place_code", "period_start").with_columns(
         pl.col("reason").replace_strict(SHORTHAND, default=NOT_KNOWN, return_dtype=pl.String).alias("short")
     )
     wide = cells.select(key).unique(maintain_order=True)
