@@ -28,6 +28,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
@@ -35,7 +36,7 @@ from uuid import uuid4
 import polars as pl
 
 from pipelines.core.errors import CommongroundError
-from pipelines.core.table_cache import keep_written, read_once
+from pipelines.core.table_cache import LARGEST_TABLE, keep_written, read_once
 
 if TYPE_CHECKING:
     import pyarrow
@@ -132,13 +133,16 @@ def write_table(
     `version` names the content; by default it is the key.
     """
     temporary = temporary_path(path)
-    frame.write_parquet(
-        temporary,
-        metadata={
-            TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: " ".join(input_sources), VERSION_METADATA: version or key
-        },
-        compression="zstd",
-    )  # fmt: skip
+    metadata = {
+        TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: " ".join(input_sources), VERSION_METADATA: version or key
+    }  # fmt: skip
+    if frame.estimated_size() <= LARGEST_TABLE:
+        # Polars writes a small file into memory at two thirds of the cost.
+        content = BytesIO()
+        frame.write_parquet(content, metadata=metadata, compression="zstd")
+        temporary.write_bytes(content.getbuffer())
+    else:
+        frame.write_parquet(temporary, metadata=metadata, compression="zstd")
     temporary.replace(path)
 
 

@@ -44,7 +44,7 @@ from pipelines.gaps.validity import (
 from pipelines.gaps.verdicts import add_verdicts, build_verdicts
 from pipelines.gaps.view import list_history_measures, run_problem_select
 from pipelines.geography import load_geography, load_neighbours, load_places
-from pipelines.observations import TOTAL, load_source_tables
+from pipelines.observations import TOTAL, load_source_table
 
 
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
@@ -193,5 +193,5 @@ def _build_history(
 ) -> pl.DataFrame:
     """Build the figures of a problem's measures over time (history.HISTORY)."""
     names = _observed_sources(project, problem)
-    totals = [empty_table(TOTAL), *(load_source_tables(project, name).total for name in names)]
+    totals = [empty_table(TOTAL), *(load_source_table(project, name, "total") for name in names)]
     return build_history(placed, pl.concat(totals), system, denominators, project.catalogue.measures)

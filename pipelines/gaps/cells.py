@@ -28,7 +28,7 @@ from pipelines.gaps.need_scope import mark_unneeded_cells
 from pipelines.gaps.over_time import aggregate_over_time
 from pipelines.gaps.reference_periods import instant_measures
 from pipelines.gaps.remedies import tabulate_remedies
-from pipelines.observations import load_source_tables
+from pipelines.observations import load_source_table
 
 CELL_KEY = ["measure", "place_code", "period_start"]
 OTHER_PERIOD = pl.col("time_caveat").is_not_null()
@@ -377,7 +377,7 @@ def find_unreadable_files(project: Project, problem: Problem) -> dict[str, str]:
     """Find the sources of a problem with a stored file that cannot be read: the file, and why."""
     texts = {}
     for name in set(project.catalogue.problem_sources(problem)) & set(project.catalogue.observation_sources()):
-        faults = load_source_tables(project, name).finding.filter(pl.col("reason") == "fetch_failed")
+        faults = load_source_table(project, name, "finding").filter(pl.col("reason") == "fetch_failed")
         if faults.height:
             texts[name] = " cannot be read: ".join(faults.select("file", "evidence").row(-1))
     return texts

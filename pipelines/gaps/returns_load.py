@@ -14,7 +14,7 @@ from pipelines.observations import (
     PROVIDER_RETURN,
     count_returns,
     has_observations,
-    load_source_tables,
+    load_source_table,
     scan_observations,
 )
 
@@ -29,7 +29,7 @@ def load_returns(project: Project, name: str) -> pl.DataFrame:
 
     def build_table() -> pl.DataFrame:
         doubt, own_places = (
-            load_source_tables(project, name).doubt,
+            load_source_table(project, name, "doubt"),
             load_geography(project, source.geography or "").places,
         )
         # The expected providers are the source's own places; releases of other vintages have other places.

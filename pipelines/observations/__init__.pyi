@@ -5,6 +5,7 @@ from .access import current_tables as current_tables
 from .access import has_observations as has_observations
 from .access import list_observed_places as list_observed_places
 from .access import load_revisions as load_revisions
+from .access import load_source_table as load_source_table
 from .access import load_source_tables as load_source_tables
 from .access import read_current as read_current
 from .access import read_current_batches as read_current_batches

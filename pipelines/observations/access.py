@@ -33,14 +33,15 @@ def reconcile_source(project: Project, name: str) -> pl.DataFrame:
     key = compute_table_keys(project.catalogue, project.home, project.as_of).observation[name]
 
     def build_reconciliation() -> pl.DataFrame:
+        total = load_source_table(project, name, "total")
+        with_total = total.filter(pl.col("role") == "total", pl.col("value").is_not_null())
+        if with_total.is_empty():
+            return empty_table(RECONCILIATION)
         source, places, tables = (
             project.catalogue.sources[name],
             load_places(project),
             load_source_tables(project, name),
         )
-        with_total = tables.total.filter(pl.col("role") == "total", pl.col("value").is_not_null())
-        if with_total.is_empty():
-            return empty_table(RECONCILIATION)
         geography = load_geography(project, source.geography or "")
         members = covered_members(geography.places, source.coverage)
         # A release in another vintage has other places, and its totals refer to those.
@@ -84,6 +85,15 @@ def load_source_tables(project: Project, name: str) -> SourceTables:
     )
 
 
+def load_source_table(project: Project, name: str, kind: str) -> pl.DataFrame:
+    """Return one of a source's tables, a field of SourceTables. Where all are current, only this one is read."""
+    current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
+    if has_current_tables(project.home, name, current_keys) and not _lacks_figures(project.home, name):
+        return read_table(state_path(project.home, kind, name))
+    table: pl.DataFrame = getattr(load_source_tables(project, name), kind)
+    return table
+
+
 def _lacks_figures(home: Path, name: str) -> bool:
     """Return whether the stored table of slices names a file of figures that is gone."""
     path = state_path(home, "slice", name)
@@ -97,13 +107,13 @@ def scan_observations(project: Project, name: str) -> pl.LazyFrame:
     Columns: schema.OBSERVATION_COLUMNS with their types, and `order` (Int64), the order of the source's releases,
     oldest 0. A query reads only the columns that it uses; a filter on measure, period or release reads only these.
     """
-    tables = load_source_tables(project, name)
-    return scan_slices(project.home, tables.slice, tables.doubt)
+    slices, flags = (load_source_table(project, name, kind) for kind in ("slice", "doubt"))
+    return scan_slices(project.home, slices, flags)
 
 
 def list_observed_places(project: Project, name: str) -> set[str]:
     """Return the codes of all places with an observation in any usable release of a source."""
-    files = load_source_tables(project, name).slice["values_file"].unique().to_list()
+    files = load_source_table(project, name, "slice")["values_file"].unique().to_list()
     paths = [release_path(project.home, "values", name, file.removesuffix(".parquet")) for file in files]
     codes = [pl.read_parquet(path, columns=["place_code"])["place_code"].unique().cast(pl.String) for path in paths]
     return {code for one in codes for code in one.to_list()}
@@ -122,14 +132,13 @@ def read_current(
     schema.OBSERVATION_COLUMNS and `order` (Int64), the order of the source's releases, oldest 0; or only `columns`.
     The rows of a slice are consecutive, and its places are in order of code. Other releases and measures are not read.
     """
-    tables = load_source_tables(project, name)
-    slices = tables.slice
+    slices, flags = (load_source_table(project, name, kind) for kind in ("slice", "doubt"))
     if measures is not None:
         slices = slices.filter(pl.col("measure").is_in(list(measures)))
     if geography is not None:
         slices = slices.filter(pl.col("geography") == geography)
     wanted = list(OBSERVATION_SCHEMA) if columns is None else list(columns)
-    return read_slices(project.home, newest_of_slices(slices), wanted, tables.doubt)
+    return read_slices(project.home, newest_of_slices(slices), wanted, flags)
 
 
 class CurrentBatch(NamedTuple):
@@ -145,14 +154,12 @@ def read_current_batches(project: Project, name: str, measures: Collection[str])
 
     A source without any yields one batch without rows, of no geography.
     """
-    tables = load_source_tables(project, name)
-    newest = newest_of_slices(tables.slice.filter(pl.col("measure").is_in(list(measures))))
+    every, flags = (load_source_table(project, name, kind) for kind in ("slice", "doubt"))
+    newest = newest_of_slices(every.filter(pl.col("measure").is_in(list(measures))))
     parts = newest.partition_by("geography", as_dict=True, maintain_order=True) or {("",): newest}
     for (geography,), slices in parts.items():
         for batch in cut_batches(slices) or [slices]:
-            yield CurrentBatch(
-                str(geography), batch, read_slices(project.home, batch, list(OBSERVATION_SCHEMA), tables.doubt)
-            )
+            yield CurrentBatch(str(geography), batch, read_slices(project.home, batch, list(OBSERVATION_SCHEMA), flags))
 
 
 def current_tables(
@@ -169,8 +176,8 @@ def load_revisions(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFr
     key = compute_table_keys(project.catalogue, project.home, project.as_of).observation[name]
 
     def compare() -> tuple[pl.DataFrame, pl.DataFrame]:
-        tables = load_source_tables(project, name)
-        return compare_releases(tables.slice, partial(_read_compared, project.home, tables))
+        slices, flags = (load_source_table(project, name, kind) for kind in ("slice", "doubt"))
+        return compare_releases(slices, partial(_read_compared, project.home, flags))
 
     revised, summary = load_or_build_tables(project.home, REVISION_TABLES, name, key, compare)
     return revised, summary
@@ -185,5 +192,5 @@ def summarise_revisions(
     return pl.concat([empty_table(REVISION_SUMMARY), *(load_revisions(project, name)[1] for name in stored)])
 
 
-def _read_compared(home: Path, tables: SourceTables, slices: pl.DataFrame) -> pl.DataFrame:
-    return read_slices(home, slices, COMPARED_COLUMNS, tables.doubt)
+def _read_compared(home: Path, flags: pl.DataFrame, slices: pl.DataFrame) -> pl.DataFrame:
+    return read_slices(home, slices, COMPARED_COLUMNS, flags)

@@ -18,7 +18,7 @@ from pipelines.core.slices import SLICE_KEY
 from pipelines.core.store import output_path, state_path, table_key, table_version, temporary_path, write_table
 from pipelines.declarations.fingerprints import TableKeys, hash_texts, program_key
 from pipelines.declarations.project import Project
-from pipelines.observations import has_current_tables, load_source_tables, scan_slices
+from pipelines.observations import has_current_tables, load_source_table, scan_slices
 from pipelines.outputs.freshness import TABLES_FOLDER
 
 _ORDER = {"release_order": Column(WHOLE, "Order of the source's releases, oldest 0")}
@@ -64,7 +64,7 @@ def _slices_file(source: str) -> str:
 
 def _list_slices(project: Project, name: str) -> pl.DataFrame:
     """Return the slices of a source, with the columns of PARTITIONED_SLICE beside their own."""
-    slices = load_source_tables(project, name).slice.sort("order", "values_file", "first_row")
+    slices = load_source_table(project, name, "slice").sort("order", "values_file", "first_row")
     return slices.with_columns(
         pl.col("order").alias("release_order"),
         (pl.col("order") == pl.col("order").max().over(SLICE_KEY)).alias("in_use"),
@@ -92,7 +92,7 @@ def _is_written(project: Project, name: str, files: dict[str, str]) -> bool:
 
 def _write_source(project: Project, name: str, slices: pl.DataFrame) -> None:
     """Write the files of one source, its slices last, and record their content."""
-    flags = load_source_tables(project, name).doubt
+    flags = load_source_table(project, name, "doubt")
     for (path,), mine in slices.group_by("path", maintain_order=True):
         figures = scan_slices(project.home, mine, flags).rename({"order": "release_order"})
         _write_file(project.home, name, str(path), figures.select(list(PARTITIONED_OBSERVATION)))

@@ -143,8 +143,12 @@ def figures_table(report: Report) -> pl.DataFrame:
     A measure has a second column with the reference period of each figure, unless all are of the period of their row.
     """
     key = ["place_code", "place_name", "period_start", "period_end"]
-    cells = report.cells.select(_FIGURE_COLUMNS).sort("place_code", "period_start").with_columns(
-        pl.col("reason").replace_strict(SHORTHAND, default=NOT_KNOWN, return_dtype=pl.String).alias("short")
+    cells = (
+        report.cells.select(_FIGURE_COLUMNS)
+        .sort("place_code", "period_start")
+        .with_columns(
+            pl.col("reason").replace_strict(SHORTHAND, default=NOT_KNOWN, return_dtype=pl.String).alias("short")
+        )
     )
     wide = cells.select(key).unique(maintain_order=True)
     for name, measure in report.measures.items():

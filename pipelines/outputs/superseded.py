@@ -10,7 +10,7 @@ from pipelines.core.slices import SLICE_KEY
 from pipelines.core.store import output_path, read_table, state_path, temporary_path
 from pipelines.declarations.fingerprints import TableKeys
 from pipelines.declarations.project import Project
-from pipelines.observations import cut_batches, has_current_tables, load_source_tables, read_slices, scan_slices
+from pipelines.observations import cut_batches, has_current_tables, load_source_table, read_slices, scan_slices
 from pipelines.outputs.warehouse_observations import FIGURE_COLUMNS, MAX_OBSERVATIONS, SUPERSEDED_FOLDER, SliceBatch
 
 
@@ -33,7 +33,7 @@ def _count_observations(project: Project, name: str) -> int:
 
 def _list_slices(project: Project, name: str) -> pl.DataFrame:
     """Return the slices of a source (schema.SLICE_COLUMNS) with `in_use`: the newest of each measure and period."""
-    slices = load_source_tables(project, name).slice.sort("order", "values_file", "first_row")
+    slices = load_source_table(project, name, "slice").sort("order", "values_file", "first_row")
     return slices.with_columns((pl.col("order") == pl.col("order").max().over(SLICE_KEY)).alias("in_use"))
 
 
@@ -42,7 +42,7 @@ def read_batches(project: Project, name: str, has_history: bool) -> Iterator[Sli
 
     Without `has_history`, superseded slices come without figures.
     """
-    slices, flags = _list_slices(project, name), load_source_tables(project, name).doubt
+    slices, flags = _list_slices(project, name), load_source_table(project, name, "doubt")
     for batch in cut_batches(slices):
         stored = batch if has_history else batch.filter("in_use")
         figures = read_slices(project.home, stored, FIGURE_COLUMNS, flags, encoded=True)
@@ -57,7 +57,7 @@ def _write_superseded(project: Project, names: Sequence[str]) -> None:
         if slices.height:
             file = f"{SUPERSEDED_FOLDER}/{name}.parquet"
             temporary = temporary_path(output_path(project.home, file))
-            table = scan_slices(project.home, slices, load_source_tables(project, name).doubt)
+            table = scan_slices(project.home, slices, load_source_table(project, name, "doubt"))
             table.select(list(OBSERVATION_COLUMNS)).sink_parquet(temporary, compression="zstd")
             move_into_outputs(project.home, f"observations {name}", [name], file, temporary)
             written.append(name)

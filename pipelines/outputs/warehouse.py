@@ -375,9 +375,10 @@ def _add_comments(
     for table, (meaning, columns) in tables.items():
         if table not in names:
             continue
-        con.execute(f"comment on {'view' if table in VIEWS else 'table'} {table} is {_sql_text(meaning)}")
+        comments = [f"comment on {'view' if table in VIEWS else 'table'} {table} is {_sql_text(meaning)}"]
         for (column,) in con.sql(f"select column_name from (describe {table})").fetchall():
-            con.execute(f'comment on column {table}."{column}" is {_sql_text(columns[column])}')
+            comments.append(f'comment on column {table}."{column}" is {_sql_text(columns[column])}')
+        con.execute("; ".join(comments))
 
 
 def _sql_text(text: str) -> str:

@@ -94,12 +94,29 @@ def create_observations(con: duckdb.DuckDBPyConnection) -> None:
 def fill_observations(con: duckdb.DuckDBPyConnection, batches: Iterable[SliceBatch]) -> None:
     """Add observations to the tables, with numbers after those in use."""
     last = [con.sql(f"select coalesce(max({name}) + 1, 0) from {table}").fetchall()[0][0] for name, table in _NUMBERED]
-    numbers = Numbers(*last)
+    for parts in _join_parts(_split_batches(batches, Numbers(*last))):
+        for name, table in zip(STORED_TABLES, parts, strict=True):
+            _insert(con, f"insert into {name} from incoming", table)
+
+
+def _split_batches(batches: Iterable[SliceBatch], numbers: Numbers) -> Iterator[list[pl.DataFrame]]:
+    """Yield the rows of each batch by table (STORED_TABLES), numbered from `numbers`."""
     for batch in batches:
         parts = split_batch(batch, numbers)
-        for (name, columns), table in zip(STORED_TABLES.items(), parts, strict=True):
-            _insert(con, f"insert into {name} from incoming", conform_table(table, columns))
+        yield [conform_table(table, columns) for table, columns in zip(parts, STORED_TABLES.values(), strict=True)]
         numbers = Numbers(*(before + table.height for before, table in zip(numbers, parts, strict=False)))
+
+
+def _join_parts(batches: Iterable[list[pl.DataFrame]]) -> Iterator[list[pl.DataFrame]]:
+    """Yield the rows of several batches by table, together at least _BATCH_ROWS figures."""
+    waiting = list[list[pl.DataFrame]]()
+    for parts in batches:
+        waiting.append(parts)
+        if sum(figures.height for *_, figures in waiting) >= _BATCH_ROWS:
+            yield [pl.concat(tables) for tables in zip(*waiting, strict=True)]
+            waiting.clear()
+    if waiting:
+        yield [pl.concat(tables) for tables in zip(*waiting, strict=True)]
 
 
 _NUMBERED = (("slice", "observation_slices"), ("place", "observation_places"), ("mark", "observation_marks"))

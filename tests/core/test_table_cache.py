@@ -1,6 +1,6 @@
 """What a process keeps: tables read once until the file changes, not too many, and results for the very same ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -15,13 +15,13 @@ from pipelines.core.table_cache import forget_results, keep_results, read_once
 @pytest.fixture(autouse=True)
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     done: list[Path] = []
-    read = pl.read_parquet
+    read = table_cache._read_file
 
-    def note(path: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    def note(path: Path, size: int, columns: Sequence[str] | None) -> pl.DataFrame:
         done.append(path)
-        return read(path, columns=columns)
+        return read(path, size, columns)
 
-    monkeypatch.setattr(pl, "read_parquet", note)
+    monkeypatch.setattr(table_cache, "_read_file", note)
     monkeypatch.setattr(table_cache, "_READ", table_cache._Tables())
     return done
 

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
+from pipelines.outputs import warehouse_observations
 from pipelines.outputs.warehouse_observations import FIGURE_COLUMNS, SliceBatch, create_observations, fill_observations
 
 DAYS = (date(2025, 1, 1), date(2025, 2, 1))
@@ -121,3 +122,24 @@ def test_file_without_its_folder_says_what_to_copy() -> None:
     assert "Copy that folder too, and add its path: select * from as_known_at(date '2025-01-01', 'PATH/" in str(
         error.value
     )
+
+
+@pytest.mark.parametrize(("most", "inserted"), [(1, 3), (10, 2), (250_000, 1)])
+def test_batches_inserted_together_give_the_same_tables(
+    monkeypatch: pytest.MonkeyPatch, most: int, inserted: int
+) -> None:
+    expected = _file(True)
+    calls = list[str]()
+    insert = warehouse_observations._insert
+
+    def count(con: duckdb.DuckDBPyConnection, statement: str, table: pl.DataFrame) -> None:
+        calls.append(statement)
+        insert(con, statement, table)
+
+    monkeypatch.setattr(warehouse_observations, "_BATCH_ROWS", most)
+    monkeypatch.setattr(warehouse_observations, "_insert", count)
+    actual = _file(True)
+    assert calls.count("insert into observation_figures from incoming") == inserted
+    for name in warehouse_observations.STORED_TABLES:
+        rows = expected.table(name).fetchall()
+        assert rows and actual.table(name).fetchall() == rows
