@@ -155,7 +155,11 @@ def map_whole_districts(place_data: PlaceData, districts: pl.DataFrame, system: 
     assigned = {code: successor.codes for code, successor in find_successors(place_data.places, codes, target).items()}
     for areas in place_data.areas:
         column = next(
-            (name for name in areas.systems if geography_kind(name) == "lad" and set(codes) <= set(areas.table[name])),
+            (
+                name
+                for name in areas.systems
+                if geography_kind(name) == "lad" and set(codes) <= set(areas.table[name].unique())
+            ),
             None,
         )
         member = find_membership(areas, place_data.places, system) if column and not assigned else None

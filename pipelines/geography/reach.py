@@ -48,6 +48,7 @@ def select_kind(kind: str) -> pl.Expr:
     return (pl.col("kind") == kind) | (by_prefix & ~pl.col("kind").is_in(sorted(KINDS_WITHOUT_PREFIX)))
 
 
+@keep_results(32)
 def find_reach(register: pl.DataFrame, kind: str) -> date | None:
     """Return the last day for which a register (schema.PLACE_COLUMNS) knows a kind of place; None where undeclared.
 

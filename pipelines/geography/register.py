@@ -21,6 +21,7 @@ from pipelines.core.geocodes import (
     nation_letter,
 )
 from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, conform_table
+from pipelines.core.table_cache import keep_results
 from pipelines.geography.names import write_organisation_name
 from pipelines.geography.reach import describe_reach, is_past_reach, select_kind
 
@@ -204,6 +205,7 @@ def read_changes(raw: pl.DataFrame, file: str) -> pl.DataFrame:
     return changes
 
 
+@keep_results(16)
 def select_places(register: pl.DataFrame, system: str) -> pl.DataFrame:
     """Return the areas of a geography in the register, one row for each code, in order of code.
 
