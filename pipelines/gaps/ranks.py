@@ -50,6 +50,8 @@ RANK: dict[str, Column] = {
     "noise": Column(TEXT, "Note that noise of unstated size may change the rank; null otherwise"),
     "no_interval": Column(TEXT, "Note that the figure is an estimate without published limits, so unranked; else null"),
 }
+RANKED_COLUMNS = [name for name in RANK if name in CELL_COLUMNS]
+"""Columns of cells that ranks are made from and show. Copies of the others would take memory."""
 NOISE = "the publisher adds noise of unstated size"
 NO_INTERVAL = "no interval published"
 
@@ -62,7 +64,7 @@ def rank_places(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFra
 def rank_in_parts(cells: pl.DataFrame, measures: dict[str, Measure]) -> Iterator[pl.DataFrame]:
     """Yield the ranks of rank_places, some whole slices at a time: ranks take twice the memory of their cells."""
     # A place in which the figure can't exist, or is not needed, has no rank.
-    existing = filter_frame(cells, (pl.col("reason") != "not_applicable").fill_null(True))
+    existing = filter_frame(cells.select(RANKED_COLUMNS), (pl.col("reason") != "not_applicable").fill_null(True))
     for known in _select_known_slices(existing):
         yield _rank_known(known, measures)
 

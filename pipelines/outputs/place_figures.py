@@ -11,7 +11,7 @@ from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
-from pipelines.gaps import RANK_KEY, format_rank, is_needed, rank_places
+from pipelines.gaps import RANK_KEY, RANKED_COLUMNS, format_rank, is_needed, rank_places
 from pipelines.outputs.place_context import NO_FACTS, PlaceContext, PlaceFacts
 from pipelines.outputs.report_model import DOUBTS
 from pipelines.outputs.report_summary import is_web_link
@@ -20,6 +20,8 @@ from pipelines.outputs.trend_chart import Role, TrendSeries, has_trend
 
 _RANK_COLUMNS = ("rank", "rank_lower_bound", "rank_upper_bound", "similar_places", "places", "noise", "no_interval")
 """Columns of `ranks` with the rank of a place and its uncertainty."""
+_FIGURE_COLUMNS = ("value", "reference_start", "reference_end", "caveats", "source", "proxy_measure", *INTERVAL_COLUMNS)
+"""Columns of cells that a figure is shown with."""
 YES_OR_NO = "yes or no"
 """Unit of a measure that is 1 or 0, as its title states: a page shows the figure alone."""
 MAX_NUMBERS = 4
@@ -55,14 +57,15 @@ def newest_figures(catalogue: Catalogue, cells: pl.DataFrame, is_ranked: bool = 
     Places that are not ranked, such as partnerships, have no rank.
     """
     key = ["place_code", "measure", "problem"]
-    known = cells.filter(pl.col("value").is_not_null()).sort("period_end").unique(key, keep="last")
+    own = cells.select(*key, "period_start", "period_end", *_FIGURE_COLUMNS)
+    known = own.filter(pl.col("value").is_not_null()).sort("period_end").unique(key, keep="last")
     # Only the other places of these figures matter for their ranks.
-    compared = cells.join(known, on=RANK_KEY, how="semi", maintain_order="left") if is_ranked else cells.clear()
+    others = cells.select(RANKED_COLUMNS)
+    compared = others.join(known, on=RANK_KEY, how="semi", maintain_order="left") if is_ranked else others.clear()
     ranks = rank_places(compared, catalogue.measures).select(*RANK_KEY, "place_code", *_RANK_COLUMNS)
     counts = cells.group_by(key).agg(is_needed().sum().alias("asked"), pl.col("value").count().alias("count"))
     newest = known.join(counts, on=key).join(ranks, on=[*RANK_KEY, "place_code"], how="left").select(
-        *key, "asked", "count", "value", "reference_start", "reference_end", "caveats", "source", "proxy_measure",
-        *INTERVAL_COLUMNS, *_RANK_COLUMNS,
+        *key, "asked", "count", *_FIGURE_COLUMNS, *_RANK_COLUMNS,
     )  # fmt: skip
     # Several problems may need the same measure: its latest figure is shown once.
     return newest.sort("reference_end", "count", "problem").unique(

@@ -12,6 +12,7 @@ from pipelines.core.output_files import write_outputs
 from pipelines.core.periods import format_period
 from pipelines.core.schema import CELL_COLUMNS, empty_table
 from pipelines.core.store import hash_bytes, output_path, read_table, state_path, table_key, table_version, write_table
+from pipelines.core.table_cache import forget_tables
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.fingerprints import compute_table_keys, public_input_sources
 from pipelines.declarations.project import Project
@@ -94,6 +95,7 @@ def publish_place_pages(project: Project) -> None:
         pages = _read_unchanged_pages(project)
         if pages is None:
             tables = PageTables(*({name: kind[name] for name in listed} for kind in (cells, verdicts, opened)))
+            del cells, verdicts, opened
             pages = _write_place_pages(project, tables)
         places = pages.join(overview.places, on="place_code", how="left", maintain_order="left")
         write_table(pages_path(project), places, pages_key(project), version=page_content_key(project))
@@ -157,13 +159,20 @@ def _current_problems(project: Project) -> list[str]:
 
 
 def _write_place_pages(project: Project, tables: PageTables) -> pl.DataFrame:
-    """Write the place pages that have changed. Return PAGE_RECORD of each place page."""
+    """Write the place pages that have changed. Return PAGE_RECORD of each place page.
+
+    The tables are emptied before: the rows of the pages have what these need of them.
+    """
     cells, opened = tables.cells, pl.concat([_NO_GAPS, *tables.opened.values()])
     history = _load_history(project, cells)
     context, facts = _load_context(project, cells, history), load_brief_facts(project, cells)
     every = _collect_rows(project, cells, tables.verdicts, opened)
     title, before = people_title(project), _read_page_records(project)
-    keys = _key_pages(project, list(cells), every, context, facts, hash_groups(history, "measure"))
+    names = list(cells)
+    keys = _key_pages(project, names, every, context, facts, hash_groups(history, "measure"))
+    for kind in tables:
+        kind.clear()
+    forget_tables()
     hashes = dict(before.select("place_code", "sha256").iter_rows())
     earlier_keys = dict(before.select("place_code", "key").iter_rows())
     stale = {code for code, key in keys.pages.items()
@@ -183,7 +192,7 @@ def _write_place_pages(project: Project, tables: PageTables) -> pl.DataFrame:
                 yield place_page_name(page.code), content
 
     staying = [INDEX, SEARCH, TABLE_SCRIPT, DATA_PACKAGE, CELLS_SCHEMA, *(place_page_name(code) for code in keys.pages)]
-    write_outputs(project.home, "pages", public_input_sources(project.catalogue, list(cells)), page_contents(), staying)
+    write_outputs(project.home, "pages", public_input_sources(project.catalogue, names), page_contents(), staying)
     parts = update_parts(keys.parts, earlier_parts, stale)
     write_table(page_parts_path(project), parts, page_content_key(project))
     changes = date_file_changes(
