@@ -29,7 +29,7 @@ from pipelines.app import steps
 from pipelines.core.geocodes import KIND_BY_PREFIX
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
-from pipelines.gaps.cells import build_cells
+from pipelines.gaps.cells import Block, build_cells
 from pipelines.gaps.placing import place_observations
 from pipelines.geography.access import load_places
 from pipelines.geography.register import require_places
@@ -178,7 +178,7 @@ def type_indicator(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFr
     placed, aside, _ = place_observations(project, problem, places, set(system["place_code"]))
 
     def build_grid(day: date) -> pl.DataFrame:
-        return build_cells(problem, project.catalogue, system, placed, aside, day)
+        return build_cells(Block(problem, system, placed), project.catalogue, aside, day)
 
     ends = sorted(placed["period_end"].unique())
     return build_grid(project.as_of), pl.concat([build_grid(end) for end in ends] or [build_grid(project.as_of)])

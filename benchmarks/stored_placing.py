@@ -96,7 +96,7 @@ def commonground(folder: Path) -> dict[str, dict[str, float]]:
     import pipelines.apportionment.place
     from pipelines.declarations.catalogue import load_catalogue
     from pipelines.declarations.project import Project
-    from pipelines.gaps.cells import build_cells
+    from pipelines.gaps.cells import Block, build_cells
     from pipelines.gaps.placing import _place_by_codes, _Target, place_observations
     from pipelines.geography import load_geography, load_place_data, load_places
     from pipelines.observations import load_source_tables
@@ -109,7 +109,7 @@ def commonground(folder: Path) -> dict[str, dict[str, float]]:
     assert pipelines.apportionment.place
 
     (placed, aside, _), whole = measure_steps(lambda: place_observations(project, problem, places, target, data))
-    cells, typed = measure_steps(lambda: build_cells(problem, project.catalogue, system, placed, aside, day, {}))
+    cells, typed = measure_steps(lambda: build_cells(Block(problem, system, placed), project.catalogue, aside, day))
     reached, observed = _Target(project, problem, places, target, data), load_source_tables(project, SOURCE)
     place = partial(_place_by_codes, reached, SOURCE, observed)
     place()

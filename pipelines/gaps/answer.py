@@ -1,5 +1,10 @@
-"""Last steps of a build: from observations to the tables of a problem."""
+"""Last steps of a build: from observations to the tables of a problem.
 
+A problem is answered in blocks of places. All its places are one block, unless it is large (is_large_problem): its
+blocks are then typed one at a time, written to a file, and read from it in columns.
+"""
+
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +15,14 @@ from pipelines.apportionment import MAPPED_FIGURE, population_days, problem_resi
 from pipelines.core.ordering import filter_frame
 from pipelines.core.schema import OBSERVATION_COLUMNS, empty_table
 from pipelines.core.slices import SLICE_KEY
-from pipelines.core.store import load_or_build_tables, read_table, state_path
+from pipelines.core.store import (
+    load_or_build_table,
+    load_or_build_tables,
+    read_table,
+    state_path,
+    temporary_path,
+    write_large_table,
+)
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.fingerprints import (
     FIGURE_TABLES,
@@ -20,31 +32,41 @@ from pipelines.declarations.fingerprints import (
     public_input_sources,
 )
 from pipelines.declarations.project import Project
-from pipelines.gaps.cells import build_cells, find_unreadable_files, group_slices, refuse_other_periods
+from pipelines.gaps.cells import Block, answer_block, find_unreadable_files, group_slices
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
 from pipelines.gaps.grid import list_periods
-from pipelines.gaps.history import MAX_HISTORY_PLACES, add_partnership_history, build_history
+from pipelines.gaps.history import HISTORY, MAX_HISTORY_PLACES, add_partnership_history, build_history
 from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.partnerships import (
+    NO_PARTNERSHIPS,
     MemberFigures,
     PartnershipAnswer,
     answer_partnerships,
     build_partnership_view,
 )
 from pipelines.gaps.placing import place_observations, read_denominators
-from pipelines.gaps.proxies import apply_proxies
 from pipelines.gaps.validity import (
-    Validity,
     current_answer_key,
     current_figures_key,
     find_validity,
     format_answer_key,
     format_figures_key,
 )
-from pipelines.gaps.verdicts import add_verdicts, build_verdicts
-from pipelines.gaps.view import list_history_measures, run_problem_select
+from pipelines.gaps.verdicts import build_verdicts
+from pipelines.gaps.view import build_view, list_history_measures
 from pipelines.geography import load_geography, load_neighbours, load_places
 from pipelines.observations import TOTAL, load_source_table
+
+CHECKED_COLUMNS = (
+    "cell_id", "problem", "need", "measure", "place_code", "place_name", "period_start", "period_end", "value",
+    "reason", "other_reasons", "caveats", "proxy_measure", "data_owner", "reference_start", "reference_end",
+)  # fmt: skip
+"""Columns of a cell that its verdict, its checks and the gap ledger read."""
+_BORDER_COLUMNS = ("problem", "need", "measure", "place_code", "place_name", "nation", "period_start", "period_end",
+                   "value", "reason", "caveats", "evidence", "source_areas")  # fmt: skip
+"""Columns of a cell that discontinuities rest on."""
+FEWEST_CELLS = 1 << 18
+"""Most cells of a problem that is answered in one block."""
 
 
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
@@ -56,27 +78,11 @@ def answer_problem(project: Project, name: str) -> pl.DataFrame:
     (ledger_load.update_ledger).
     """
     current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
-    problem = project.catalogue.problems[name]
     if current_answer_key(project.home, name, current_keys) is None:
-        if not is_large_problem(project, problem):
-            return _store_answer(project, problem, current_keys)
-        # Few projects have a large problem.
-        from pipelines.gaps.large_answer import store_large_answer
-
-        store_large_answer(project, problem, current_keys)
-    return _read_cells(state_path(project.home, "cell", name))
-
-
-def _read_cells(path: Path) -> pl.DataFrame:
-    if pl.scan_parquet(path).select(pl.len()).collect().item() <= FEWEST_CELLS:
-        return read_table(path)
-    from pipelines.gaps.large_answer import CHECKED_COLUMNS
-
-    return read_table(path, CHECKED_COLUMNS)
-
-
-FEWEST_CELLS = 1 << 18
-"""Most cells of a problem that is answered as one table."""
+        return _store_answer(project, project.catalogue.problems[name], current_keys)
+    path = state_path(project.home, "cell", name)
+    cells = pl.scan_parquet(path).select(pl.len()).collect().item()
+    return read_table(path, CHECKED_COLUMNS if cells > FEWEST_CELLS else None)
 
 
 def is_large_problem(project: Project, problem: Problem) -> bool:
@@ -94,31 +100,10 @@ def is_large_problem(project: Project, problem: Problem) -> bool:
     return is_apart and not joins_others and load_neighbours(project, header.geography).is_empty()
 
 
-def _store_answer(project: Project, problem: Problem, current_keys: TableKeys) -> pl.DataFrame:
-    """Build and store the tables of a problem that do not hold; return its cells.
-
-    Nothing is stored where its SELECT does not run.
-    """
-    home, name = project.home, problem.name
-    key = current_figures_key(home, name, current_keys)
-    if key and not list_history_measures(problem):
-        figures = _Figures(*(read_table(state_path(home, kind, name)) for kind in FIGURE_TABLES))
-        nothing = empty_table(MAPPED_FIGURE)
-        views = _build_views(project, problem, figures, nothing, nothing)
-    else:
-        validity, figures, views = _build_answer(project, problem, current_keys.last_release[name])
-        key = format_figures_key(current_keys.figures[name], validity)
-    sources = public_input_sources(project.catalogue, [name])
-    cells = load_or_build_tables(home, FIGURE_TABLES, name, key, lambda: figures, sources)[0]
-    answer_key = format_answer_key(current_keys.answer[name], key)
-    load_or_build_tables(home, VIEW_TABLES, name, answer_key, lambda: views, sources)
-    return cells
-
-
 class _Figures(NamedTuple):
-    """Tables of a problem that its SELECT does not change, in the order of FIGURE_TABLES."""
+    """Tables of a problem that its SELECT does not change, in the order of FIGURE_TABLES; its cells in blocks."""
 
-    cells: pl.DataFrame
+    cells: Sequence[pl.LazyFrame]
     verdicts: pl.DataFrame
     residuals: pl.DataFrame
     discontinuities: pl.DataFrame
@@ -127,47 +112,106 @@ class _Figures(NamedTuple):
     partnership_verdicts: pl.DataFrame
 
 
-def _build_answer(
-    project: Project, problem: Problem, last_release: date
-) -> tuple[Validity, _Figures, list[pl.DataFrame]]:
-    """Build the tables of figures of an answer and its views, as of the first day on which they hold."""
-    catalogue, places = project.catalogue, load_places(project)
-    system = load_geography(project, problem.header.geography).places
-    placed, aside, lost = place_observations(project, problem, places, set(system["place_code"]))
-    known = [last_release, *population_days(project, problem)]
+class _Placed(NamedTuple):
+    """Placed figures (MAPPED_FIGURE) of a problem, and of its partnerships, for a SELECT that reads history."""
+
+    figures: pl.DataFrame
+    partnerships: pl.DataFrame
+
+
+def _store_answer(project: Project, problem: Problem, current_keys: TableKeys) -> pl.DataFrame:
+    """Build and store the tables of a problem that do not hold; return its cells as answer_problem does.
+
+    Nothing is stored where its SELECT does not run.
+    """
+    home, name, is_large = project.home, problem.name, is_large_problem(project, problem)
+    sources, path = public_input_sources(project.catalogue, [name]), state_path(home, "cell", name)
+    key, temporary = current_figures_key(home, name, current_keys), temporary_path(path)
+    try:
+        if key and not list_history_measures(problem):
+            figures, placed = _read_figures(project, problem, is_large), _Placed(*[empty_table(MAPPED_FIGURE)] * 2)
+        else:
+            key, figures, placed = _build_figures(project, problem, current_keys, temporary, is_large)
+        views = _build_views(project, problem, figures, placed)
+        if temporary.is_file():
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if is_large:
+        cells = read_table(path, CHECKED_COLUMNS)
+    else:
+        cells = load_or_build_table(home, "cell", name, key, figures.cells[0].collect, sources)
+    load_or_build_tables(home, FIGURE_TABLES[1:], name, key, lambda: figures[1:], sources)
+    answer_key = format_answer_key(current_keys.answer[name], key)
+    load_or_build_tables(home, VIEW_TABLES, name, answer_key, lambda: views, sources)
+    return cells
+
+
+def _read_figures(project: Project, problem: Problem, is_large: bool) -> _Figures:
+    path, *others = (state_path(project.home, kind, problem.name) for kind in FIGURE_TABLES)
+    cells = _scan_blocks(path, problem, project.as_of) if is_large else [read_table(path).lazy()]
+    return _Figures(cells, *(read_table(other) for other in others))
+
+
+def _build_figures(
+    project: Project, problem: Problem, current_keys: TableKeys, temporary: Path, is_large: bool
+) -> tuple[str, _Figures, _Placed]:
+    """Build the tables of figures as of the first day on which they hold; return them with their key.
+
+    The cells of a large problem are written to a temporary file, and no step compares its places.
+    """
+    catalogue, name, geography = project.catalogue, problem.name, problem.header.geography
+    system, people = load_geography(project, geography).places, problem_residents(project, problem)[0]
+    placed, aside, lost = place_observations(project, problem, load_places(project), set(system["place_code"]))
+    known = [current_keys.last_release[name], *population_days(project, problem)]
     validity = find_validity(problem, catalogue, group_slices(placed), known, project.as_of)
+    as_of, key = validity.first, format_figures_key(current_keys.figures[name], validity)
     unreadable = find_unreadable_files(project, problem)
-    built = build_cells(problem, catalogue, system, placed, aside, validity.first, unreadable)
-    cells = apply_proxies(built, problem)
-    breaks = find_discontinuities(
-        filter_frame(cells, is_needed()), load_neighbours(project, problem.header.geography), catalogue.measures
-    )
-    cells = add_discontinuity_caveats(cells, breaks)
-    people = problem_residents(project, problem)[0]
-    verdicts = build_verdicts(cells, problem.header, people)
-    refuse_other_periods(problem, catalogue, cells)
-    residuals = problem_residuals([lost], problem.name, problem.header.geography)
-    denominators = _stack_denominators(project, problem)
-    history = _build_history(project, problem, placed, system, denominators)
-    members = MemberFigures(system, placed, denominators, people, aside, unreadable)
-    partners = answer_partnerships(problem, catalogue, members, validity.first)
-    refuse_other_periods(problem, catalogue, partners.cells)
-    history = add_partnership_history(history, partners.placed)
+    blocks = _cut_blocks(problem, system, placed, as_of) if is_large else [Block(problem, system, placed)]
+    # In its blocks, the figures of a large problem take a fraction of the memory.
+    placed = placed.clear() if is_large else placed
+    parts = (answer_block(block, catalogue, aside, as_of, unreadable) for block in blocks)
+    if is_large:
+        stored, sources = state_path(project.home, "cell", name), public_input_sources(catalogue, [name])
+        write_large_table(temporary, stored, parts, key, sources)
+    cells = _scan_blocks(temporary, problem, as_of) if is_large else [part.lazy() for part in parts]
+    border = filter_frame(pl.concat(block.select(_BORDER_COLUMNS) for block in cells).collect(), is_needed())
+    breaks = find_discontinuities(border, load_neighbours(project, geography), catalogue.measures)
+    history, partners = empty_table(HISTORY), NO_PARTNERSHIPS
+    if not is_large:
+        cells = [add_discontinuity_caveats(block.collect(), breaks).lazy() for block in cells]
+        denominators = _stack_denominators(project, problem)
+        members = MemberFigures(system, placed, denominators, people, aside, unreadable)
+        partners = answer_partnerships(problem, catalogue, members, as_of)
+        own_history = _build_history(project, problem, placed, system, denominators)
+        history = add_partnership_history(own_history, partners.placed)
+    verdicts = pl.concat(build_verdicts(one.select(CHECKED_COLUMNS).collect(), problem.header, people) for one in cells)
+    residuals = problem_residuals([lost], name, geography)
     figures = _Figures(cells, verdicts, residuals, breaks, history, partners.cells, partners.verdicts)
-    return validity, figures, _build_views(project, problem, figures, placed, partners.placed)
+    return key, figures, _Placed(placed, partners.placed)
 
 
-def _build_views(
-    project: Project, problem: Problem, figures: _Figures, placed: pl.DataFrame, partnership_placed: pl.DataFrame
-) -> list[pl.DataFrame]:
+def _cut_blocks(problem: Problem, places: pl.DataFrame, placed: pl.DataFrame, as_of: date) -> Iterator[Block]:
+    # Few projects have a large problem.
+    from pipelines.gaps.cell_blocks import cut_blocks
+
+    return cut_blocks(problem, places, placed, len(list_periods(problem, as_of)))
+
+
+def _scan_blocks(path: Path, problem: Problem, as_of: date) -> list[pl.LazyFrame]:
+    from pipelines.gaps.cell_blocks import scan_blocks
+
+    return scan_blocks(path, len(problem.measures), len(list_periods(problem, as_of)))
+
+
+def _build_views(project: Project, problem: Problem, figures: _Figures, placed: _Placed) -> list[pl.DataFrame]:
     """Build the views of a problem and of its partnerships (VIEW_TABLES) from its tables of figures.
 
-    A SELECT that reads no history needs no placed figures (MAPPED_FIGURE).
+    A SELECT that reads no history needs no placed figures.
     """
     system = load_geography(project, problem.header.geography).places
-    select = run_problem_select(problem, system, figures.cells, placed)
-    view = add_verdicts(select, figures.verdicts, problem)
-    partners = PartnershipAnswer(figures.partnership_cells, figures.partnership_verdicts, partnership_placed)
+    view = build_view(problem, system, figures.cells, placed.figures, figures.verdicts)
+    partners = PartnershipAnswer(figures.partnership_cells, figures.partnership_verdicts, placed.partnerships)
     return [view, build_partnership_view(problem, project.catalogue, system, partners, view.schema)]
 
 

@@ -7,6 +7,7 @@ stacked and ordered by precedence: the first reason is the cell's own, the other
 from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
+from typing import NamedTuple
 
 import polars as pl
 
@@ -17,7 +18,7 @@ from pipelines.core.ordering import sort_frame
 from pipelines.core.periods import ReferencePeriod, format_period
 from pipelines.core.reasons import REASON_PRECEDENCE, REASONS
 from pipelines.core.schema import CELL_COLUMNS, conform_table
-from pipelines.core.slices import SLICE_KEY
+from pipelines.core.slices import SLICE_KEY, slice_starts
 from pipelines.core.text import format_figure_column
 from pipelines.declarations.base import NATIONS
 from pipelines.declarations.catalogue import Catalogue, Problem
@@ -26,6 +27,7 @@ from pipelines.gaps.carried_places import carry_place_figures
 from pipelines.gaps.grid import build_grid, choose_periods, list_periods, select_places, tabulate_choices
 from pipelines.gaps.need_scope import mark_unneeded_cells
 from pipelines.gaps.over_time import aggregate_over_time
+from pipelines.gaps.proxies import apply_proxies
 from pipelines.gaps.reference_periods import instant_measures
 from pipelines.gaps.remedies import tabulate_remedies
 from pipelines.observations import load_source_table
@@ -35,52 +37,48 @@ OTHER_PERIOD = pl.col("time_caveat").is_not_null()
 """Selects the cells with a figure for another period, which their need allows (PeriodChoice)."""
 
 
+class Block(NamedTuple):
+    """Some measures and places of a problem (schema.PLACE_COLUMNS), and their placed figures (MAPPED_FIGURE).
+
+    `slices` has a row for each slice of the problem, where `placed` has the figures of some of its places only.
+    """
+
+    problem: Problem
+    places: pl.DataFrame
+    placed: pl.DataFrame
+    slices: pl.DataFrame | None = None
+
+
+def answer_block(
+    block: Block, catalogue: Catalogue, set_aside: pl.DataFrame, as_of: date, unreadable: Mapping[str, str]
+) -> pl.DataFrame:
+    """Build the cells of a block (build_cells) with its proxies; raise CommongroundError for a figure out of period."""
+    cells = apply_proxies(build_cells(block, catalogue, set_aside, as_of, unreadable), block.problem)
+    refuse_other_periods(block.problem, catalogue, cells)
+    return cells
+
+
 def build_cells(
-    problem: Problem,
+    block: Block,
     catalogue: Catalogue,
-    places: pl.DataFrame,
-    placed: pl.DataFrame,
     set_aside: pl.DataFrame,
     as_of: date,
     unreadable: Mapping[str, str] = MappingProxyType({}),
 ) -> pl.DataFrame:
-    """Build schema.CELL_COLUMNS for a problem: one row for every requested place, period and measure.
+    """Build schema.CELL_COLUMNS for a block: one row for every requested place, period and measure.
 
-    Takes the places of the problem's system and the placed slices of its measures. Also takes the rows set aside,
-    mapped to places (measure, to_code, period_start, reason, evidence). Ages are measured to the end of the requested
-    period, and for grain latest to the day `as_of`. `unreadable` has for each source without a readable release why
-    its stored file cannot be read.
+    A cell depends on the figures of its own place alone. Takes the rows set aside, mapped to places (measure, to_code,
+    period_start, reason, evidence). Ages are measured to the end of the requested period, and for grain latest to the
+    day `as_of`. `unreadable` has for each source without a readable release why its stored file cannot be read.
     """
+    problem = block.problem
     periods = list_periods(problem, as_of)
-    placed = aggregate_over_time(placed, problem, periods)
-    required = build_grid(problem, select_places(problem, places), periods)
-    chosen = choose_slices(problem, catalogue, placed, as_of, unreadable)
-    return type_grid(problem, catalogue, required.join(chosen, on=ASKED, how="left"), placed, set_aside)
-
-
-ASKED = ["measure", "period_start", "period_end"]
-"""Columns by which a cell gets its slice (choose_slices)."""
-
-
-def choose_slices(
-    problem: Problem, catalogue: Catalogue, placed: pl.DataFrame, as_of: date, unreadable: Mapping[str, str]
-) -> pl.DataFrame:
-    """Choose the slice that answers each measure and period, or the reason why none does (tabulate_choices).
-
-    Takes the placed figures of the problem (MAPPED_FIGURE), or a row for each of their slices.
-    """
-    periods, spans = list_periods(problem, as_of), list_release_spans(placed)
-    chosen = tabulate_choices(choose_periods(problem, catalogue, group_slices(placed), periods, as_of, spans))
-    return _mark_unreadable(chosen, catalogue, unreadable)
-
-
-def type_grid(
-    problem: Problem, catalogue: Catalogue, required: pl.DataFrame, placed: pl.DataFrame, set_aside: pl.DataFrame
-) -> pl.DataFrame:
-    """Type each requested place, period and measure with its chosen slice; return schema.CELL_COLUMNS.
-
-    A cell depends on the figures of its own place alone, so the places of a large problem are typed some at a time.
-    """
+    placed = aggregate_over_time(block.placed, problem, periods)
+    required = build_grid(problem, select_places(problem, block.places), periods)
+    slices = placed if block.slices is None else block.slices
+    chosen = choose_periods(problem, catalogue, group_slices(slices), periods, as_of, list_release_spans(slices))
+    choices = _mark_unreadable(tabulate_choices(chosen), catalogue, unreadable)
+    required = required.join(choices, on=["measure", "period_start", "period_end"], how="left")
     answers = _rename_answers(placed)
     joined = _join_placed(required, answers)
     joined = carry_place_figures(joined, answers, problem)
@@ -106,7 +104,7 @@ def _mark_unreadable(chosen: pl.DataFrame, catalogue: Catalogue, unreadable: Map
 def group_slices(placed: pl.DataFrame) -> dict[str, list[ReferencePeriod]]:
     """Return for each measure the periods with figures."""
     slices: dict[str, list[ReferencePeriod]] = {}
-    for measure, start, end in placed.select(SLICE_KEY).unique().sort(SLICE_KEY).iter_rows():
+    for measure, start, end in placed.select(SLICE_KEY)[slice_starts(placed)].unique().sort(SLICE_KEY).iter_rows():
         slices.setdefault(measure, []).append(ReferencePeriod(start, end))
     return slices
 

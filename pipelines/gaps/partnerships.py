@@ -26,10 +26,9 @@ from pipelines.core.slices import SLICE_KEY
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.partnership import PARTNERSHIP_KIND, Partnership, select_partnerships
 from pipelines.declarations.problem import Need
-from pipelines.gaps.cells import build_cells
-from pipelines.gaps.proxies import apply_proxies
-from pipelines.gaps.verdicts import VERDICT, add_verdicts, build_verdicts
-from pipelines.gaps.view import run_problem_select
+from pipelines.gaps.cells import Block, answer_block
+from pipelines.gaps.verdicts import VERDICT, build_verdicts
+from pipelines.gaps.view import build_view
 
 
 class PartnershipAnswer(NamedTuple):
@@ -40,12 +39,15 @@ class PartnershipAnswer(NamedTuple):
     placed: pl.DataFrame
 
 
+NO_PARTNERSHIPS = PartnershipAnswer(empty_table(CELL_COLUMNS), empty_table(VERDICT), empty_table(MAPPED_FIGURE))
+
+
 class MemberFigures(NamedTuple):
     """What the answers of partnerships rest on.
 
     `places` are those of the problem's geography (schema.PLACE_COLUMNS), and `placed` their figures (MAPPED_FIGURE).
     `people` has place_code and people, `denominators` the observations of denominators by place. `set_aside` and
-    `unreadable` are those of `build_cells`.
+    `unreadable` are those of `answer_block`.
     """
 
     places: pl.DataFrame
@@ -65,8 +67,7 @@ def answer_partnerships(
         _answer_partnership(problem, catalogue, figures, as_of, code, partnership)
         for code, partnership in partnerships.items()
     ]
-    nothing = PartnershipAnswer(empty_table(CELL_COLUMNS), empty_table(VERDICT), empty_table(MAPPED_FIGURE))
-    columns = zip(nothing, *answers, strict=True)
+    columns = zip(NO_PARTNERSHIPS, *answers, strict=True)
     return PartnershipAnswer(*(pl.concat(frames, how="vertical_relaxed") for frames in columns))
 
 
@@ -79,8 +80,7 @@ def _answer_partnership(
     }))  # fmt: skip
     placed = place_members(figures, code, partnership.members, catalogue)
     aside = figures.set_aside.clear()
-    built = build_cells(own, catalogue, place, placed, aside, as_of, figures.unreadable)
-    cells = apply_proxies(built, own)
+    cells = answer_block(Block(own, place, placed), catalogue, aside, as_of, figures.unreadable)
     verdicts = build_verdicts(cells, own.header, _sum_people(figures.people, code, partnership))
     return PartnershipAnswer(cells, verdicts, placed)
 
@@ -95,8 +95,8 @@ def build_partnership_view(
         place = list_partnership_places({code: partnership}, places, str(problem.path))
         own = pl.col("place_code") == code
         placed = answer.placed.filter(pl.col("to_code") == code)
-        select = run_problem_select(problem, place, answer.cells.filter(own), placed)
-        views.append(add_verdicts(select, answer.verdicts.filter(own), problem))
+        cells, verdicts = answer.cells.filter(own), answer.verdicts.filter(own)
+        views.append(build_view(problem, place, [cells.lazy()], placed, verdicts))
     return pl.concat(views, how="vertical_relaxed")
 
 

@@ -13,7 +13,7 @@ import polars as pl
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
-from pipelines.gaps.cells import build_cells
+from pipelines.gaps.cells import Block, build_cells
 from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.placing import place_observations
 from pipelines.gaps.view import run_problem_select
@@ -60,8 +60,8 @@ def run_scenario(project: Project, problem: Problem, scenario: Scenario, path: P
         placed, aside, _ = place_observations(
             project, side_problem, geography_data.places, set(system["place_code"]), geography_data
         )
-        cells = build_cells(current_problem, project.catalogue, system, placed, aside, project.as_of)
-        view = run_problem_select(current_problem, system, cells, placed)
+        cells = build_cells(Block(current_problem, system, placed), project.catalogue, aside, project.as_of)
+        view = run_problem_select(current_problem, system, [cells.lazy()], placed)
         sides.append([_add_council_columns(frame, scenario, councils, side) for frame in (cells, view)])
     cells, view = (pl.concat(frames) for frames in zip(*sides, strict=True))
     order = [*COUNCIL_ORDER, "place_code"]

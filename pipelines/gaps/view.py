@@ -5,6 +5,7 @@ only. DuckDB's access to files is off, so a SELECT reads no other data.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 import duckdb
@@ -21,6 +22,7 @@ from pipelines.core.schema import OBSERVATION_STATUSES
 from pipelines.core.visible import escape_invisible_frame
 from pipelines.declarations.catalogue import Problem
 from pipelines.gaps.need_scope import is_needed, open_reason
+from pipelines.gaps.verdicts import add_verdicts
 
 MEASURE_COLUMNS = (
     "value", "lower_bound", "upper_bound", "interval_lower", "interval_upper", "interval_level", "interval_source",
@@ -29,8 +31,14 @@ MEASURE_COLUMNS = (
     "reference_start", "reference_end", "source", "release", "released_at",
 )  # fmt: skip
 """Columns of a measure's table after place_code, period_start and period_end."""
+_ROW = ("place_code", "period_start", "period_end")
+_TABLE_COLUMNS = ("measure", "need", *_ROW, *MEASURE_COLUMNS)
+"""Columns of a cell that the tables of a SELECT are made from."""
+_STATUS_COLUMNS = ("measure", "need", *_ROW, "value", "reason", "other_reasons", "caveats", "proxy_measure",
+                   "obs_status", "reference_start", "reference_end")  # fmt: skip
+"""Columns of a cell behind the statuses of its row."""
 
-_COPIES, _ATTEMPTS = 6, 2
+_COPIES, _ATTEMPTS = 14, 2
 """Memory of a SELECT, as a multiple of the size of its tables; attempts that a build makes at a failing SELECT."""
 _MEASURE_SUFFIX = "_measure"
 """Suffix of the column that names the measure which answers a need with `one_of`."""
@@ -38,44 +46,69 @@ PERIOD_SUFFIX = "_period"
 """Suffix of the column with the reference period of another column's figures."""
 
 
+def build_view(
+    problem: Problem,
+    places: pl.DataFrame,
+    cells: Sequence[pl.LazyFrame],
+    placed: pl.DataFrame,
+    verdict_table: pl.DataFrame,
+) -> pl.DataFrame:
+    """Build the view of a problem: its SELECT (run_problem_select) with the verdict of each row (verdicts.VERDICT)."""
+    return add_verdicts(run_problem_select(problem, places, cells, placed), verdict_table, problem)
+
+
 def run_problem_select(
-    problem: Problem, places: pl.DataFrame, cells: pl.DataFrame, placed: pl.DataFrame
+    problem: Problem, places: pl.DataFrame, cells: Sequence[pl.LazyFrame], placed: pl.DataFrame
 ) -> pl.DataFrame:
     """Run a problem's SELECT; return its columns, each that rests on measures followed by `_status` and `_period`.
 
-    A `_status` is the reason why the figure is missing, or the worst observation status behind it. A `_period` is the
-    reference period of the figures, in words; a column of dates has none. Where a need declares `one_of`, a column
-    `_measure` names the measure that answers. Raises DeclarationError where the
-    SELECT does not run. Raises CommongroundError where it does not return one row for each place (and period), or
-    returns a figure although none of its measures has one.
+    Takes the cells in blocks, each with all measures of some places. A `_status` is the reason why the figure is
+    missing, or the worst observation status behind it. A `_period` is the reference period of the figures, in words; a
+    column of dates has none. Where a need declares `one_of`, a column `_measure` names the measure that answers.
+    Raises DeclarationError where the SELECT does not run. Raises CommongroundError where it does not return one row
+    for each place (and period), or returns a figure although none of its measures has one.
     """
     history = placed.filter(pl.col("measure").is_in(list_history_measures(problem)))
-    size = int(sum(table.estimated_size() for table in (places, cells, history)))
-    limits, rows = select_limits(problem, size), _list_rows(cells)
-    return add_statuses(problem, run_select(problem, places, cells, rows, history, limits), cells)
+    view, rows = _run_select(problem, places, cells, history)
+    key = _list_key(problem)
+    facts = [block.select(_STATUS_COLUMNS) for block in cells]
+    if len(rows) > 1 and not view.select(key).equals(pl.concat(rows).select(key)):
+        return _add_statuses(problem, view, pl.concat(facts).collect())
+    ends = accumulate((own.height for own in rows), initial=0)
+    parts = [view.slice(first, end - first) for first, end in pairwise(ends)]
+    return pl.concat(_add_statuses(problem, part, own.collect()) for part, own in zip(parts, facts, strict=True))
 
 
-def run_select(
-    problem: Problem,
-    places: pl.DataFrame,
-    cells: pl.DataFrame,
-    rows: pl.DataFrame,
-    history: pl.DataFrame,
-    limits: QueryLimits,
-) -> pl.DataFrame:
-    """Run a problem's SELECT on its cells, with one of `rows` for each place and period; return its own columns.
+def _run_select(
+    problem: Problem, places: pl.DataFrame, cells: Sequence[pl.LazyFrame], history: pl.DataFrame
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Run a problem's SELECT on its cells; return its own columns, and the places and periods (_ROW) of each block.
 
-    Texts of places and cells may be Categorical, except for the codes of places and the names of measures.
+    Of several blocks, texts become categories, except for the codes of places and the names of measures.
     """
+    tables, rows = list[pl.DataFrame](), list[pl.DataFrame]()
+    size, is_cut = int(places.estimated_size() + history.estimated_size()), len(cells) > 1
+    for block in cells:
+        table = block.select(_TABLE_COLUMNS).collect()
+        size += int(table.estimated_size())
+        rows.append(_list_rows(table))
+        tables.append(_encode_texts(table) if is_cut else table)
+    places = _encode_texts(places) if is_cut else places
+    limits, spine = _select_limits(problem, size), pl.concat(rows)
     with open_sandbox(limits.memory, problem.header.geography) as con:
-        _prepare_tables(con, problem, places, cells, rows, history)
+        _prepare_tables(con, problem, places, pl.concat(tables), spine, history)
         try:
-            view = run_limited_query(con, problem.select.sql, limits, f"{problem.path}: the SELECT", rows.height)
+            view = run_limited_query(con, problem.select.sql, limits, f"{problem.path}: the SELECT", spine.height)
         except duckdb.Error as error:
             raise DeclarationError(f"{problem.path}: DuckDB rejects the SELECT: {add_new_name(str(error))}") from error
     view = escape_invisible_frame(view)
-    _refuse_other_rows(problem, view, rows, answer_key(problem))
-    return view
+    _refuse_other_rows(problem, view, spine)
+    return view, rows
+
+
+def _encode_texts(table: pl.DataFrame) -> pl.DataFrame:
+    """Return a table with its texts as categories, except for those that tables are chosen or joined by."""
+    return table.with_columns(pl.col(pl.String).exclude("measure", "place_code").cast(pl.Categorical))
 
 
 def list_history_measures(problem: Problem) -> list[str]:
@@ -90,7 +123,7 @@ _JOIN_MEMORY = 16_000_000
 """Bytes for each table that a SELECT joins: DuckDB 2.0 takes up to 5.4 MB for a join, and gets half of the limit."""
 
 
-def select_limits(problem: Problem, size: int) -> QueryLimits:
+def _select_limits(problem: Problem, size: int) -> QueryLimits:
     """Return the limits of a SELECT: a fraction of those of an analyst's question, with room for tables and joins.
 
     `size` is the size of its tables in bytes.
@@ -101,12 +134,9 @@ def select_limits(problem: Problem, size: int) -> QueryLimits:
     return QueryLimits(memory // _MEMORY_PART + room, seconds / _ATTEMPTS)
 
 
-def answer_key(problem: Problem) -> list[str]:
+def _list_key(problem: Problem) -> list[str]:
     """Return the columns that identify a row of a problem's view."""
     return ["place_code"] if problem.header.grain == "latest" else ["place_code", "period_start"]
-
-
-_ROW = ("place_code", "period_start", "period_end")
 
 
 def _list_rows(cells: pl.DataFrame) -> pl.DataFrame:
@@ -158,7 +188,8 @@ def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame
     con.execute(f"create view {name} as select * from {frame_name}")
 
 
-def _refuse_other_rows(problem: Problem, view: pl.DataFrame, rows: pl.DataFrame, key: list[str]) -> None:
+def _refuse_other_rows(problem: Problem, view: pl.DataFrame, rows: pl.DataFrame) -> None:
+    key = _list_key(problem)
     missing = [name for name in key if name not in view.columns]
     if missing:
         raise DeclarationError(f"{problem.path}: the SELECT must return {' and '.join(missing)} from the spine")
@@ -173,9 +204,9 @@ def _refuse_other_rows(problem: Problem, view: pl.DataFrame, rows: pl.DataFrame,
         )
 
 
-def add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     """Add `_status`, `_measure` and `_period` to columns of some rows of a view, from the cells of these rows."""
-    key = answer_key(problem)
+    key = _list_key(problem)
     computed = {name: inputs for name, inputs in problem.select.inputs.items() if inputs and name in view.columns}
     alternatives = [set(measures) for measures in problem.header.alternatives.values()]
     added: dict[str, list[pl.Series]] = {}

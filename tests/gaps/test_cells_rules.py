@@ -12,7 +12,7 @@ from pipelines.core.periods import ReferencePeriod, whole_months
 from pipelines.core.schema import CELL_COLUMNS, PLACE_COLUMNS, table_from_records
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.source_parts import NationalEquivalent, PlaceNote
-from pipelines.gaps.cells import build_cells, group_slices, list_release_spans
+from pipelines.gaps.cells import Block, build_cells, group_slices, list_release_spans
 from pipelines.gaps.remedies import find_remedy
 from tests.gaps.plain import catalogue_of, measure_of, problem_of, source_of
 
@@ -54,7 +54,7 @@ def cells_of(
 ) -> pl.DataFrame:  # fmt: skip
     asked = problem or problem_of(needs={"figure": {}})
     left = pl.DataFrame(aside or [], schema=ASIDE, orient="row")
-    return build_cells(asked, catalogue, places, table_from_records(list(slices), MAPPED_FIGURE), left, as_of)
+    return build_cells(Block(asked, places, table_from_records(list(slices), MAPPED_FIGURE)), catalogue, left, as_of)
 
 
 def cell_of(*slices: dict[str, Any], place: str = "E1", measure: str = "figure", **said: Any) -> dict[str, Any]:
@@ -534,7 +534,7 @@ def test_measure_without_any_figure_of_an_unreadable_source_is_a_failed_fetch() 
     nothing = pl.DataFrame(schema=ASIDE)
 
     def reasons(unreadable: dict[str, str]) -> dict[tuple[str, str], Any]:
-        cells = build_cells(asked, CATALOGUE, PLACES.head(1), figures, nothing, DAY, unreadable)
+        cells = build_cells(Block(asked, PLACES.head(1), figures), CATALOGUE, nothing, DAY, unreadable)
         return {row["measure"]: some(row, "reason", "evidence") for row in cells.iter_rows(named=True)}
 
     sound = reasons({})

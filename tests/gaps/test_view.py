@@ -104,7 +104,7 @@ def answering(sql: str, needs: dict[str, Any], **said: Any) -> Problem:
 def answer(problem: Problem, *cells: dict[str, Any]) -> pl.DataFrame:
     places = table_from_records([{"place_code": code, "place_name": code} for code in CODES], PLACE_COLUMNS)
     return run_problem_select(
-        problem, places, table_from_records(list(cells), CELL_COLUMNS), empty_table(MAPPED_FIGURE)
+        problem, places, [table_from_records(list(cells), CELL_COLUMNS).lazy()], empty_table(MAPPED_FIGURE)
     )
 
 

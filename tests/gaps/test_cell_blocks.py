@@ -1,4 +1,4 @@
-"""Large problems: typed for some places at a time, they have the tables of the ordinary way."""
+"""Large problems: answered in several blocks of places, they have the tables of a problem in one block."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from pipelines.core.store import TEMPORARY_PREFIX, read_table, state_path, table
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.fingerprints import ANSWER_TABLES, FIGURE_TABLES
 from pipelines.declarations.project import Project
-from pipelines.gaps import answer, history, large_answer
+from pipelines.gaps import answer, cell_blocks, history
 
 NAME = "furlough_by_month"
 """A problem with a yearly measure carried to months, a measure by month, and an unknown."""
@@ -55,7 +55,7 @@ def as_large(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def set_sizes() -> None:
         monkeypatch.setattr(answer, "MAX_HISTORY_PLACES", 0)
         monkeypatch.setattr(answer, "FEWEST_CELLS", 0)
-        monkeypatch.setattr(large_answer, "CELLS_OF_A_BLOCK", 700)
+        monkeypatch.setattr(cell_blocks, "CELLS_OF_A_BLOCK", 700)
 
     return set_sizes
 
@@ -80,11 +80,19 @@ def remove_tables(project: Project) -> None:
         state_path(project.home, kind, NAME).unlink()
 
 
-@pytest.mark.parametrize("order", [BY_PLACE, BY_PERIOD])
-def test_large_problem_has_the_tables_of_the_ordinary_way(
-    project: Project, as_large: Callable[[], None], order: str
-) -> None:
-    asking = edit_problem(project, BY_PLACE, order)
+SCOPE = "grain: month\n"
+EDITS = {
+    "order of places": (BY_PLACE, BY_PLACE),
+    "order of periods": (BY_PLACE, BY_PERIOD),
+    "one nation": (SCOPE, f"{SCOPE}nations: [England]\n"),
+    "some places": (SCOPE, f"{SCOPE}place_codes: [W06000001, E09000024, S12000033]\n"),
+}
+"""Edits of the problem: a text, and what replaces it."""
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_several_blocks_give_the_tables_of_one(project: Project, as_large: Callable[[], None], name: str) -> None:
+    asking = edit_problem(project, *EDITS[name])
     expected = tables(asking)
     assert expected["cell"]["reason"].n_unique() > 2 and expected["cell"]["measure"].n_unique() == 3
     remove_tables(asking)
@@ -93,7 +101,7 @@ def test_large_problem_has_the_tables_of_the_ordinary_way(
     for kind in ANSWER_TABLES:
         assert_frame_equal(actual[kind], expected[kind], check_exact=True)
     assert answer.is_large_problem(asking, asking.catalogue.problems[NAME])
-    assert answer.answer_problem(asking, NAME).columns == list(large_answer.CHECKED_COLUMNS)
+    assert answer.answer_problem(asking, NAME).columns == list(answer.CHECKED_COLUMNS)
 
 
 def test_changed_select_of_a_large_problem_makes_its_view_again(project: Project, as_large: Callable[[], None]) -> None:
