@@ -5,12 +5,17 @@ Imports are late: a build with nothing to do loads nothing.
 
 from collections.abc import Callable
 
+import polars as pl
+
 from pipelines.core.garbage import collect_once
+from pipelines.core.store import state_path
 from pipelines.core.table_cache import forget_tables
 from pipelines.declarations.project import Project
 from pipelines.outputs import INDEX
 from pipelines.outputs import WAREHOUSE_NAME as FILE
 
+MANY_CELLS = 100_000
+"""Most cells of a problem with a report that may use what the reports before it left in memory."""
 _STEP: list[str] = []
 """The step of a build that this process works on."""
 
@@ -53,12 +58,18 @@ def build_place_tables(project: Project) -> None:
     load_groupings(project)
 
 
+def _has_many_cells(project: Project, name: str) -> bool:
+    path = state_path(project.home, "cell", name)
+    return bool(pl.scan_parquet(path).select(pl.len()).collect().item() > MANY_CELLS) if path.is_file() else False
+
+
 def write_output(project: Project, name: str) -> None:
     """Write the report of a problem, or the pages or the analyst's file if `name` is their file name."""
     from pipelines.outputs import publish_place_pages, publish_warehouse, report_problem
 
     others: dict[str, Callable[[Project], object]] = {INDEX: publish_place_pages, FILE: publish_warehouse}
-    _begin_step(name if name in others else "reporting")
+    # A large report is a step by itself: at its peak, memory has no tables of other reports.
+    _begin_step(name if name in others or _has_many_cells(project, name) else "reporting")
     if name in others:
         others[name](project)
     else:

@@ -24,14 +24,17 @@ def test_each_step_of_a_build_forgets_the_tables_of_the_last(monkeypatch: pytest
     monkeypatch.setattr(work, "_STEP", [])
     monkeypatch.setattr(work, "forget_tables", lambda: done.append("forgotten"))
     monkeypatch.setattr(readers, "end_workbook_process", lambda: done.append("workbooks closed"))
+    monkeypatch.setattr(work, "_has_many_cells", lambda _, name: name == "large")
     project: Any = object()
     work.build_place_tables(project)
     for name in ("a", "b"):
         work.read_source(project, name)
     for name in ("c", "d"):
         work.answer_question(project, name)
-    for name in (WAREHOUSE_NAME, INDEX, "e", "f"):
+    for name in (WAREHOUSE_NAME, INDEX, "e", "f", "large", "g"):
         work.write_output(project, name)
     new = ["forgotten", "workbooks closed"]
     places, common = ["common output"] * 3, ["common output"]
-    assert done == [*places, *new, "a", "b", *new, "c", "d", *new, *common, *new, *common, *new, "e", "f"]
+    assert done == [
+        *places, *new, "a", "b", *new, "c", "d", *new, *common, *new, *common, *new, "e", "f", *new, "large", *new, "g",
+    ]  # fmt: skip
