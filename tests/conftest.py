@@ -47,7 +47,7 @@ DEAR_FILES = {
     "apportionment/test_weighted_rules.py": 10, "starter/test_els_gaps.py": 10,
     "observations/test_local_contract.py": 10, "road/test_walk.py": 10, "declarations/test_corrections.py": 9,
     "browser/test_answer_page.py": 9, "checks/test_figures_in_full.py": 9, "app/test_place_lookup.py": 9,
-    "road/test_bad_input.py": 9, "gaps/test_refine.py": 8, "gaps/test_large_answer.py": 8,
+    "road/test_bad_input.py": 9, "gaps/test_refine.py": 8, "gaps/test_cell_blocks.py": 8,
     "browser/test_report_page.py": 8, "app/test_build_events.py": 8, "outputs/test_validators.py": 8,
     "declarations/test_fingerprints.py": 8, "outputs/test_report.py": 8, "apportionment/test_weighted.py": 7,
     "starter/test_engine_edition.py": 7, "browser/test_trend_chart.py": 7, "observations/test_ingest.py": 7,
