@@ -25,6 +25,8 @@ from tests.command import Done, run, surroundings
 from tests.engines import sail_address
 from tests.small import ROOT, hash_outputs
 
+pytestmark = wide
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -55,7 +57,6 @@ def ask(*words: str, store: str, built: Path) -> Done:
     return done
 
 
-@wide
 def test_outputs_equal_those_of_a_directory(published: str, built_furlough: Path, tmp_path: Path) -> None:
     bucket, local = open_bucket(published), hash_outputs(built_furlough / "store")
     assert len(local) > 10
@@ -67,7 +68,6 @@ def test_outputs_equal_those_of_a_directory(published: str, built_furlough: Path
     assert {name: hash_file(path) for name, path in copies.items()} == outputs
 
 
-@wide
 @pytest.mark.parametrize("engine", ["duckdb", "sail"])
 def test_answers_of_an_engine_in_a_bucket_equal_those_of_a_directory(
     published: str, built_furlough: Path, tmp_path: Path, engine: str

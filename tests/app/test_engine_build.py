@@ -101,6 +101,7 @@ def test_wrong_address_ends_the_build_with_one_sentence(furlough: Project, addre
     assert published_files(furlough) == before
 
 
+@wide
 def test_server_that_dies_during_a_query_ends_the_build(furlough: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     forget_answers(furlough)
     before = published_files(furlough)

@@ -21,6 +21,7 @@ from pipelines.app.parallel import (
 )
 from pipelines.declarations.problem_file import Problem
 from pipelines.declarations.problem_sql import parse_select
+from tests.breadth import wide
 from tests.report_sample import sample
 
 NAMES = [f"n{number:02}" for number in range(18)]
@@ -64,6 +65,7 @@ def test_few_names_are_done_by_the_main_process(tmp_path: Path) -> None:
     assert {path.read_text() for path in (tmp_path / "few").iterdir()} == {f"{os.getpid()}\n"}
 
 
+@wide
 def test_three_workers_do_each_name_once(tmp_path: Path) -> None:
     folder = tmp_path / "pids"
     finished: list[str] = []
@@ -118,6 +120,7 @@ def slept(folder: Path, _name: str) -> None:
     time.sleep(0.5)
 
 
+@wide
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a POSIX system")
 def test_workers_end_when_the_main_process_is_killed(tmp_path: Path) -> None:
     program = tmp_path / "program.py"

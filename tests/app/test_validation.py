@@ -15,8 +15,11 @@ from pipelines.core.errors import CommongroundError, UnknownNameError
 from pipelines.core.store import read_table, state_path, table_key, write_table
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
+from tests.breadth import wide
 from tests.command import run, run_apart
 from tests.gaps.test_cells import AS_OF, MERTON, Case, project_of, with_peers
+
+pytestmark = wide
 
 SOURCE = "period_kind: year\ngeography: lad_2023\n"
 CASE = Case(None, "x", with_peers(f"{MERTON},x,2023,7oops"), source=SOURCE)

@@ -29,6 +29,7 @@ from pipelines.gaps.ledger import (
 )
 from pipelines.gaps.ledger_load import ledger_path, load_opening_days, read_ledger, update_ledger, write_ledger
 from pipelines.outputs.warehouse_tables import publish_warehouse
+from tests.breadth import wide
 from tests.command import build_by_steps
 from tests.gaps.test_verdicts import SQL, asked
 from tests.small import copied, districts_only
@@ -268,6 +269,7 @@ def build_p(project: Project, day: date) -> Project:
     return build_by_steps(Project(load_catalogue(root), project.home, day))
 
 
+@wide
 def test_building_twice_changes_nothing_and_deleting_outputs_loses_nothing(built: Project) -> None:
     path = ledger_path(built.home, "p")
     before = path.read_bytes()

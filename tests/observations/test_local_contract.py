@@ -23,6 +23,7 @@ from pipelines.observations.intake import inspect_file
 from pipelines.outputs.freshness import report_files
 from pipelines.outputs.publish import report_problem
 from pipelines.outputs.warehouse_tables import publish_warehouse
+from tests.breadth import wide
 from tests.command import run
 from tests.gaps.test_cells import AS_OF, MERTON, SUTTON, Case, project_of, with_peers
 from tests.small import small_project
@@ -178,6 +179,7 @@ def _with_range(project: Project) -> Project:
     return project._replace(catalogue=load_catalogue(project.catalogue.root))
 
 
+@wide
 def test_figures_that_become_private_are_removed_from_outputs(tmp_path: Path) -> None:
     case = Case(None, MERTON, ROWS, source=PRIVATE.replace("access: private\n", ""))
     project = _with_range(project_of(case, tmp_path))

@@ -326,6 +326,7 @@ def test_unreadable_file_leaves_the_previous_release_and_other_measures(small: P
     assert finding.filter(pl.col("reason") == "fetch_failed")["severity"].to_list() == ["error"]
 
 
+@wide
 def test_unreadable_source_is_a_gap_and_others_are_built(small: Project, tmp_path: Path) -> None:
     file_of(small, "hmrc_furlough").write_bytes(b"<html>Sign in</html>")
     after = answered(small._replace(home=tmp_path / "new"))
