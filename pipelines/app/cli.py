@@ -124,7 +124,7 @@ def build(
     from pipelines.app.parallel import share_cores
     from pipelines.core.paths import project_directory
 
-    share_cores(len(list((project_directory() / "sources").glob("*.yaml"))))
+    share_cores(project_directory() / "sources")
     from pipelines.app.build import build_problems, prepare_next_commands, write_tables
     from pipelines.app.build_profile import print_profile
 

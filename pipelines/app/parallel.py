@@ -4,8 +4,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
 from threading import Thread
 from typing import Any, NamedTuple
@@ -65,13 +66,20 @@ _SHARED: list[Any] = []
 """In a worker process, the shared input."""
 
 
-def share_cores(names: int) -> None:
-    """Leave workers their part of the cores, where a project has enough names of sources to share its work.
+def share_cores(sources: Path) -> None:
+    """Leave workers their part of the cores, where enough declarations in a folder have measures to share the work.
 
-    A few large sources are read faster with all cores. The first module that makes a table starts the threads.
+    A few large sources are read with all cores. It comes before the declarations are read: the first module that makes
+    a table starts the threads.
     """
-    if names >= MIN_SHARED_NAMES:
+    if sum(map(_has_measures, sources.glob("*.yaml"))) >= MIN_SHARED_NAMES:
         _limit_threads(worker_count())
+
+
+def _has_measures(declaration: Path) -> bool:
+    with suppress(OSError):  # the next step reports it with its name
+        return "\nmeasures:" in declaration.read_text(encoding="utf-8", errors="replace")
+    return False
 
 
 def _limit_threads(processes: int) -> None:

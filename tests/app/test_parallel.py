@@ -168,15 +168,18 @@ def test_worker_starts_its_part_of_the_threads(monkeypatch: pytest.MonkeyPatch) 
         assert workers.pool.submit(call_in_worker, count_threads).result() == 3
 
 
-@pytest.mark.parametrize(("names", "expected"), [(5, None), (6, str(worker_threads(worker_count())))])
+@pytest.mark.parametrize(("number", "expected"), [(5, None), (6, str(worker_threads(worker_count())))])
 def test_process_of_a_build_with_sources_to_share_leaves_workers_their_cores(
-    monkeypatch: pytest.MonkeyPatch, names: int, expected: str | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, expected: str | None
 ) -> None:
+    for name in range(number):
+        (tmp_path / f"figures_{name}.yaml").write_text("title: Figures\nmeasures:\n  a: {}\n")
+        (tmp_path / f"register_{name}.yaml").write_text("title: Register\nprovides: place\n")
     # Set first, so that the end of the test removes what the function sets.
     monkeypatch.setenv("POLARS_MAX_THREADS", "")
     monkeypatch.delenv("POLARS_MAX_THREADS")
-    share_cores(names)
+    share_cores(tmp_path)
     assert os.environ.get("POLARS_MAX_THREADS") == expected
     monkeypatch.setenv("POLARS_MAX_THREADS", "7")
-    share_cores(names)
+    share_cores(tmp_path)
     assert os.environ["POLARS_MAX_THREADS"] == "7"
