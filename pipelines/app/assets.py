@@ -223,7 +223,7 @@ def _output_asset(
             raise dg.Failure(f"{min(hidden)} is no longer public; reload the definitions and run this asset again")
         with lock_store(project.home):
             files = write(project)
-        # The declarations were read before this run began, so none is recorded that a build would repeat.
+        # Declarations may have changed since Dagster read them, so no repeated build is recorded.
         prepare_next_commands(project, None)
         return dg.MaterializeResult(
             metadata={path.suffix.removeprefix("."): dg.MetadataValue.path(str(path)) for path in files},

@@ -69,7 +69,7 @@ _SHARED: list[Any] = []
 def share_cores(sources: Path) -> None:
     """Leave workers their part of the cores, where enough declarations in a folder have measures to share the work.
 
-    A few large sources are read with all cores. It comes before the declarations are read: the first module that makes
+    A few large sources are read with all cores. Call it before the declarations are read: the first module that makes
     a table starts the threads.
     """
     if sum(map(_has_measures, sources.glob("*.yaml"))) >= MIN_SHARED_NAMES:

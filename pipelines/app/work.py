@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from pipelines.core.garbage import collect_once
+from pipelines.core.garbage import collect_and_freeze
 from pipelines.core.store import state_path
 from pipelines.core.table_cache import forget_tables
 from pipelines.declarations.project import Project
@@ -28,7 +28,7 @@ def _begin_step(step: str) -> None:
 
             forget_tables()
             end_workbook_process()
-            collect_once()
+            collect_and_freeze()
         _STEP[:] = [step]
 
 

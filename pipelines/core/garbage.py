@@ -15,10 +15,10 @@ def collect_seldom() -> None:
     gc.set_threshold(*THRESHOLDS)
 
 
-def collect_once() -> None:
+def collect_and_freeze() -> None:
     """Collect cycles now, and leave what remains, such as modules and declarations, out of later collections.
 
-    It is part of the last collection again, as Python ends: DuckDB reports objects that are left then.
+    As Python ends, what was left out is collected too: DuckDB reports objects that are left then.
     """
     gc.collect()
     gc.freeze()

@@ -67,7 +67,7 @@ def report_problem(project: Project, name: str) -> list[Path]:
 def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
     """Yield the ending and the content of each file of a report: FILE_ENDINGS, and TABLE_ENDINGS where they apply.
 
-    The CSV file of the cells is the largest, so it is last: none is in memory while another is made.
+    The CSV file of the cells is the largest. It is last, so that no other is made while it is in memory.
     """
     charts = find_page_charts(report)
     yield "html", render_html(report, charts).encode("utf-8")

@@ -3,7 +3,7 @@
 import gc
 import weakref
 
-from pipelines.core.garbage import collect_once
+from pipelines.core.garbage import collect_and_freeze
 
 
 class _Node:
@@ -18,7 +18,7 @@ def test_cycles_are_collected_and_what_remains_is_left_out_of_later_collections(
     gone, remaining = weakref.ref(node), weakref.ref(kept)
     del node
     try:
-        collect_once()
+        collect_and_freeze()
         assert gone() is None and gc.get_freeze_count() > 0
         del kept
         gc.collect()

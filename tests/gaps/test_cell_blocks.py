@@ -14,6 +14,8 @@ from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.fingerprints import ANSWER_TABLES, FIGURE_TABLES
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer, cell_blocks, history
+from pipelines.gaps.grid import list_periods
+from pipelines.geography import load_geography
 
 NAME = "furlough_by_month"
 """A problem with a yearly measure carried to months, a measure by month, and an unknown."""
@@ -139,7 +141,80 @@ def test_large_problem_with_the_same_rows_keeps_their_version(project: Project, 
     assert table_version(state_path(project.home, "cell", NAME)) != before["cell"]
 
 
-def test_problem_with_others_in_its_cells_is_not_large(project: Project, as_large: Callable[[], None]) -> None:
+FURLOUGHED = "  furloughed_employments:\n"
+SHOWN = "vacancies.value as vacancies\n"
+OTHERS = {
+    "sum over time": ("residents_16_64: {carry: 2 years}", "residents_16_64: {carry: 2 years, over_time: mean}"),
+    "need of some nations": (FURLOUGHED, f"{FURLOUGHED.rstrip()} {{nations: [England]}}\n"),
+    "need of some places": (FURLOUGHED, f"{FURLOUGHED.rstrip()} {{place_codes: [E09000024]}}\n"),
+    "need from a period": (FURLOUGHED, f"{FURLOUGHED.rstrip()} {{from: 2020-03}}\n"),
+    "need until a period": (FURLOUGHED, f"{FURLOUGHED.rstrip()} {{until: 2020-06}}\n"),
+    "partnership": (SCOPE, f"{SCOPE}groups: [three_boroughs]\n"),
+    "history": (SHOWN, f"{SHOWN.rstrip()},\n  (select max(value) from lad_2023.residents_16_64_history) as most\n"),
+}  # fmt: skip
+"""Edits for which a cell depends on figures of other places, measures or periods."""
+ELIGIBLE = "employments_eligible_for_furlough"
+HEADERS = {
+    "proxy": f"{FURLOUGHED.rstrip()} {{proxy: {ELIGIBLE}}}\n  {ELIGIBLE}:\n",
+    "one of several": f"{FURLOUGHED}  eligible: {{one_of: [{ELIGIBLE}, furlough_take_up]}}\n",
+}
+"""The same of edits of the needs with a column of their own."""
+PARTNERSHIP = """three_boroughs:
+  title: Three boroughs
+  kind: example
+  membership: "inferred: an example"
+  members: [E09000024, E09000029, E09000008]
+  geography: lad_2023
+"""
+
+
+def _is_large(project: Project) -> bool:
+    return answer.is_large_problem(project, project.catalogue.problems[NAME])
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_problem_with_others_in_its_cells_is_not_large(
+    project: Project, as_large: Callable[[], None], name: str
+) -> None:
     as_large()
-    asking = edit_problem(project, "furloughed_employments:\n", "furloughed_employments: {nations: [England]}\n")
-    assert not answer.is_large_problem(asking, asking.catalogue.problems[NAME])
+    assert _is_large(project)
+    (project.catalogue.root / "pipelines" / "partnerships.yaml").write_text(PARTNERSHIP, encoding="utf-8")
+    assert not _is_large(edit_problem(project, *OTHERS[name]))
+
+
+@pytest.mark.parametrize(("name", "table"), [("proxy", ELIGIBLE), ("one of several", "eligible")])
+def test_problem_with_a_proxy_or_alternatives_is_not_large(
+    project: Project, as_large: Callable[[], None], name: str, table: str
+) -> None:
+    as_large()
+    text = PROBLEM.replace(FURLOUGHED, HEADERS[name]).replace(
+        f"{SHOWN}from lad_2023.place_period\n",
+        f"{SHOWN.rstrip()}, {table}.value as eligible_jobs\nfrom lad_2023.place_period\n"
+        f"join lad_2023.{table} using (place_code, period_start)\n",
+    )
+    _problem_path(project).write_text(text, encoding="utf-8")
+    assert not _is_large(project._replace(catalogue=load_catalogue(project.catalogue.root)))
+
+
+def test_problem_of_a_geography_with_borders_is_not_large(
+    project: Project, as_large: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_large()
+    border = pl.DataFrame({"place_code": ["E09000024"], "neighbour_code": ["E09000029"]})
+    monkeypatch.setattr(answer, "load_neighbours", lambda _project, _system: border)
+    assert not _is_large(project)
+
+
+@pytest.mark.parametrize(("limit", "size"), [("FEWEST_CELLS", "cells"), ("MAX_HISTORY_PLACES", "places")])
+def test_problem_is_large_beyond_each_limit(
+    project: Project, as_large: Callable[[], None], monkeypatch: pytest.MonkeyPatch, limit: str, size: str
+) -> None:
+    as_large()
+    problem = project.catalogue.problems[NAME]
+    places = load_geography(project, "lad_2023").places.height
+    assert places > 300 and len(problem.measures) == 3
+    most = {"places": places, "cells": places * 3 * len(list_periods(problem, project.as_of))}[size]
+    monkeypatch.setattr(answer, limit, most - 1)
+    assert _is_large(project)
+    monkeypatch.setattr(answer, limit, most)
+    assert not _is_large(project)
