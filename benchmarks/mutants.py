@@ -68,6 +68,8 @@ TESTS: dict[str, tuple[str, ...]] = {
         "gaps/over_time", "gaps/proxies", "gaps/ranks", "gaps/reference_periods", "gaps/refine", "gaps/requests",
         "gaps/sightings", "gaps/validity", "gaps/verdicts",
     )},
+    "pipelines/gaps/answer.py": ("tests/gaps/test_cell_blocks.py", "tests/gaps/test_answer.py"),
+    "pipelines/gaps/cell_blocks.py": ("tests/gaps/test_cell_blocks.py",), "pipelines/gaps/view.py": (),
     "pipelines/gaps/over_time.py": ("tests/gaps/test_over_time.py", "tests/gaps/test_over_time_rules.py"),
     "pipelines/observations/intake.py": (
         "tests/observations/test_intake_rules.py", "tests/app/test_copied_files.py",

@@ -20,6 +20,7 @@ from pipelines.declarations.version import project_version
 from pipelines.gaps import (
     VERDICT,
     collect_problem_gaps,
+    is_open,
     list_current_problems,
     list_partnership_places,
     load_gaps,
@@ -77,7 +78,7 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
         sources={name: catalogue.sources[name] for name in sources},
         boundaries=load_outlines(project, problem.header.geography),
-        history=_load_history(project, problem, current_keys, cells),
+        history=_load_history(project, problem, current_keys),
         breaks=_load_breaks(project, problem, current_keys),
         completeness=_load_completeness(project, problem, current_keys),
         larger=_load_larger_places(project, places),
@@ -89,8 +90,8 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
 
 
 _FILE_COLUMNS = frozenset(
-    {"unit", "published_marker", "coverage", "apportioned_share", "severity", "release", "source_areas", "file",
-     "file_rows", "file_column"}
+    {"cell_id", "unit", "published_marker", "coverage", "apportioned_share", "severity", "release", "source_areas",
+     "file", "file_rows", "file_column"}
 )  # fmt: skip
 _PAGE_COLUMNS = [name for name in CELL_COLUMNS if name not in _FILE_COLUMNS]
 """Columns of the cells of a large report: the others are in its files alone."""
@@ -208,8 +209,8 @@ def _summarise_periods(project: Project, sources: Collection[str]) -> pl.DataFra
     return summarise_completeness(stack_returns(project, sources)).filter(pl.col("scope") == "period")
 
 
-def _load_history(project: Project, problem: Problem, current_keys: TableKeys, cells: pl.DataFrame) -> BuildHistory:
-    """Read the history of a problem over its builds; takes its cells (schema.CELL_COLUMNS)."""
+def _load_history(project: Project, problem: Problem, current_keys: TableKeys) -> BuildHistory:
+    """Read the history of a problem over its builds, and the requests that would close its gaps."""
     catalogue = project.catalogue
     sources = catalogue.problem_sources(problem)
     revisions = _share(project, current_keys, "revision", sources, partial(summarise_revisions, project, current_keys))
@@ -218,7 +219,9 @@ def _load_history(project: Project, problem: Problem, current_keys: TableKeys, c
     )
     verdicts = read_shared(state_path(project.home, "verdict", problem.name), list(VERDICT))
     acceptances = catalogue.acceptances.get(problem.name, ())
-    requests = rank_requests(collect_problem_gaps(problem, cells, verdicts, acceptances, project))
+    cells = pl.scan_parquet(state_path(project.home, "cell", problem.name))
+    with_gap = cells.filter(pl.col("reason").is_not_null() | is_open()).collect()
+    requests = rank_requests(collect_problem_gaps(problem, with_gap, verdicts, acceptances, project))
     return BuildHistory(
         verdicts,
         load_ledger(project, problem.name),

@@ -52,11 +52,9 @@ def report_problem(project: Project, name: str) -> list[Path]:
             raise CommongroundError(
                 f"{name}: the tables in the store are from an earlier build; run `commonground build {name}`"
             )
-        report = load_report(project, project.catalogue.problems[name], current_keys)
-        contents = {f"{name}.{ending}": content for ending, content in report_contents(report)}
-        # The next report has other cells: what steps keep of this one would add to its memory.
-        forget_results(report, report.cells)
-        del report
+        # No name here keeps the report: report_contents frees the cells of a large one.
+        parts = report_contents(load_report(project, project.catalogue.problems[name], current_keys))
+        contents = {f"{name}.{ending}": content for ending, content in parts}
         hashes = {file: hash_bytes(content) for file, content in contents.items()}
         sources = public_input_sources(project.catalogue, [name])
         write_outputs(project.home, f"report {name}", sources, contents.items(), staying=())
@@ -92,6 +90,8 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
         yield GEOJSON_ENDING, problem_geojson(report, charts.answer)
     if cells is not None:
         yield "csv", cells_csv(cells)
+    # The next report has other cells: what steps keep of this one would add to its memory.
+    forget_results(report, report.cells)
 
 
 def _drop_cells(report: Report) -> Report:

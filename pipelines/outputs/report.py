@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from datetime import date
 from functools import partial
 from typing import Any, NamedTuple
@@ -310,19 +311,30 @@ def encode_cells(report: Report) -> bytes:
     from pyarrow import parquet
 
     stored, content = pl.scan_parquet(report.cells_file), io.BytesIO()
-    ids = stored.select("cell_id").collect().to_series()
-    if not bool((ids.slice(1) > ids.head(-1)).all()):
+    count = stored.select(pl.len()).collect().item()
+    parts = [stored.slice(first, CELLS_OF_A_PART) for first in range(0, count, CELLS_OF_A_PART)]
+    if not _is_in_order(parts):
         return encode_parquet(_add_credits(stored.sort("cell_id").collect(), report))
     writer = None
-    for first in range(0, ids.len(), CELLS_OF_A_PART):
-        part = _add_credits(stored.slice(first, CELLS_OF_A_PART).collect(), report)
-        table = part.to_arrow(compat_level=pl.CompatLevel.newest())
+    for part in parts:
+        table = _add_credits(part.collect(), report).to_arrow(compat_level=pl.CompatLevel.newest())
         # Without Arrow's own schema, which names types that some readers do not have.
         writer = writer or parquet.ParquetWriter(content, table.schema, compression="zstd", store_schema=False)
         writer.write_table(table)
     if writer is not None:
         writer.close()
     return content.getvalue()
+
+
+def _is_in_order(parts: Sequence[pl.LazyFrame]) -> bool:
+    """Return whether the cells of all parts are in the order of their cell_id."""
+    last = ""
+    for part in parts:
+        ids = part.select("cell_id").collect().to_series()
+        if ids[0] <= last or not bool((ids.slice(1) > ids.head(-1)).all()):
+            return False
+        last = ids[-1]
+    return True
 
 
 CELLS_OF_A_PART = 1 << 16

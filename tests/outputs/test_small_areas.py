@@ -1,5 +1,6 @@
 """Outputs of a problem over LSOAs: Parquet files, a report by district, and no page for each area."""
 
+import gc
 from datetime import date
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from pipelines.core.store import output_path, read_table, state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.fingerprints import compute_table_keys
 from pipelines.declarations.project import Project
-from pipelines.outputs import load, report_model, site
+from pipelines.outputs import load, publish, report_model, site
 from pipelines.outputs import report as report_page
+from pipelines.outputs.freshness import report_record_path
 from pipelines.outputs.site import publish_pages
 from tests.command import build_by_steps
 from tests.outputs.test_report import Page
@@ -62,6 +64,41 @@ def test_page_of_a_large_problem_is_the_page_from_all_columns(areas: Project, mo
         assert render(lean) == render(whole)
     files = [pl.read_parquet(report_page.encode_cells(report)) for report in (lean, whole)]
     assert files[0].equals(files[1]) and files[0].schema == files[1].schema
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [2, 3, 0, 1], [0, 2, 1, 3]])
+def test_cells_of_a_large_problem_are_in_order_whatever_the_order_of_the_file(
+    areas: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, order: list[int]
+) -> None:
+    monkeypatch.setattr(report_page, "CELLS_OF_A_PART", 2)
+    keys = compute_table_keys(areas.catalogue, areas.home, areas.as_of)
+    report = load.load_report(areas, areas.catalogue.problems["synthetic"], keys)
+    some = read_table(state_path(areas.home, "cell", "synthetic")).sort("cell_id").head(4)
+    some[order].write_parquet(tmp_path / "cells.parquet")
+    written = pl.read_parquet(report_page.encode_cells(report._replace(cells_file=tmp_path / "cells.parquet")))
+    assert written.select(some.columns).equals(some)
+
+
+def test_cells_of_a_large_problem_are_not_in_memory_while_they_are_written(
+    areas: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (load, report_model, report_page):
+        monkeypatch.setattr(module, "MAX_TABLE_CELLS", 30_000)
+    seen = list[int]()
+
+    def count_cells(table: pl.DataFrame) -> bytes:
+        gc.collect()
+        seen.append(sum(one.shape == shape for one in gc.get_objects() if isinstance(one, pl.DataFrame)))
+        return encode(table)
+
+    encode = publish.encode_parquet
+    monkeypatch.setattr(publish, "encode_parquet", count_cells)
+    report_record_path(areas.home, "synthetic").unlink()
+    keys = compute_table_keys(areas.catalogue, areas.home, areas.as_of)
+    shape = load.load_report(areas, areas.catalogue.problems["synthetic"], keys).cells.shape
+    assert shape[0] == load_areas().height
+    publish.report_problem(areas, "synthetic")
+    assert seen == [0]
 
 
 def test_report_counts_every_cell_once_by_district(areas: Project, report: Page) -> None:
