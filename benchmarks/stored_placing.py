@@ -110,7 +110,8 @@ def commonground(folder: Path) -> dict[str, dict[str, float]]:
 
     (placed, aside, _), whole = measure_steps(lambda: place_observations(project, problem, places, target, data))
     cells, typed = measure_steps(lambda: build_cells(Block(problem, system, placed), project.catalogue, aside, day))
-    reached, observed = _Target(project, problem, places, target, data), load_source_tables(project, SOURCE)
+    reached = _Target(project, problem.header.geography, places, target, data)
+    reached, observed = reached.ask(problem.measures, frozenset()), load_source_tables(project, SOURCE)
     place = partial(_place_by_codes, reached, SOURCE, observed)
     place()
     alone = measure_steps(place)[1]

@@ -131,10 +131,13 @@ def forget_results(*arguments: object) -> None:
                 recent.pop(key, None)
 
 
-def keep_results(most: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+def keep_results(
+    most: int, measure_bytes: Callable[[Any], float] | None = None
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
     """Keep the last results of a function, for calls with the very same tables and equal texts, days and codes.
 
     The steps of a build have many parts in common, such as the places of a geography. No caller changes a result.
+    A result of more than LARGEST_TABLE bytes is not kept.
     """
 
     def keep(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
@@ -148,7 +151,10 @@ def keep_results(most: int) -> Callable[[Callable[Arguments, Result]], Callable[
             key = tuple(one if type(one) in _BY_VALUE else id(one) for one in given)
             last = recent.get(key)
             if last is None:
-                last = recent[key] = given, function(*args, **kwargs)
+                last = given, function(*args, **kwargs)
+                if measure_bytes and measure_bytes(last[1]) > LARGEST_TABLE:
+                    return last[1]
+                recent[key] = last
                 if len(recent) > most:
                     recent.pop(next(iter(recent)))
             return last[1]

@@ -23,6 +23,7 @@ from pipelines.core.store import (
     temporary_path,
     write_large_table,
 )
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.fingerprints import (
     FIGURE_TABLES,
@@ -35,7 +36,7 @@ from pipelines.declarations.project import Project
 from pipelines.gaps.cells import Block, answer_block, find_unreadable_files, group_slices
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
 from pipelines.gaps.grid import list_periods
-from pipelines.gaps.history import HISTORY, MAX_HISTORY_PLACES, add_partnership_history, build_history
+from pipelines.gaps.history import HISTORY, HISTORY_KEY, MAX_HISTORY_PLACES, add_partnership_history, build_history
 from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.partnerships import (
     NO_PARTNERSHIPS,
@@ -44,7 +45,13 @@ from pipelines.gaps.partnerships import (
     answer_partnerships,
     build_partnership_view,
 )
-from pipelines.gaps.placing import place_observations, read_denominators
+from pipelines.gaps.placing import (
+    SourceFigures,
+    list_placed_sources,
+    place_sources,
+    read_denominators,
+    stack_sources,
+)
 from pipelines.gaps.validity import (
     current_answer_key,
     current_figures_key,
@@ -54,8 +61,8 @@ from pipelines.gaps.validity import (
 )
 from pipelines.gaps.verdicts import build_verdicts
 from pipelines.gaps.view import build_view, list_history_measures
-from pipelines.geography import load_geography, load_neighbours, load_places
-from pipelines.observations import TOTAL, load_source_table
+from pipelines.geography import load_geography, load_neighbours
+from pipelines.observations import load_source_table
 
 CHECKED_COLUMNS = (
     "cell_id", "problem", "need", "measure", "place_code", "place_name", "period_start", "period_end", "value",
@@ -162,7 +169,8 @@ def _build_figures(
     """
     catalogue, name, geography = project.catalogue, problem.name, problem.header.geography
     system, people = load_geography(project, geography).places, problem_residents(project, problem)[0]
-    placed, aside, lost = place_observations(project, problem, load_places(project), set(system["place_code"]))
+    of_sources = place_sources(project, problem, frozenset(system["place_code"]))
+    placed, aside, lost = stack_sources(of_sources)
     known = [current_keys.last_release[name], *population_days(project, problem)]
     validity = find_validity(problem, catalogue, group_slices(placed), known, project.as_of)
     as_of, key = validity.first, format_figures_key(current_keys.figures[name], validity)
@@ -180,10 +188,10 @@ def _build_figures(
     history, partners = empty_table(HISTORY), NO_PARTNERSHIPS
     if not is_large:
         cells = [add_discontinuity_caveats(block.collect(), breaks).lazy() for block in cells]
-        denominators = _stack_denominators(project, problem)
+        denominators = _stack_denominators(project, current_keys, geography, _observed_sources(project, problem))
         members = MemberFigures(system, placed, denominators, people, aside, unreadable)
         partners = answer_partnerships(problem, catalogue, members, as_of)
-        own_history = _build_history(project, problem, placed, system, denominators)
+        own_history = _build_history(project, problem, of_sources, system, denominators)
         history = add_partnership_history(own_history, partners.placed)
     verdicts = pl.concat(build_verdicts(one.select(CHECKED_COLUMNS).collect(), problem.header, people) for one in cells)
     residuals = problem_residuals([lost], name, geography)
@@ -215,27 +223,39 @@ def _build_views(project: Project, problem: Problem, figures: _Figures, placed: 
     return [view, build_partnership_view(problem, project.catalogue, system, partners, view.schema)]
 
 
-def _stack_denominators(project: Project, problem: Problem) -> pl.DataFrame:
-    """Stack the observations of the denominators of a problem's rates, of sources in its geography."""
-    catalogue = project.catalogue
-    denominators = [
-        read_denominators(project, catalogue.sources[name])
-        for name in _observed_sources(project, problem)
-        if catalogue.sources[name].geography == problem.header.geography
-    ]
+def _measure_table(table: pl.DataFrame) -> float:
+    return table.estimated_size()
+
+
+@keep_results(8, _measure_table)
+def _stack_denominators(project: Project, _keys: TableKeys, geography: str, names: tuple[str, ...]) -> pl.DataFrame:
+    """Stack the observations of the denominators of the rates of some sources, of those in a geography.
+
+    Problems of the same sources get the same table, as long as the inputs of a build, which the keys are a hash of, are
+    the same.
+    """
+    sources = [project.catalogue.sources[name] for name in names]
+    denominators = [read_denominators(project, source) for source in sources if source.geography == geography]
     nothing = empty_table(OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order"))
     return pl.concat([nothing, *denominators]).unique([*SLICE_KEY, "place_code"], keep="first", maintain_order=True)
 
 
-def _observed_sources(project: Project, problem: Problem) -> list[str]:
+def _observed_sources(project: Project, problem: Problem) -> tuple[str, ...]:
     catalogue = project.catalogue
-    return [name for name in catalogue.problem_sources(problem) if name in catalogue.observation_sources()]
+    return tuple(name for name in catalogue.problem_sources(problem) if name in catalogue.observation_sources())
 
 
 def _build_history(
-    project: Project, problem: Problem, placed: pl.DataFrame, system: pl.DataFrame, denominators: pl.DataFrame
+    project: Project, problem: Problem, placed: list[SourceFigures], system: pl.DataFrame, denominators: pl.DataFrame
 ) -> pl.DataFrame:
     """Build the figures of a problem's measures over time (history.HISTORY)."""
-    names = _observed_sources(project, problem)
-    totals = [empty_table(TOTAL), *(load_source_table(project, name, "total") for name in names)]
-    return build_history(placed, pl.concat(totals), system, denominators, project.catalogue.measures)
+    names, measures = list_placed_sources(project, problem), project.catalogue.measures
+    parts = [
+        _build_source_history(one.figures, load_source_table(project, name, "total"), system, denominators, measures)
+        for name, one in zip(names, placed, strict=True)
+    ]
+    return pl.concat([empty_table(HISTORY), *parts]).sort(HISTORY_KEY)
+
+
+_build_source_history = keep_results(16, _measure_table)(build_history)
+"""The history of the figures of one source: problems that have the same figures have the same history."""

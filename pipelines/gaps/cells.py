@@ -17,7 +17,7 @@ from pipelines.core.errors import CommongroundError
 from pipelines.core.ordering import sort_frame
 from pipelines.core.periods import ReferencePeriod, format_period
 from pipelines.core.reasons import REASON_PRECEDENCE, REASONS
-from pipelines.core.schema import CELL_COLUMNS, conform_table
+from pipelines.core.schema import CELL_COLUMNS, conform_table, empty_frame
 from pipelines.core.slices import SLICE_KEY, slice_starts
 from pipelines.core.text import format_figure_column
 from pipelines.declarations.base import NATIONS
@@ -189,6 +189,11 @@ def _withhold_uncertain(cells: pl.DataFrame, problem: Problem) -> pl.DataFrame:
     )
 
 
+_REASONS = {**dict.fromkeys(("measure", "place_code"), pl.String), "period_start": pl.Date,
+            **dict.fromkeys(("reason", "evidence"), pl.String)}  # fmt: skip
+"""A reason of a cell, by CELL_KEY."""
+
+
 def _collect_reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.DataFrame) -> pl.DataFrame:
     """Collect the reasons of each gap: reason and evidence of the first, and the codes of the others."""
     aside = _find_rows_set_aside(cells, set_aside)
@@ -199,6 +204,8 @@ def _collect_reasons(cells: pl.DataFrame, catalogue: Catalogue, set_aside: pl.Da
         aside,
     ]
     stacked = _drop_redundant_reasons(pl.concat(families))
+    if stacked.is_empty() and not cells["value"].null_count():
+        return stacked.with_columns(pl.lit(None, pl.String).alias("other_reasons"))
     gaps = cells.filter(pl.col("value").is_null()).join(stacked, on=CELL_KEY, how="anti")
     evidence = pl.lit("no check explains this gap").alias("evidence")
     unknown = gaps.select(*CELL_KEY, pl.lit("unexplained").alias("reason"), evidence)
@@ -230,6 +237,8 @@ def _find_time_reasons(cells: pl.DataFrame) -> pl.DataFrame:
     Cells of places without a row are left out. Where the slice is for another period nothing is placed, so a
     `placed_reason` can only come from a slice that is too old.
     """
+    if cells["time_reason"].null_count() == cells.height:
+        return empty_frame(_REASONS)
     known_figure = pl.coalesce(format_figure_column("value"), format_figure_column("near_value"))
     figure = pl.format("; its value was {}", known_figure).fill_null("")
     has_no_row = pl.col("placed_reason").is_in(NO_ROW_REASONS).fill_null(False)
@@ -262,6 +271,8 @@ NO_ROW_REASONS = ["not_returned", "none_or_not_reported", "outside_source", "wit
 
 def _find_place_reasons(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFrame:
     """Find cells with a slice but no value for the place; a row set aside does not count as withdrawn."""
+    if cells["placed_reason"].null_count() == cells.height:
+        return empty_frame(_REASONS)
     evidence = pl.when(OTHER_PERIOD).then(_join_texts("placed_evidence", "time_evidence")).otherwise("placed_evidence")
     had_ended = pl.col("placed_reason").is_in(NO_ROW_REASONS) & (pl.col("valid_to") < pl.col("reference_start"))
     ended_text = pl.format("the code ended on {}, before the period of the figures", "valid_to")
@@ -276,6 +287,8 @@ def _find_place_reasons(cells: pl.DataFrame, aside: pl.DataFrame) -> pl.DataFram
 
 def _find_rows_set_aside(cells: pl.DataFrame, set_aside: pl.DataFrame) -> pl.DataFrame:
     """Find cells with a row in the file that could not be used."""
+    if set_aside.is_empty():
+        return empty_frame(_REASONS)
     empty = cells.filter(pl.col("placed_reason").is_in(NO_ROW_REASONS))
     aside = set_aside.rename({"period_start": "reference_start", "to_code": "place_code"}).unique(
         ["measure", "place_code", "reference_start"], maintain_order=True

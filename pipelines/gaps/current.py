@@ -1,9 +1,11 @@
 """Whether the stored tables of problems are current."""
 
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 from pipelines.core.store import state_path
-from pipelines.declarations.fingerprints import TableKeys
+from pipelines.declarations.fingerprints import ANSWER_TABLES, TableKeys
 from pipelines.declarations.project import Project
 from pipelines.gaps.ledger_load import ledger_path
 from pipelines.gaps.validity import current_answer_key
@@ -14,9 +16,39 @@ def is_answer_current(home: Path, name: str, fingerprints: TableKeys) -> bool:
     return current_answer_key(home, name, fingerprints) is not None
 
 
+class _Listed(NamedTuple):
+    """The problems listed last in a store, the keys they were compared with, and the times of the folders of tables."""
+
+    fingerprints: TableKeys
+    times: tuple[int, ...]
+    names: list[str]
+
+
+_LISTED: dict[Path, _Listed] = {}
+"""The problems listed last by store: each report of a build asks for them."""
+_SETTLED_NS = 2 * 10**9
+"""Age from which a folder has another time after its next change, also where a file system rounds times."""
+
+
 def list_current_problems(project: Project, fingerprints: TableKeys) -> list[str]:
-    """List the problems with tables built from the current inputs; outputs use no others."""
-    return [name for name in sorted(project.catalogue.problems) if is_answer_current(project.home, name, fingerprints)]
+    """List the problems with tables built from the current inputs; outputs use no others.
+
+    A table gets its place by a rename, which changes the time of its folder: until then the list is the same object.
+    """
+    home, now = project.home, time.time_ns()
+    times, last = _folder_times(home), _LISTED.get(home)
+    if last is None or last.fingerprints is not fingerprints or last.times != times:
+        names = [name for name in sorted(project.catalogue.problems) if is_answer_current(home, name, fingerprints)]
+        last = _LISTED[home] = _Listed(fingerprints, times, names)
+    if max(times) > now - _SETTLED_NS:
+        del _LISTED[home]
+    return last.names
+
+
+def _folder_times(home: Path) -> tuple[int, ...]:
+    """Return the time of the last change of each folder with tables of answers; 0 where it does not exist."""
+    folders = (state_path(home, kind, "").parent for kind in ANSWER_TABLES)
+    return tuple(folder.stat().st_mtime_ns if folder.is_dir() else 0 for folder in folders)
 
 
 def list_outdated_problems(project: Project, fingerprints: TableKeys) -> list[str]:

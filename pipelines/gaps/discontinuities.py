@@ -8,7 +8,7 @@ lists published areas that straddle several places, and places that a source cov
 import polars as pl
 
 from checks import DEVIATIONS_PER_MAD
-from pipelines.core.schema import CELL_COLUMNS, NUMBER, TEXT, Column, conform_table
+from pipelines.core.schema import CELL_COLUMNS, NUMBER, TEXT, Column, conform_table, empty_table
 from pipelines.core.text import format_figure_column
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
 
@@ -44,9 +44,8 @@ def find_discontinuities(cells: pl.DataFrame, neighbours: pl.DataFrame, measures
         _find_straddling_areas(cells),
         _find_low_reach(cells),
     ]
-    return pl.concat([conform_table(table, BOUNDARY_DISCONTINUITY) for table in tables]).sort(
-        *SLICE_COLUMNS, "kind", "place_a", "place_b"
-    )
+    some = [conform_table(table, BOUNDARY_DISCONTINUITY) for table in tables if table.height]
+    return pl.concat([empty_table(BOUNDARY_DISCONTINUITY), *some]).sort(*SLICE_COLUMNS, "kind", "place_a", "place_b")
 
 
 def _pair_neighbours(cells: pl.DataFrame, neighbours: pl.DataFrame) -> pl.DataFrame:
@@ -63,6 +62,8 @@ def _pair_neighbours(cells: pl.DataFrame, neighbours: pl.DataFrame) -> pl.DataFr
 def _find_one_sided_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
     """Find pairs in which one place has a figure and the other has none."""
     half = pairs.filter(pl.col("value_a").is_not_null(), pl.col("value_b").is_null())
+    if half.is_empty():
+        return half
     edge = pl.col("nation") != pl.col("nation_b")
     return half.with_columns(
         pl.when(edge).then(pl.lit("nation_edge")).otherwise(pl.lit("known_unknown")).alias("kind"),
@@ -86,6 +87,8 @@ def _find_jumps(pairs: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFra
     )
     beyond = pl.col("apart") > pl.col("usual") + JUMP_DEVIATIONS * pl.col("spread")
     far = with_spread.filter(pl.col("pairs") >= FEWEST_PAIRS, pl.col("spread") > 0, beyond)
+    if far.is_empty():
+        return far
     deviations = ((pl.col("apart") - pl.col("usual")) / pl.col("spread")).round(1)
     return far.with_columns(
         pl.lit("jump").alias("kind"),
@@ -106,6 +109,8 @@ def _find_straddling_areas(cells: pl.DataFrame) -> pl.DataFrame:
     # Most areas lie in one place, whatever the period: only the cells with another area are counted by slice.
     areas = cells.select("place_code", "source_areas").drop_nulls("source_areas").unique()
     cut_areas = _list_areas(areas).filter((pl.col("place_code").n_unique() > 1).over("place_a"))
+    if cut_areas.is_empty():
+        return cut_areas
     with_cut_areas = cells.join(cut_areas, on=["place_code", "source_areas"], how="semi", maintain_order="left")
     cut = (
         _list_areas(with_cut_areas)

@@ -34,9 +34,9 @@ class MeasureRun(NamedTuple):
 
 
 class _Chosen(NamedTuple):
-    """The runs of a source's measures, and the slices and plain files of those that an engine places."""
+    """The runs of a source's measures without a problem, and the slices and plain files of those an engine places."""
 
-    runs: list[MeasureRun]
+    runs: list[tuple[str, int, str]]
     slices: pl.DataFrame
     files: list[Path]
 
@@ -46,19 +46,20 @@ def list_measure_runs(project: Project, problem: Problem) -> list[MeasureRun]:
     if not project.engine:
         return []
     names = [name for name in project.catalogue.problem_sources(problem) if _has_figures(project, name)]
-    return [run for name in names for run in _choose(project, project.engine, problem, name).runs]
+    chosen = [_choose(project, project.engine, problem.measures, name) for name in names]
+    return [MeasureRun(problem.name, *run) for one in chosen for run in one.runs]
 
 
 def choose_engine_slices(
-    project: Project, problem: Problem, name: str, flags: Sequence[pl.DataFrame]
+    project: Project, measures: Sequence[str], name: str, flags: Sequence[pl.DataFrame]
 ) -> EngineSlices | None:
-    """Return the slices of a source that an engine places for a problem; null where there are none.
+    """Return the slices of some measures of a source that an engine places; null where there are none.
 
     `flags` are the tables of flags that become caveats. Plain files that the engine lacks are written first.
     """
     if not project.engine:
         return None
-    chosen = _choose(project, project.engine, problem, name)
+    chosen = _choose(project, project.engine, measures, name)
     if chosen.slices.is_empty():
         return None
     return EngineSlices(open_engine(project.engine.address), chosen.slices, chosen.files, flags)
@@ -74,11 +75,11 @@ def _has_figures(project: Project, name: str) -> bool:
     return name in project.catalogue.observation_sources() and bool(project.catalogue.sources[name].geography)
 
 
-def _choose(project: Project, setting: EngineSetting, problem: Problem, name: str) -> _Chosen:
+def _choose(project: Project, setting: EngineSetting, measures: Sequence[str], name: str) -> _Chosen:
     tables = load_source_tables(project, name)
     numbered = number_slices(tables.slice)
     chosen = _Chosen([], numbered.clear(), [])
-    for measure in problem.measures:
+    for measure in measures:
         slices = newest_of_slices(numbered.filter(pl.col("measure") == measure))
         if slices.is_empty():
             continue
@@ -86,7 +87,7 @@ def _choose(project: Project, setting: EngineSetting, problem: Problem, name: st
         obstacle = _find_obstacle(project, tables, slices, setting.least_rows)
         if not obstacle:
             files, obstacle = write_plain_files(project.home, slices)
-        chosen.runs.append(MeasureRun(problem.name, measure, rows, obstacle))
+        chosen.runs.append((measure, rows, obstacle))
         if not obstacle:
             chosen = chosen._replace(slices=chosen.slices.vstack(slices), files=chosen.files + files)
     return chosen

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.core.renames import REASONS, RESTATED_REASONS
-from pipelines.core.schema import DATE, TEXT, WHOLE, Column, conform_table, polars_schema
+from pipelines.core.schema import DATE, TEXT, WHOLE, Column, conform_table, empty_table, polars_schema
 from pipelines.declarations.acceptances import Acceptance, add_acceptances
 from pipelines.gaps.ledger_drafts import DeclarationHashes, drop_drafts
 from pipelines.gaps.need_scope import is_needed, is_open, open_reason
@@ -151,6 +151,8 @@ def add_build(
 
 def _new_sightings(ledger: Ledger, cells: pl.DataFrame, build: int) -> pl.DataFrame:
     """Return the sightings of a build: gaps that are new, have changed or have closed."""
+    if ledger.sightings.is_empty() and not cells.select(is_open().any()).item():
+        return empty_table(SIGHTING)
     now, last = list_open_gaps(cells), last_sightings(ledger.sightings)
     before = last.filter(pl.col("reason").is_not_null())
     same = ["gap_id", "reason", "data_owner", "period_start", "period_end"]
@@ -228,6 +230,8 @@ def repeat_last_build(ledger: Ledger, day: date) -> Ledger:
 
 def build_gap_ledger(ledger: Ledger, acceptances: tuple[Acceptance, ...], owner: str, as_of: date) -> pl.DataFrame:
     """Build GAP_LEDGER of a problem as of a day: one row for each gap ever seen."""
+    if ledger.sightings.is_empty():
+        return empty_table(GAP_LEDGER)
     last = [name for name in SPELL if name != "gap_id"]
     gaps = (
         ledger.spells.sort("gap_id", "opened_build")

@@ -325,11 +325,15 @@ def load_opening_days(project: Project, problem: str) -> pl.DataFrame:
         return pl.DataFrame(schema={"gap_id": pl.String, "opened": pl.Date})
 
 
-def load_gaps(project: Project, problem: str) -> pl.DataFrame:
-    """Load all gaps ever seen of a problem (GAP_LEDGER), of measures that are still declared."""
+def load_gaps(project: Project, problem: str, ledger: Ledger | None = None) -> pl.DataFrame:
+    """Load all gaps ever seen of a problem (GAP_LEDGER), of measures that are still declared.
+
+    `ledger` is the ledger of the problem where it is loaded already.
+    """
     catalogue = project.catalogue
     if problem not in catalogue.problems:
         return empty_table(GAP_LEDGER)
     owner = catalogue.problems[problem].header.owner
-    gaps = build_gap_ledger(load_ledger(project, problem), catalogue.acceptances.get(problem, ()), owner, project.as_of)
+    ledger = ledger or load_ledger(project, problem)
+    gaps = build_gap_ledger(ledger, catalogue.acceptances.get(problem, ()), owner, project.as_of)
     return gaps.filter(pl.col("measure").is_in(list(catalogue.measures)))

@@ -1,10 +1,12 @@
 """Placing of a problem's observations: from the newest figures of its sources to figures of its places.
 
 Figures are read and placed some slices at a time, so that memory does not grow with a source. What slices share, such
-as successors, crosswalks and denominators, is built once for a problem.
+as successors and crosswalks, is built once for a geography, and the figures of a source that several problems of a
+geography ask for are placed once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from datetime import date
 from functools import cache, partial
 from pathlib import PurePath
@@ -30,7 +32,9 @@ from pipelines.apportionment import (
 from pipelines.core.errors import UnknownNameError
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table, empty_table
 from pipelines.core.slices import SLICE_KEY, slice_starts, take_slices
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.catalogue import Problem
+from pipelines.declarations.fingerprints import TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.declarations.source import Source
 from pipelines.gaps.engine_choice import choose_engine_slices, read_engine_slices
@@ -51,6 +55,7 @@ from pipelines.geography import (
     find_successors,
     load_geography,
     load_place_data,
+    load_places,
 )
 from pipelines.observations import (
     SourceTables,
@@ -85,14 +90,26 @@ class _Target:
     """The places of a problem, and the crosswalks to these places from any geography, each built once."""
 
     def __init__(
-        self, project: Project, problem: Problem, places: Places, target: set[str], geography_data: PlaceData | None
+        self, project: Project, geography: str, places: Places, target: set[str], geography_data: PlaceData | None
     ) -> None:
-        self.project, self.problem, self.places, self.target = project, problem, places, target
+        self.project, self.geography, self.places, self.target = project, geography, places, target
         self.measures = project.catalogue.measures
-        self.allowed = frozenset(name for name, need in problem.header.measure_needs.items() if need.downscale)
+        self.asked: tuple[str, ...] = ()
+        self.allowed: frozenset[str] = frozenset()
         self.find_succession = cache(self._find_succession)
         self.find_crosswalk = cache(self._find_crosswalk)
         self.load_place_data = cache(lambda: geography_data or load_place_data(project, places))
+
+    def forget_areas(self) -> None:
+        """Forget the tables of small areas and what was made from them, which are large."""
+        self.load_place_data.cache_clear()
+        self.find_crosswalk.cache_clear()
+
+    def ask(self, measures: tuple[str, ...], allowed: frozenset[str]) -> "_Target":
+        """Return the same places for some measures, of which those `allowed` may be apportioned to smaller places."""
+        asking = copy(self)
+        asking.asked, asking.allowed = measures, allowed
+        return asking
 
     def _find_succession(self, codes: Codes) -> _Succession:
         successors = find_successors(self.places, list(codes), self.target)
@@ -101,9 +118,9 @@ class _Target:
 
     def _find_crosswalk(self, system: str, group: str, day: date) -> _Weighted | None:
         """Return the crosswalk from a geography by a population group on a day; None where none is stored."""
-        geography = self.problem.header.geography
+        target = frozenset(self.target)
         try:
-            table = build_crosswalk(self.load_place_data(), system, geography, group, day, frozenset(self.target))
+            table = build_crosswalk(self.load_place_data(), system, self.geography, group, day, target)
         except UnknownNameError:
             return None
         codes = table.drop_nulls(["from_code", "to_code"])["from_code"].unique()
@@ -117,6 +134,14 @@ class _Placed(NamedTuple):
     residuals: list[pl.DataFrame]
 
 
+class SourceFigures(NamedTuple):
+    """What a problem uses of a source: placed figures (MAPPED_FIGURE), rows set aside, and RESIDUAL."""
+
+    figures: pl.DataFrame
+    set_aside: pl.DataFrame
+    residuals: pl.DataFrame
+
+
 def place_observations(
     project: Project, problem: Problem, places: Places, target: set[str], geography_data: PlaceData | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -124,33 +149,87 @@ def place_observations(
 
     `geography_data` replaces the stored geography, as for a scenario.
     """
-    catalogue, reached = project.catalogue, _Target(project, problem, places, target, geography_data)
-    placed, aside, lost = (
-        [empty_table(MAPPED_FIGURE)],
-        [pl.DataFrame(schema=_SET_ASIDE_SCHEMA)],
-        [empty_table(RESIDUAL)],
+    reached = _Target(project, problem.header.geography, places, target, geography_data)
+    return stack_sources(
+        [_place_source(reached.ask(*needs), name) for name, needs in _list_needs(project, problem).items()]
     )
-    system = places.register.filter(pl.col("place_code").is_in(sorted(target))).unique("place_code", keep="last")
+
+
+def place_sources(project: Project, problem: Problem, target: frozenset[str]) -> list[SourceFigures]:
+    """Map the observations of a problem's sources to the places of its geography, as place_observations does.
+
+    Problems with the same measures of a source get the same tables, as long as the inputs of a build are the same.
+    """
+    keys, geography = compute_table_keys(project.catalogue, project.home, project.as_of), problem.header.geography
+    places, needs = load_places(project), _list_needs(project, problem)
+    placed = [_place_once(project, keys, places, geography, target, name, *needs[name]) for name in needs]
+    _find_target(project, keys, places, geography, target).forget_areas()
+    return placed
+
+
+def stack_sources(placed: Sequence[SourceFigures]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Stack the figures, the rows set aside and the residuals of sources."""
+    figures = pl.concat([empty_table(MAPPED_FIGURE), *(one.figures for one in placed)])
+    aside = pl.concat([pl.DataFrame(schema=_SET_ASIDE_SCHEMA), *(one.set_aside for one in placed)])
+    return figures, aside, pl.concat([empty_table(RESIDUAL), *(one.residuals for one in placed)])
+
+
+def list_placed_sources(project: Project, problem: Problem) -> list[str]:
+    """List the sources with figures that a problem places, in the order of place_sources."""
+    return list(_list_needs(project, problem))
+
+
+def _list_needs(project: Project, problem: Problem) -> dict[str, tuple[tuple[str, ...], frozenset[str]]]:
+    """Return for each source with figures the measures that a problem reads, and those that it allows to apportion."""
+    catalogue = project.catalogue
+    allowed = {name for name, need in problem.header.measure_needs.items() if need.downscale}
+    needs = {}
     for name in catalogue.problem_sources(problem):
-        source = catalogue.sources[name]
-        if name not in catalogue.observation_sources() or not source.geography:
-            continue
-        observed = load_source_tables(project, name)
-        for (geography, _), parts in _place_by_codes(reached, name, observed).items():
-            lost += parts.residuals
-            with_gaps = refine_gaps(
-                conform_table(pl.concat(parts.figures), MAPPED_FIGURE), observed.total, system, geography
-            )
-            with_gaps = mark_longer_periods(with_gaps)
-            if extracts := [PurePath(release.file).name for release in source.releases if release.extract]:
-                with_gaps = mark_places_outside_extracts(with_gaps, extracts)
-            if source.returns and source.returns.absent_row:
-                with_gaps = mark_absent_rows(with_gaps, source.returns.absent_row)
-            if source.returns and source.returns.expected == "seen":
-                with_gaps = mark_places_outside(with_gaps)
-            placed.append(withhold_implausible(with_gaps, catalogue.measures))
-        aside.append(_locate_rows_set_aside(observed, places, target))
-    return pl.concat(placed), pl.concat(aside), pl.concat(lost)
+        if name in catalogue.observation_sources() and catalogue.sources[name].geography:
+            own = tuple(measure for measure in problem.measures if catalogue.measure_source[measure] == name)
+            needs[name] = own, frozenset(allowed.intersection(own))
+    return needs
+
+
+def _measure_figures(placed: SourceFigures) -> float:
+    return sum(table.estimated_size() for table in placed)
+
+
+@keep_results(16, _measure_figures)
+def _place_once(
+    project: Project, keys: TableKeys, places: Places, geography: str, target: frozenset[str], name: str,
+    measures: tuple[str, ...], allowed: frozenset[str],
+) -> SourceFigures:  # fmt: skip
+    """Place the figures of a source (_place_source) from the inputs of a build, which its keys are a hash of."""
+    return _place_source(_find_target(project, keys, places, geography, target).ask(measures, allowed), name)
+
+
+@keep_results(1)
+def _find_target(project: Project, _keys: TableKeys, places: Places, geography: str, target: frozenset[str]) -> _Target:
+    return _Target(project, geography, places, set(target), None)
+
+
+def _place_source(reached: _Target, name: str) -> SourceFigures:
+    """Map the observations of one source to the target places."""
+    source, observed = reached.project.catalogue.sources[name], load_source_tables(reached.project, name)
+    is_place = pl.col("place_code").is_in(sorted(reached.target))
+    system = reached.places.register.filter(is_place).unique("place_code", keep="last")
+    placed, lost = [empty_table(MAPPED_FIGURE)], [empty_table(RESIDUAL)]
+    for (geography, _), parts in _place_by_codes(reached, name, observed).items():
+        lost += parts.residuals
+        with_gaps = refine_gaps(
+            conform_table(pl.concat(parts.figures), MAPPED_FIGURE), observed.total, system, geography
+        )
+        with_gaps = mark_longer_periods(with_gaps)
+        if extracts := [PurePath(release.file).name for release in source.releases if release.extract]:
+            with_gaps = mark_places_outside_extracts(with_gaps, extracts)
+        if source.returns and source.returns.absent_row:
+            with_gaps = mark_absent_rows(with_gaps, source.returns.absent_row)
+        if source.returns and source.returns.expected == "seen":
+            with_gaps = mark_places_outside(with_gaps)
+        placed.append(withhold_implausible(with_gaps, reached.measures))
+    aside = _locate_rows_set_aside(observed, reached.places, reached.target)
+    return SourceFigures(pl.concat(placed), aside, pl.concat(lost))
 
 
 class _Part(NamedTuple):
@@ -179,9 +258,9 @@ def _place_by_codes(reached: _Target, name: str, observed: SourceTables) -> dict
 
 def _read_parts(reached: _Target, name: str, observed: SourceTables) -> Iterator[_Part]:
     """Read a source's figures in use, some slices at a time; those of an engine stay slices."""
-    project, measures = reached.project, reached.problem.measures
+    project, measures = reached.project, reached.asked
     flags = flag_disagreements(project, name, measures)
-    large = choose_engine_slices(project, reached.problem, name, [observed.doubt, flags])
+    large = choose_engine_slices(project, measures, name, [observed.doubt, flags])
     placed_there = set(large.slices["measure"]) if large else set()
     for batch in read_current_batches(project, name, [one for one in measures if one not in placed_there]):
         if large and batch.slices.is_empty():

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from pipelines.core.table_cache import keep_results
+
 REQUEST_KEY = ("data_owner", "measure", "reason")
 NOTHING_TO_ASK = frozenset({"not_applicable", "not_due"})
 """Reasons without a request: the figure cannot exist, or will be published without one."""
@@ -33,6 +35,7 @@ def request_id(holder: str, measure: str, reason: str) -> str:
     return hashlib.sha256("\x00".join((holder, measure, reason)).encode()).hexdigest()[:8]
 
 
+@keep_results(1)
 def bundle_answers(open_gaps: OpenGaps) -> pl.DataFrame:
     """Group answers that wait for the same requests: requests (sorted), answers, places, people.
 

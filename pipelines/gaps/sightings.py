@@ -30,6 +30,8 @@ _SPELL_COLUMNS = ("need", "measure", "place_code", "place_name", "period_start",
 
 def last_sightings(sightings: pl.DataFrame) -> pl.DataFrame:
     """Return the last sighting of each gap."""
+    if sightings.is_empty():
+        return sightings
     return sightings.sort("gap_id", "build").unique("gap_id", keep="last", maintain_order=True)
 
 
@@ -67,8 +69,14 @@ def build_spells(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame:
     return spells.with_columns(last_seen)
 
 
+_EVENTS = ("opened", "reopened", "closed", "changed")
+"""Counts of a build, beside the gaps that are open."""
+
+
 def count_changes(sightings: pl.DataFrame, builds: pl.DataFrame) -> pl.DataFrame:
     """Count for each build the gaps opened, reopened, closed, changed and open."""
+    if sightings.is_empty():
+        return builds.with_columns(pl.lit(0, pl.Int64).alias(name) for name in (*_EVENTS, "open"))
     open_now, had = pl.col("reason").is_not_null(), pl.col("before").is_not_null()
     was_seen = pl.int_range(pl.len()).over("gap_id") > 0
     events = {

@@ -10,6 +10,7 @@ import polars as pl
 
 from pipelines.core.ordering import filter_frame, sort_frame
 from pipelines.core.schema import DATE, NUMBER, TEXT, WHOLE, Column, conform_table
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.problem import ProblemHeader
 from pipelines.gaps.need_scope import open_reason
@@ -102,6 +103,7 @@ def _name_heavy_caveats(caveats: pl.Series) -> pl.Series:
     return caveats.replace_strict(texts, heavy, default=None, return_dtype=pl.String)
 
 
+@keep_results(2)
 def summarise_by_place(verdict_table: pl.DataFrame) -> pl.DataFrame:
     """Summarise verdicts over periods: VERDICT without its periods, with `periods` and `answered`.
 
@@ -119,8 +121,12 @@ def summarise_by_place(verdict_table: pl.DataFrame) -> pl.DataFrame:
         pl.len().alias("periods"), (verdict != "not_answerable").sum().alias("answered"),
     ).select(*place, "place_name", pl.exclude(*place, "place_name"))  # fmt: skip
     causes = verdict_table.select(*place, "blocking_reasons").drop_nulls("blocking_reasons")
-    texts = _count_causes(causes.join(summary.select(*place, "periods"), on=place), place)
-    return summary.join(texts, on=place, how="left", maintain_order="left").sort("place_code", maintain_order=True)
+    if causes.is_empty():
+        named = summary.with_columns(pl.lit(None, pl.String).alias("blocking_reasons"))
+    else:
+        texts = _count_causes(causes.join(summary.select(*place, "periods"), on=place), place)
+        named = summary.join(texts, on=place, how="left", maintain_order="left")
+    return named.sort("place_code", maintain_order=True)
 
 
 def _count_causes(causes: pl.DataFrame, place: list[str]) -> pl.DataFrame:

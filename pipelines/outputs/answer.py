@@ -5,7 +5,6 @@ of another period are shown and never ranked. Where a need has several measures,
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
 import polars as pl
@@ -58,7 +57,7 @@ class PageAnswer(NamedTuple):
     @property
     def decimals(self) -> int:
         """Decimals of a computed figure: as many as any of them needs, 2 at most."""
-        return _count_decimals(tuple(self.figures["value"].drop_nulls().to_list()))
+        return _count_decimals(self.figures)
 
     def format(self, value: float) -> str:
         """Format a figure with the decimals of its measure; those of a computed column have the same number."""
@@ -82,9 +81,10 @@ def add_unit(title: str, unit: str) -> str:
     return f"{title}, {short}" if short and short.lower() not in title.lower() else title
 
 
-@lru_cache(maxsize=8)
-def _count_decimals(values: tuple[float, ...]) -> int:
+@keep_results(8)
+def _count_decimals(figures: pl.DataFrame) -> int:
     """Return the decimals that the figures need, 2 at most; each figure of an answer is formatted with them."""
+    values = figures["value"].drop_nulls().to_list()
     return max((next((n for n in range(2) if round(value, n) == value), 2) for value in values), default=0)
 
 
@@ -214,6 +214,8 @@ def _mark_other_periods(figures: pl.DataFrame) -> pl.DataFrame:
     """Mark figures of another reference period than most of their group: they are not ranked with the others."""
     key = ["group", "reference_start", "reference_end"]
     counted = figures.filter(pl.col("state") == COMPARABLE).group_by(key).len("places")
+    if counted["group"].n_unique() == counted.height:
+        return figures.select(list(ANSWER_FIGURE))
     usual = counted.sort("places", "reference_end", descending=True).unique("group", keep="first", maintain_order=True)
     joined = figures.join(usual.rename({"reference_start": "usual_start", "reference_end": "usual_end"}).drop("places"),
                           on="group", how="left", maintain_order="left")  # fmt: skip

@@ -55,10 +55,16 @@ def rank_answer(report: Report, answer: PageAnswer) -> list[Ranking]:
     """Rank the comparable places of each group, the group with most places first."""
     by_group = answer.comparable.partition_by("group", maintain_order=True)
     labels = label_groups(answer)
-    ranked = [
-        Ranking(labels[group["group"][0]], group.height, *(_find_end(report, answer, group, o) for o in ORDERS))
-        for group in by_group
-    ]
+    ranked = []
+    for group in by_group:
+        ranks = pl.DataFrame()
+        if answer.measure:
+            cells = report.cells.filter(
+                pl.col("measure") == answer.column, pl.col("period_start") == answer.period_start
+            )
+            ranks = rank_places(cells.join(group, on="place_code", how="semi"), {answer.column: answer.measure})
+        ends = (_find_end(report, answer, group, ranks, order) for order in ORDERS)
+        ranked.append(Ranking(labels[group["group"][0]], group.height, *ends))
     return sorted(ranked, key=lambda ranking: -ranking.places)
 
 
@@ -73,7 +79,8 @@ def label_groups(answer: PageAnswer) -> dict[str, str]:
     return {group: nation or "other places" for group, nation in groups.iter_rows()}
 
 
-def _find_end(report: Report, answer: PageAnswer, group: pl.DataFrame, order: str) -> End:
+def _find_end(report: Report, answer: PageAnswer, group: pl.DataFrame, ranks: pl.DataFrame, order: str) -> End:
+    """Return one end of a group; `ranks` (ranks.RANK) is for the places of a measure."""
     is_highest = order == "highest"
     ordered = group.sort("value", "place_name", descending=[is_highest, False])
     rows = tuple(_ranked_place(row, answer) for row in ordered.head(ROWS_SHOWN).iter_rows(named=True))
@@ -81,8 +88,6 @@ def _find_end(report: Report, answer: PageAnswer, group: pl.DataFrame, order: st
     if answer.measure is None:
         why = OF_INPUTS if any(report.measures[name].is_uncertain for name in answer.inputs) else ""
         return End(order, rows, equal, equal > 1, why)
-    cells = report.cells.filter(pl.col("measure") == answer.column, pl.col("period_start") == answer.period_start)
-    ranks = rank_places(cells.join(group, on="place_code", how="semi"), {answer.column: answer.measure})
     first = ranks.filter(pl.col("place_code") == rows[0].code).row(0, named=True)
     if first["noise"] or first["no_interval"]:
         return End(order, rows, equal, equal > 1, NOISE if first["noise"] else NO_INTERVAL)

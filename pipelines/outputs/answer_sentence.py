@@ -103,6 +103,7 @@ def add_preposition(start: date, end: date) -> str:
     return f"{'on' if start == end else 'from' if ' to ' in text else 'in'} {text}"
 
 
+@keep_results(2)
 def period_of_groups(answer: PageAnswer) -> str:
     """Return the reference periods of the figures compared, in words."""
     spans = answer.comparable.select("reference_start", "reference_end").unique().sort("reference_end")

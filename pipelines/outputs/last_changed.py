@@ -25,6 +25,8 @@ def date_file_changes(before: pl.DataFrame, hashes: Mapping[str, str], day: date
     A file with the recorded content keeps its day; any other changed on `day`, the day of the build.
     """
     files = pl.DataFrame({"file": list(hashes), "sha256": list(hashes.values())}, schema_overrides=FILE_CHANGE)
+    if before.is_empty():
+        return files.with_columns(pl.lit(day, pl.Date).alias("changed"))
     dated = files.join(before, on=["file", "sha256"], how="left", maintain_order="left")
     return dated.with_columns(pl.col("changed").fill_null(day)).select(FILE_CHANGE.names())
 

@@ -11,6 +11,7 @@ from checks import convert_flags
 from pipelines.apportionment import problem_residents
 from pipelines.core.schema import CELL_COLUMNS, FINDING_COLUMNS, empty_table
 from pipelines.core.store import read_table, state_path
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.catalogue import Catalogue, Problem
 from pipelines.declarations.fingerprints import TableKeys, hash_texts
 from pipelines.declarations.measure import Measure
@@ -78,7 +79,7 @@ def load_report(project: Project, problem: Problem, current_keys: TableKeys) -> 
         measure_sources={name: catalogue.measure_source[name] for name in problem.measures},
         sources={name: catalogue.sources[name] for name in sources},
         boundaries=load_outlines(project, problem.header.geography),
-        history=_load_history(project, problem, current_keys),
+        history=_load_history(project, problem, current_keys, is_large),
         breaks=_load_breaks(project, problem, current_keys),
         completeness=_load_completeness(project, problem, current_keys),
         larger=_load_larger_places(project, places),
@@ -209,7 +210,7 @@ def _summarise_periods(project: Project, sources: Collection[str]) -> pl.DataFra
     return summarise_completeness(stack_returns(project, sources)).filter(pl.col("scope") == "period")
 
 
-def _load_history(project: Project, problem: Problem, current_keys: TableKeys) -> BuildHistory:
+def _load_history(project: Project, problem: Problem, current_keys: TableKeys, is_large: bool) -> BuildHistory:
     """Read the history of a problem over its builds, and the requests that would close its gaps."""
     catalogue = project.catalogue
     sources = catalogue.problem_sources(problem)
@@ -218,17 +219,26 @@ def _load_history(project: Project, problem: Problem, current_keys: TableKeys) -
         "source", "measure", maintain_order=True
     )
     verdicts = read_shared(state_path(project.home, "verdict", problem.name), list(VERDICT))
-    acceptances = catalogue.acceptances.get(problem.name, ())
-    cells = pl.scan_parquet(state_path(project.home, "cell", problem.name))
-    with_gap = cells.filter(pl.col("reason").is_not_null() | is_open()).collect()
-    requests = rank_requests(collect_problem_gaps(problem, with_gap, verdicts, acceptances, project))
+    ledger = load_ledger(project, problem.name)
     return BuildHistory(
         verdicts,
-        load_ledger(project, problem.name),
-        load_gaps(project, problem.name),
+        ledger,
+        load_gaps(project, problem.name, ledger),
         newest_pair.last().select(list(REVISION_SUMMARY)),
-        draft_letters(requests, catalogue.problems, catalogue.measures),
+        _draft_letters(project, problem, verdicts, is_large),
     )
+
+
+def _draft_letters(project: Project, problem: Problem, verdicts: pl.DataFrame, is_large: bool) -> dict[str, str]:
+    """Draft the letters on the open gaps of a problem; a problem without any has none."""
+    path = state_path(project.home, "cell", problem.name)
+    cells = pl.scan_parquet(path) if is_large else read_table(path).lazy()
+    with_gap = cells.filter(pl.col("reason").is_not_null() | is_open()).collect()
+    if not with_gap.select(is_open().any()).item():
+        return {}
+    acceptances = project.catalogue.acceptances.get(problem.name, ())
+    requests = rank_requests(collect_problem_gaps(problem, with_gap, verdicts, acceptances, project))
+    return draft_letters(requests, project.catalogue.problems, project.catalogue.measures)
 
 
 def stack_findings(
@@ -244,17 +254,24 @@ def stack_findings(
     )
 
 
+@keep_results(1)
+def _list_releases_used(home: str, names: list[str]) -> list[str]:
+    """Return the releases behind the figures of some problems, in order."""
+    used: set[str] = set()
+    for name in names:
+        path = state_path(Path(home), "cell", name)
+        used |= _releases_used(path, path.stat().st_mtime_ns)
+    return sorted(used)
+
+
 @cache
 def _releases_used(path: Path, _modified_ns: int) -> frozenset[str]:
     """Return the releases behind the figures of a table of cells, read once for all reports of a build."""
-    return frozenset(pl.read_parquet(path, columns=["release"])["release"].drop_nulls().unique())
+    return frozenset(read_table(path, ["release"])["release"].drop_nulls().unique())
 
 
 def list_releases(project: Project, current_keys: TableKeys, names: list[str]) -> pl.DataFrame:
     """Return the stored releases of the given sources. `in_use` marks releases that supply a figure of a cell."""
-    used: set[str] = set()
-    for name in list_current_problems(project, current_keys):
-        path = state_path(project.home, "cell", name)
-        used |= _releases_used(path, path.stat().st_mtime_ns)
+    used = _list_releases_used(str(project.home), list_current_problems(project, current_keys))
     table = pl.concat([pl.DataFrame(schema=RELEASE), *current_tables(project, "release", current_keys, names)])
-    return table.with_columns(pl.col("release").is_in(sorted(used)).alias("in_use"))
+    return table.with_columns(pl.col("release").is_in(used).alias("in_use"))

@@ -87,13 +87,14 @@ def render_html(report: Report, charts: PageCharts | None = None) -> str:
     shown = charts.answer
     findings = grave_findings(report)
     maps = _map_values(report)
+    answers = _answer_values(report, charts, is_drawn=bool(maps["drawn"]))
     titles = {name: measure.title for name, measure in report.measures.items()}
     words = partial(write_words, find=find_words(report.sources, report.measures, all_place_names(report)))
     return (
         page_environment()
         .get_template("report.html")
         .render(
-            **_answer_values(report, charts),
+            **answers,
             has_geojson=has_geojson(report),
             **maps,
             report=report,
@@ -137,7 +138,7 @@ def _table_values(report: Report) -> dict[str, Any]:
         "heads": measure_headings(report),
         "rows": _result_rows(report),
         "partnership_rows": _partnership_rows(report),
-        "partnership_heads": measure_headings(report.of_partnerships),
+        "partnership_heads": measure_headings(report.of_partnerships) if report.header.groups else [],
         "max_table_cells": MAX_TABLE_CELLS,
         "max_listed_places": MAX_LISTED_PLACES,
     }
@@ -150,8 +151,11 @@ def _linked_places(report: Report) -> dict[str, str]:
     return unique_names(dict(report.places.select("place_code", "place_name").iter_rows()))
 
 
-def _answer_values(report: Report, charts: PageCharts) -> dict[str, Any]:
-    """Return what the first screen shows: the sentence, the map of the values, and both ends of the order."""
+def _answer_values(report: Report, charts: PageCharts, *, is_drawn: bool) -> dict[str, Any]:
+    """Return what the first screen shows: the sentence, the map of the values, and both ends of the order.
+
+    Charts of the order are in place of a map that is not drawn.
+    """
     answer, rankings, trend = charts
     sentences = sentence_values(report, answer, rankings)
     # A report by larger place has no map or chart of its many places.
@@ -163,7 +167,7 @@ def _answer_values(report: Report, charts: PageCharts) -> dict[str, Any]:
         "answer": answer,
         "rankings": rankings,
         "value_map": value_map,
-        "rank_charts": draw_rank_charts(answer, value_map.shapes) if answer and value_map else [],
+        "rank_charts": draw_rank_charts(answer, value_map.shapes) if answer and value_map and not is_drawn else [],
         "trend": trend,
         "partnership_trend": trend["partnerships"] if trend else "",
         "answer_periods": period_of_groups(answer) if answer and rankings else "",
@@ -210,6 +214,8 @@ def _result_rows(report: Report) -> list[dict[str, Any]]:
 
 def _partnership_rows(report: Report) -> list[dict[str, Any]]:
     """Return a row for each partnership, with the columns of the table of places."""
+    if not report.header.groups:
+        return []
     own = report.of_partnerships
     return place_table(own) if report.header.grain == "latest" else period_table(own)
 

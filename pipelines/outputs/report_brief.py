@@ -73,6 +73,8 @@ def _short_title(report: Report, name: str) -> str:
 
 
 def _list_silent_returns(report: Report) -> list[BriefLine]:
+    if report.completeness.is_empty():
+        return []
     newest = report.completeness.filter(pl.col("period_end") == pl.col("period_end").max().over("measure"))
     rows = newest.filter(pl.col("returned") < pl.col("due")).sort("reporting_rate", "measure", nulls_last=True)
     return [BriefLine(_describe_returns(report, row), RETURN_RULE) for row in rows.head(2).iter_rows(named=True)]
@@ -85,14 +87,27 @@ _SHORTFALL = r"(?:^|\. )([^:.]+): [^%]*? in (\d+) places, (\d+) % of the"
 
 def _list_withheld_returns(report: Report) -> list[BriefLine]:
     """List the returns of the newest period that are withheld, and the newest shortfalls of providers."""
+    lines = _list_low_returns(report) + _list_shortfalls(report)
+    return [BriefLine(text, WITHHELD_RULE) for text in lines]
+
+
+def _list_low_returns(report: Report) -> list[str]:
     asked = report.asked_cells
+    if not set(asked["reason"].unique()).intersection(_LOW_RETURNS):
+        return []
     newest = asked.filter(pl.col("period_start") == pl.col("period_start").max())
     counted = newest.filter(pl.col("reason").is_in(list(_LOW_RETURNS))).group_by("measure", "period_end").len("places")
-    lines = [
+    return [
         f"{report.measures[name].title}: figures of {number:,} {'place' if number == 1 else 'places'} for the newest "
         "period are withheld, because their returns seem to be missing in part or whole."
         for name, _, number in counted.sort("places", "measure", descending=[True, False]).head(1).iter_rows()
     ]
+
+
+def _list_shortfalls(report: Report) -> list[str]:
+    asked = report.asked_cells
+    if not any("provider_shortfall" in (text or "") for text in asked["caveats"].unique()):
+        return []
     doubted = asked.filter(pl.col("caveats").str.split(",").list.contains("provider_shortfall").fill_null(False))
     provider = pl.col("evidence").str.extract(_SHORTFALL, 1).alias("provider")
     places, share = (
@@ -103,12 +118,11 @@ def _list_withheld_returns(report: Report) -> list[BriefLine]:
     order = pl.col("measure").replace_strict({name: number for number, name in enumerate(report.measures)})
     by_time = short.sort("reference_end", order, "share", "provider", descending=[True, False, False, False])
     ordered = by_time.unique(["reference_end", "provider"], keep="first", maintain_order=True)
-    lines += [
+    return [
         f"{report.measures[name].title}, {format_period(start, end)}: {who} sent {part} % of the expected sum for "
         f"{number:,} of its places, so the figures of all its places are in doubt."
         for name, start, end, who, number, part in ordered.head(2).iter_rows()
     ]
-    return [BriefLine(text, WITHHELD_RULE) for text in lines]
 
 
 def _describe_returns(report: Report, row: dict[str, Any]) -> str:
@@ -135,6 +149,8 @@ def _list_revisions(report: Report) -> list[BriefLine]:
 
 def _list_borders(report: Report) -> list[BriefLine]:
     """List the largest jump between neighbours, and the measures that are known on one side of most borders."""
+    if report.breaks.lines.is_empty():
+        return []
     doubted = report.cells.filter(
         (pl.col("caveats").str.split(",").list.set_intersection(sorted(DOUBTS)).list.len() > 0).fill_null(False)
     ).select("measure", "place_code").unique()  # fmt: skip

@@ -67,6 +67,8 @@ def count_verdicts(verdicts: pl.DataFrame) -> list[dict[str, Any]]:
 
 def count_causes(verdicts: pl.DataFrame, measures: dict[str, Measure]) -> list[dict[str, Any]]:
     """Count the reasons for verdicts: verdict, measure, reason, places and periods, in descending order of places."""
+    if verdicts["blocking_reasons"].null_count() == verdicts.height:
+        return []
     causes = (
         verdicts.drop_nulls("blocking_reasons")
         .with_columns(pl.col("blocking_reasons").str.split("; "))
@@ -132,6 +134,8 @@ def _change_reason(row: dict[str, Any]) -> str:
 
 def acceptance_rows(gaps: pl.DataFrame, measures: dict[str, Measure]) -> list[dict[str, Any]]:
     """Return the accepted open gaps: who accepted them, justification, end date and number of cells."""
+    if gaps.is_empty():
+        return []
     acceptances = gaps.filter(pl.col("state") == "accepted", pl.col("measure").is_in(list(measures)))
     counted = acceptances.group_by("measure", "reason", "accepted_by", "acceptance_reason", "accepted_until").agg(
         pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places")
@@ -188,6 +192,8 @@ def newest_totals(totals: pl.DataFrame) -> pl.DataFrame:
 
     Rows are in descending order of the total absolute difference.
     """
+    if totals.is_empty():
+        return totals
     apart = pl.sum_horizontal(pl.col(part).abs() for part in DIFFERENCE_PARTS)
     newest = (pl.col("period_end") == pl.col("period_end").max()).over("measure")
     release = (pl.col("released_at") == pl.col("released_at").max()).over("measure", "period_end")

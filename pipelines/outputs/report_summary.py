@@ -148,6 +148,8 @@ def summarise_report(report: Report) -> ReportSummary:
 def count_gaps_by_reason(report: Report) -> list[dict[str, Any]]:
     """Count gaps by reason: code, title, cells, places, share of all gaps, in descending order."""
     gaps = report.open_cells
+    if gaps.is_empty():
+        return []
     counted = gaps.group_by("reason").agg(pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"))
     rows = counted.sort("cells", "reason", descending=[True, False]).to_dicts()
     return [{**row, "title": REASONS[row["reason"]].title, "share": row["cells"] / gaps.height} for row in rows]
@@ -163,6 +165,8 @@ def list_requests(report: Report) -> list[dict[str, Any]]:
     A row counts each place, cell and resident once. `people` covers the places with a known population
     (`people_known`), and is null if there is no such place. Rows are in descending order of people.
     """
+    if report.open_cells.is_empty():
+        return []
     gaps = _fill_defaults(report.open_cells).sort("place_code", "period_start")
     lines = gaps.group_by(_REQUEST_KEYS).agg(
         pl.len().alias("cells"),

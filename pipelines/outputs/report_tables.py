@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -86,10 +87,16 @@ def _place_rows(report: Report) -> list[dict[str, Any]]:
     ]
 
 
+_TABLE_COLUMNS = ("place_code", "measure", "value", "reason", "evidence", "lower_bound", "upper_bound", "caveats",
+                  "reference_start", "reference_end", *INTERVAL_COLUMNS)  # fmt: skip
+"""Columns of a cell that the table of places shows."""
+
+
 def place_table(report: Report) -> list[dict[str, Any]]:
     """Return a row for each place, with a cell for each measure: a figure with its caveats, or a gap reason."""
     apart = {head["name"] for head in measure_headings(report) if not head["period"]}
-    cells = {(row["place_code"], row["measure"]): row for row in report.asked_cells.to_dicts()}
+    rows = report.asked_cells.select(_TABLE_COLUMNS).iter_rows(named=True)
+    cells = {(row["place_code"], row["measure"]): row for row in rows}
     return [
         {**place, "cells": [_lay_out_cell(cells.get((place["place_code"], name)), measure, name in apart)
                             for name, measure in report.measures.items()]}
@@ -268,10 +275,13 @@ def describe_age_limits(report: Report) -> dict[str, str]:
 def measure_headings(report: Report) -> list[dict[str, Any]]:
     """Return the column heading of each measure: title, unit, common reference period, rounding, and if only wanted."""
     heads = []
+    dated = ("measure", "reference_start", "reference_end")
+    known = report.cells.select(*dated, "value").filter(pl.col("value").is_not_null())
+    spans_of: dict[str, list[tuple[date, date]]] = {}
+    for name, *span in known.select(dated).unique().iter_rows():
+        spans_of.setdefault(name, []).append(tuple(span))
     for name, measure in report.measures.items():
-        dated = report.cells.select("measure", "value", "reference_start", "reference_end")
-        known = dated.filter(pl.col("measure") == name, pl.col("value").is_not_null())
-        spans = known.select("reference_start", "reference_end").unique().rows()
+        spans = spans_of.get(name, [])
         notes = [measure.unit, format_period(*spans[0]) if len(spans) == 1 else ""]
         notes += [f"rounded to {measure.rounding:,g}" if measure.rounding else ""]
         notes += [describe_uncertainty(measure)]

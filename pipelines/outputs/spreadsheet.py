@@ -8,6 +8,7 @@ There are no merged or blank cells. Missing figures have shorthand in square bra
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -91,6 +92,7 @@ def _choose_width(values: pl.Series) -> int:
     return max(FIGURE_WIDTH, *(len(text) + 2 for text in texts), 0)
 
 
+@lru_cache(maxsize=32_768)
 def escape_text(text: str) -> str:
     """Remove characters that a spreadsheet does not allow or that look like a link or a note."""
     plain = text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
@@ -108,8 +110,11 @@ def _escape_texts(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _map_distinct(values: pl.Series, change: Callable[[str], str]) -> pl.Series:
     """Change the texts of a column. Each distinct text is changed once."""
-    changed = {text: change(text) for text in values.unique().drop_nulls()}
-    return pl.Series(values.name, [changed.get(text) for text in values], dtype=pl.String)
+    texts = values.to_list()
+    changed = {text: change(text) for text in set(texts) - {None}}
+    if all(new == text for text, new in changed.items()):
+        return values
+    return pl.Series(values.name, [changed.get(text) for text in texts], dtype=pl.String)
 
 
 def answers_table(report: Report) -> pl.DataFrame:
@@ -150,15 +155,16 @@ def figures_table(report: Report) -> pl.DataFrame:
             pl.col("reason").replace_strict(SHORTHAND, default=NOT_KNOWN, return_dtype=pl.String).alias("short")
         )
     )
-    wide = cells.select(key).unique(maintain_order=True)
+    by_measure, columns = cells.partition_by("measure", as_dict=True), list[pl.Series]()
     for name, measure in report.measures.items():
-        mine = cells.filter(pl.col("measure") == name)
-        mixed = [short if value is None else value for value, short in mine.select("value", "short").iter_rows()]
-        wide = wide.with_columns(pl.Series(name, mixed, dtype=pl.Object))
+        mine = by_measure.get((name,), cells.clear())
+        mixed = [short if value is None else value for value, short in zip(mine["value"], mine["short"], strict=True)]
+        columns.append(pl.Series(name, mixed, dtype=pl.Object))
         if measure.interval:
-            wide = wide.with_columns(_limit_column(mine, name, side) for side in INTERVAL_SIDES)
+            columns += [_limit_column(mine, name, side) for side in INTERVAL_SIDES]
         if _has_other_periods(mine):
-            wide = wide.with_columns(_figure_periods(f"{name}{PERIOD_SUFFIX}", mine))
+            columns.append(_figure_periods(f"{name}{PERIOD_SUFFIX}", mine))
+    wide = cells.select(key).unique(maintain_order=True).with_columns(columns)
     titles = [
         pl.col(column).alias(title)
         for name, measure in report.measures.items()

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from textwrap import wrap
 from typing import Any, NamedTuple
 
@@ -149,17 +150,17 @@ def _write_sheet(
         f"{name}\n[note {content.notes[number]}]" if number in content.notes else name
         for number, name in enumerate(content.table.columns)
     ]
-    sides = [_choose_side(number, values) for number, values in enumerate(content.table.iter_columns())]
+    listed = [values.to_list() for values in content.table.iter_columns()]
+    is_text = [dtype == pl.String for dtype in content.table.dtypes]
+    sides = ["left" if text else _choose_side(values) for text, values in zip(is_text, listed, strict=True)]
+    sides[:1] = ["left"]
     widths: Sequence[float] = content.widths or [
-        min(_fit_width(heading, values), WIDEST_TEXT)
-        for heading, values in zip(headings, content.table.iter_columns(), strict=True)
+        min(_fit_width(heading, values), WIDEST_TEXT) for heading, values in zip(headings, listed, strict=True)
     ]
     for number, width in enumerate(widths):
         sheet.set_column(number, number, width)
-    columns = [
-        _Column(values.to_list(), formats[f"cell {side}"]) for values, side in zip(content.table, sides, strict=True)
-    ]
-    add_rows(sheet, head + 1, columns, _find_heights(content.table, widths))
+    columns = [_Column(values, formats[f"cell {side}"]) for values, side in zip(listed, sides, strict=True)]
+    add_rows(sheet, head + 1, columns, _find_heights(content.table, listed, widths))
     _set_up_print(sheet, head, headings, widths)
     marked = [
         {"header": heading, "header_format": formats[f"heading {side}"]}
@@ -184,12 +185,10 @@ def _mark_table(sheet: Any, head: int, size: tuple[int, int], options: dict[str,
     sheet.tables[-1]["range"] = sheet.tables[-1]["a_range"] = xl_range(head, 0, last_row, last_column)
 
 
-def _choose_side(number: int, values: pl.Series) -> str:
-    """Return right for a column of numbers, which may have shorthand. The first column is on the left."""
-    if not number or values.dtype == pl.String:
-        return "left"
-    texts = {value for value in values.to_list() if isinstance(value, str)}
-    figures = any(not isinstance(value, str) for value in values.to_list())
+def _choose_side(values: Sequence[object]) -> str:
+    """Return right for a column of numbers, which may have shorthand."""
+    texts = {value for value in values if isinstance(value, str)}
+    figures = any(not isinstance(value, str) for value in values)
     return "right" if figures and all(map(_SHORTHAND.fullmatch, texts)) else "left"
 
 
@@ -246,14 +245,20 @@ def _format_column(column: _Column, number: int, first: int, indices: Mapping[st
     ]
 
 
-def _find_heights(table: pl.DataFrame, widths: Sequence[float]) -> dict[int, float]:
-    """Return the height of each row with a text of several lines, by its position in the table."""
+def _find_heights(table: pl.DataFrame, columns: Sequence[list[Any]], widths: Sequence[float]) -> dict[int, float]:
+    """Return the height of each row with a text of several lines, by its position in the table.
+
+    `columns` has the values of each column of the table.
+    """
     lines = [1] * table.height
-    for values, width in zip(table.iter_columns(), widths, strict=True):
-        if values.dtype == pl.String and (values.str.len_chars().max() or 0) > width * 0.8:  # type: ignore[operator]
+    for dtype, values, width in zip(table.dtypes, columns, widths, strict=True):
+        texts = set(values) - {None} if dtype == pl.String else set()
+        if max(map(len, texts), default=0) > width * 0.8:
             # A text of capitals alone is the widest.
-            may_wrap = (values.str.len_chars() > int(width / _text_scale("A"))) | values.str.contains(r"[\n\t]")
-            by_text = {text: count_lines(text, width) for text in values.filter(may_wrap).unique()}
+            most = int(width / _text_scale("A"))
+            by_text = {
+                text: count_lines(text, width) for text in texts if len(text) > most or "\n" in text or "\t" in text
+            }
             if by_text:
                 lines = [max(most, by_text.get(text, 1)) for most, text in zip(lines, values, strict=True)]
     return {row: number * LINE_HEIGHT for row, number in enumerate(lines) if number > 1}
@@ -281,16 +286,21 @@ def _text_scale(text: str) -> float:
     return 1.0 + 0.15 * sum(map(str.isupper, text)) / max(len(text), 1)
 
 
-def _fit_width(heading: str, values: pl.Series) -> float:
+def _fit_width(heading: str, values: Sequence[object]) -> float:
     """Return the width in characters of the longest line of a column, in the fonts of its heading and its cells."""
-    cells = max((_text_width(text, _FORMATS["cell left"]) for text in set(map(str, values.to_list()))), default=0)
-    return max(_text_width(heading, _HEADING), cells) / 7
+    cells = max((_text_width(text, "cell left") for text in set(map(str, values))), default=0)
+    return max(_text_width(heading, "heading left"), cells) / 7
 
 
-def _text_width(text: str, properties: Mapping[str, Any]) -> int:
-    """Return the width in pixels of the longest line of a text. Capitals are wider than other letters."""
+@lru_cache(maxsize=32_768)
+def _text_width(text: str, format_name: str) -> int:
+    """Return the width in pixels of the longest line of a text. Capitals are wider than other letters.
+
+    The sheets of many problems have the same texts, such as names of places.
+    """
     from xlsxwriter.utility import cell_autofit_width
 
+    properties = _FORMATS[format_name]
     line = max(text.split("\n"), key=len)
     capitals = sum(map(str.isupper, line)) / len(line) if line else 0.0
     scale = properties["font_size"] / 11 * (1.1 if properties.get("bold") else 1.0) * (1.0 + 0.15 * capitals)

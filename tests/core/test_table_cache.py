@@ -95,6 +95,19 @@ def test_result_is_kept_for_the_very_same_table_and_an_equal_text() -> None:
     assert done == [(1, "xy"), (1, "xy"), (1, "other"), (1, "xy"), (1, "xy")]
 
 
+def test_large_result_is_not_kept() -> None:
+    done: list[int] = []
+
+    @keep_results(4, len)
+    def repeat(text: str, times: int) -> str:
+        done.append(times)
+        return text * times
+
+    size = table_cache.LARGEST_TABLE
+    assert [len(repeat("a", times)) for times in (size, size, size + 1, size + 1)] == [size, size, size + 1, size + 1]
+    assert done == [size, size + 1, size + 1]
+
+
 def test_oldest_result_goes_first() -> None:
     add, done = count_calls(2)
     tables = [pl.DataFrame({"a": range(number)}) for number in (1, 2, 3)]
