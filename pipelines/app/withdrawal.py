@@ -13,7 +13,13 @@ from pipelines.core.errors import CommongroundError
 from pipelines.core.manifest import UNKNOWN_SOURCES, Manifest, edit_manifest, open_manifest, read_manifest
 from pipelines.core.output_files import is_project_file, locate_output, move_file
 from pipelines.core.snapshots import read_log, snapshots_dir
-from pipelines.core.store import list_release_tables, lock_store, restrict_to_owner, state_path, table_input_sources
+from pipelines.core.store import (
+    list_release_tables,
+    list_state_files,
+    lock_store,
+    restrict_to_owner,
+    table_input_sources,
+)
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.fingerprints import ANSWER_TABLES, OBSERVATION_TABLES, OPENING_TABLE, REVISION_TABLES
 
@@ -101,18 +107,14 @@ def _groups_gone(catalogue: Catalogue, manifest: Manifest) -> dict[str, list[str
 def _tables_gone(catalogue: Catalogue, home: Path) -> list[Path]:
     """Return the stored tables with figures of a source that is no longer public."""
     public, sources = catalogue.observation_sources(), _list_public_sources(catalogue)
-    by_source = [path for kind in SOURCE_TABLES for path in _state_tables(home, kind) if path.stem not in public]
+    by_source = [path for kind in SOURCE_TABLES for path in list_state_files(home, kind) if path.stem not in public]
     by_source += [path for path in list_release_tables(home) if path.parent.name not in public]
     return by_source + [
         p
         for kind in PROVENANCE_TABLES
-        for p in _state_tables(home, kind)
+        for p in list_state_files(home, kind)
         if _sources_gone(table_input_sources(p), sources)
     ]
-
-
-def _state_tables(home: Path, kind: str) -> list[Path]:
-    return sorted(state_path(home, kind, "").parent.glob("*.parquet"))
 
 
 def _withdraw_file(home: Path, name: str, manifest: Manifest, group_name: str) -> str:

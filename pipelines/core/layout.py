@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from pipelines.core.errors import CommongroundError, UnreadableError
-from pipelines.core.store import LAYOUT_VERSION, layout_path, table_key
+from pipelines.core.store import LAYOUT_VERSION, TABLE_SUFFIXES, layout_path, table_key
 
 
 def read_layout(home: Path) -> int | None:
@@ -37,7 +37,8 @@ def read_layout(home: Path) -> int | None:
 
 def list_state_tables(home: Path) -> list[Path]:
     """List the state tables that the project wrote, and no other files."""
-    return [path for path in sorted((home / "state").rglob("*.parquet")) if table_key(path) is not None]
+    files = (path for path in sorted((home / "state").rglob("*")) if path.suffix in TABLE_SUFFIXES)
+    return [path for path in files if table_key(path) is not None]
 
 
 def is_earlier_layout(home: Path) -> bool:

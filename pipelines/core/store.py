@@ -1,13 +1,14 @@
-"""The store: its layout, its lock, and state tables in Parquet, each written by one rename.
+"""The store: its layout, its lock, and state tables, each written by one rename.
 
 The store is a directory:
 
     snapshots/                Files as published, and the log of fetches (snapshots).
     ledger/<problem>.parquet  When each gap was first seen, last seen and closed.
     state/<kind>/<name>.parquet   Tables, each with the key of its inputs.
+    state/<kind>/<name>.stream    Tables of sources that only the project reads (STREAMED_KINDS).
     state/slice/<source>.parquet  One row for each slice of a source: a measure and period of one release.
     state/values/<source>/<release>.parquet    Figures of one release, sorted by measure, period and place.
-    state/reading/<source>/<release>.parquet   What else was read from that release: faults, totals and findings.
+    state/reading/<source>/<release>.stream    What else was read from that release: faults, totals and findings.
     out/                      Output files for users.
     outputs.json              The output files that the project wrote (manifest).
     layout.json               The layout version of the store (layout).
@@ -36,7 +37,14 @@ from uuid import uuid4
 import polars as pl
 
 from pipelines.core.errors import CommongroundError
-from pipelines.core.table_cache import LARGEST_TABLE, keep_written, read_once
+from pipelines.core.table_cache import (
+    LARGEST_TABLE,
+    STREAM_SUFFIX,
+    encode_stream,
+    keep_written,
+    read_once,
+    read_stream_metadata,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -51,9 +59,27 @@ LAYOUT_VERSION = 4
 _TEMPORARY_NAME = re.compile(rf"{re.escape(TEMPORARY_PREFIX)}[0-9a-f]{{32}}")
 
 
+STREAMED_KINDS = frozenset({
+    "set_aside", "finding", "contract", "release", "total", "doubt", "revision", "revision_summary", "reconciliation",
+    "reading",
+})  # fmt: skip
+"""Kinds of tables of sources that only the project reads. They are small, and most of them have no rows."""
+TABLE_SUFFIXES = (".parquet", STREAM_SUFFIX)
+"""Endings of state tables."""
+
+
 def state_path(home: Path, kind: str, name: str) -> Path:
     """Return the path of a state table."""
-    return home / "state" / kind / f"{name}.parquet"
+    return home / "state" / kind / f"{name}{_suffix_of(kind)}"
+
+
+def _suffix_of(kind: str) -> str:
+    return STREAM_SUFFIX if kind in STREAMED_KINDS else ".parquet"
+
+
+def list_state_files(home: Path, kind: str = "*") -> list[Path]:
+    """List the state tables of a kind, or of all kinds, without those of single releases."""
+    return sorted(path for path in (home / "state").glob(f"{kind}/*") if path.suffix in TABLE_SUFFIXES)
 
 
 RELEASE_KINDS = ("values", "reading")
@@ -62,7 +88,7 @@ RELEASE_KINDS = ("values", "reading")
 
 def release_path(home: Path, kind: str, source: str, name: str) -> Path:
     """Return the path of a table of one release of a source."""
-    return home / "state" / kind / source / f"{name}.parquet"
+    return home / "state" / kind / source / f"{name}{_suffix_of(kind)}"
 
 
 def output_path(home: Path, name: str) -> Path:
@@ -136,13 +162,22 @@ def write_table(
     metadata = {
         TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: " ".join(input_sources), VERSION_METADATA: version or key
     }  # fmt: skip
-    if frame.estimated_size() <= LARGEST_TABLE:
+    if path.suffix == STREAM_SUFFIX:
+        temporary.write_bytes(encode_stream([frame], metadata))
+    elif frame.estimated_size() <= LARGEST_TABLE:
         # Polars writes a small file into memory at two thirds of the cost.
         content = BytesIO()
         frame.write_parquet(content, metadata=metadata, compression="zstd")
         temporary.write_bytes(content.getbuffer())
     else:
         frame.write_parquet(temporary, metadata=metadata, compression="zstd")
+    temporary.replace(path)
+
+
+def write_stream(path: Path, tables: Sequence[pl.DataFrame], key: str) -> None:
+    """Write several small tables to one file (table_cache.read_stream), with the key of their inputs."""
+    temporary = temporary_path(path)
+    temporary.write_bytes(encode_stream(tables, {TABLE_KEY_METADATA: key}))
     temporary.replace(path)
 
 
@@ -248,6 +283,8 @@ def _read_metadata(path: Path, name: str) -> str | None:
 def _read_file_metadata(path: Path, *_identity: int) -> dict[str, str]:
     """Read the metadata of a table once for each version of its file: every step of a build asks for them."""
     try:
+        if path.suffix == STREAM_SUFFIX:
+            return read_stream_metadata(path)
         return pl.read_parquet_metadata(path)
     except (pl.exceptions.PolarsError, OSError):
         return {}
@@ -276,7 +313,7 @@ def load_or_build_tables(
     """
     paths = [state_path(home, kind, name) for kind in kinds]
     if any(table_key(path) != key for path in paths):
-        if not layout_path(home).is_file() and not any((home / "state").glob("*/*.parquet")):
+        if not layout_path(home).is_file() and not list_state_files(home):
             write_layout(home)
         return [_write_built(path, table, key, input_sources) for path, table in zip(paths, make(), strict=True)]
     return [read_table(path) for path in paths]
@@ -306,20 +343,21 @@ def remove_temporary_files(home: Path) -> None:
 
 def list_release_tables(home: Path, source: str = "*") -> list[Path]:
     """List the tables of single releases of a source, or of all sources."""
-    return sorted(path for kind in RELEASE_KINDS for path in (home / "state" / kind).glob(f"{source}/*.parquet"))
+    folders = [home / "state" / kind for kind in RELEASE_KINDS]
+    return sorted(path for folder in folders for path in folder.glob(f"{source}/*") if path.suffix in TABLE_SUFFIXES)
 
 
 def prune_release_tables(home: Path, source: str, names: set[str]) -> None:
-    """Remove the tables of a source's releases that are no longer stored."""
+    """Remove the tables of a source's releases that are no longer stored, and those in the form of another version."""
     for path in list_release_tables(home, source):
-        if path.stem not in names:
+        if path.stem not in names or path.suffix != _suffix_of(path.parent.parent.name):
             path.unlink()
 
 
 def prune_tables(home: Path, kind: str, names: set[str]) -> None:
-    """Remove state tables of a kind for sources or problems that are no longer declared."""
-    for path in (home / "state" / kind).glob("*.parquet"):
-        if path.stem not in names:
+    """Remove state tables of a kind that are no longer declared, and those in the form of another version."""
+    for path in list_state_files(home, kind):
+        if path.stem not in names or path.suffix != _suffix_of(kind):
             path.unlink()
 
 

@@ -97,7 +97,7 @@ def load_source_table(project: Project, name: str, kind: str) -> pl.DataFrame:
 def _lacks_figures(home: Path, name: str) -> bool:
     """Return whether the stored table of slices names a file of figures that is gone."""
     path = state_path(home, "slice", name)
-    files = read_table(path)["values_file"].unique() if table_key(path) else ()
+    files = set(read_table(path)["values_file"].to_list()) if table_key(path) else ()
     return any(not release_path(home, "values", name, file.removesuffix(".parquet")).is_file() for file in files)
 
 
@@ -113,7 +113,7 @@ def scan_observations(project: Project, name: str) -> pl.LazyFrame:
 
 def list_observed_places(project: Project, name: str) -> set[str]:
     """Return the codes of all places with an observation in any usable release of a source."""
-    files = load_source_table(project, name, "slice")["values_file"].unique().to_list()
+    files = set(load_source_table(project, name, "slice")["values_file"].to_list())
     paths = [release_path(project.home, "values", name, file.removesuffix(".parquet")) for file in files]
     codes = [pl.read_parquet(path, columns=["place_code"])["place_code"].unique().cast(pl.String) for path in paths]
     return {code for one in codes for code in one.to_list()}

@@ -1,7 +1,7 @@
 """One release as read and judged, stored under the key of all its inputs, so that no build reads it again.
 
 The figures go to a file of their own (values). Everything else that later steps need of the release is small and goes
-to one table: slices, cells set aside, findings, the verdict of the contract, counts of cells, and totals.
+to one file: slices, cells set aside, findings, the verdict of the contract, counts of cells, and totals.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -14,7 +14,8 @@ from checks import CONTRACT, CheckInput, build_source_fault, build_unmatched_fin
 from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import FINDING_COLUMNS, SLICE_COLUMNS, conform_table, empty_table, polars_schema
 from pipelines.core.snapshots import Snapshot, read_snapshot, release_name
-from pipelines.core.store import release_path, table_key, write_table, write_table_parts
+from pipelines.core.store import release_path, table_key, write_stream, write_table_parts
+from pipelines.core.table_cache import read_stream
 from pipelines.declarations.corrections import CORRECTIONS_SUFFIX, list_unused_corrections
 from pipelines.geography import NO_SIMILAR_NAME, fold_name, suggest_codes, suggest_places
 from pipelines.observations.disclosure import narrow_hidden_bounds
@@ -98,27 +99,17 @@ def load_reading(
     """
     path = release_path(home, "reading", context.name, release_name(snapshot))
     if table_key(path) == key:
-        stored = _unpack_tables(path)
+        stored = ReleaseReading(*read_stream(path))
         agrees = negative is None or stored.negative["measure"].to_list() == sorted(negative)
         if agrees and (stored.slices.is_empty() or _values_path(home, context.name, snapshot).is_file()):
             return stored
     reading = _read_and_judge(home, context, snapshot, key, negative)
-    write_table(path, _pack_tables(reading), key)
+    write_stream(path, reading, key)
     return reading
 
 
 def _values_path(home: Path, name: str, snapshot: Snapshot) -> Path:
     return release_path(home, "values", name, release_name(snapshot))
-
-
-def _pack_tables(reading: ReleaseReading) -> pl.DataFrame:
-    """Put all tables of a reading in one row, each as a list of its rows, so that one rename stores them."""
-    return pl.DataFrame([table.to_struct(name).implode() for name, table in reading._asdict().items()])
-
-
-def _unpack_tables(path: Path) -> ReleaseReading:
-    row = pl.read_parquet(path)
-    return ReleaseReading(*(row[name][0].struct.unnest() for name in ReleaseReading._fields))
 
 
 def _read_and_judge(

@@ -138,7 +138,7 @@ def test_dagster_run_gives_the_same_outputs_as_the_command(
     home = built_furlough / "store"
     run_job(built_furlough / "project", tmp_path)
     for kind in ("cell", "view", "slice", "values/*", "finding"):
-        made = sorted((tmp_path / "one" / "state").glob(f"{kind}/*.parquet"))
+        made = sorted((tmp_path / "one" / "state").glob(f"{kind}/*"))
         assert made
         for path in made:
             assert read_table(path).equals(read_table(home / path.relative_to(tmp_path / "one"))), path

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import dagster as dg
 import duckdb
-import polars as pl
 import pytest
 from rich.console import Console
 
@@ -20,7 +19,8 @@ from pipelines.app.withdrawal import withdraw_outputs
 from pipelines.core.errors import CommongroundError
 from pipelines.core.manifest import manifest_path
 from pipelines.core.snapshots import read_log, snapshots_dir
-from pipelines.core.store import TABLE_KEY_METADATA, output_path, state_path, table_key
+from pipelines.core.store import TABLE_KEY_METADATA, list_state_files, output_path, read_table, state_path, table_key
+from pipelines.core.table_cache import STREAM_SUFFIX, read_stream
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.answer import answer_problem
@@ -104,6 +104,8 @@ def _text(path: Path) -> str:
     """Return all text of an output or a table."""
     if path.suffix == ".parquet":
         return str(duckdb.sql(f"select * from read_parquet('{path}')").fetchall())
+    if path.suffix == STREAM_SUFFIX:
+        return str([table.to_dicts() for table in read_stream(path)])
     if path.suffix == ".duckdb":
         with duckdb.connect(str(path), read_only=True) as con:
             names = con.sql("select schema_name || '.' || table_name from duckdb_tables()").fetchall()
@@ -178,7 +180,7 @@ def test_command_stops_if_a_figure_cannot_be_withdrawn(built: Project) -> None:
 
 def test_store_of_an_earlier_version_is_withdrawn(built: Project) -> None:
     manifest_path(built.home).unlink()
-    for path in (built.home / "state").rglob("*.parquet"):
+    for path in list_state_files(built.home):
         _forget(path)
     assert withdraw_outputs(built.catalogue, built.home) == []
     assert traces(built.home) >= SHOWN
@@ -188,10 +190,12 @@ def test_store_of_an_earlier_version_is_withdrawn(built: Project) -> None:
 
 
 def _forget(path: Path) -> None:
-    """Write a table in the format of an earlier version, which recorded only the key."""
-    key, when = table_key(path), path.stat()
-    pl.read_parquet(path).write_parquet(path, metadata={TABLE_KEY_METADATA: key or ""})
-    os.utime(path, ns=(when.st_atime_ns, when.st_mtime_ns))
+    """Write a table in the format of an earlier version, which had only Parquet and recorded only the key."""
+    key, when, table = table_key(path), path.stat(), read_table(path)
+    path.unlink()
+    earlier = path.with_suffix(".parquet")
+    table.write_parquet(earlier, metadata={TABLE_KEY_METADATA: key or ""})
+    os.utime(earlier, ns=(when.st_atime_ns, when.st_mtime_ns))
 
 
 def test_private_snapshots_are_readable_by_the_owner_only(built: Project) -> None:

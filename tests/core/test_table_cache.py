@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from pipelines.core import table_cache
-from pipelines.core.store import load_or_build_tables, read_table, write_table
-from pipelines.core.table_cache import forget_results, keep_results, read_once
+from pipelines.core.store import load_or_build_tables, prune_tables, read_table, state_path, table_key, write_table
+from pipelines.core.table_cache import encode_stream, forget_results, keep_results, read_once, read_stream
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +67,53 @@ def test_table_of_this_process_is_read_only_where_a_file_may_change_it(
     for key in ("one", "two"):
         (kept,) = load_or_build_tables(tmp_path, ["slice"], "a", key, lambda: [table])
         assert kept.equals(table) and len(reads) == again * (2 if key == "two" else 1)
+
+
+TABLES = [
+    pl.DataFrame({"a": ["x", None, "ü\n"], "n": [1, None, 3], "v": [0.1 + 0.2, float("inf"), None],
+                  "day": [date(2026, 1, 1), None, date(1, 1, 1)], "is": [True, None, False]}),
+    pl.DataFrame(schema={"a": pl.String, "c": pl.Categorical, "v": pl.Float64}),
+    pl.DataFrame({"c": ["x", "y"] * 40_000}, {"c": pl.Categorical}),
+    pl.concat([pl.DataFrame({"a": ["x"]}), pl.DataFrame({"a": ["y"]})]),
+]  # fmt: skip
+
+
+def test_stream_returns_its_tables_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "a.stream"
+    path.write_bytes(encode_stream(TABLES, {}))
+    for before, after in zip(TABLES, read_stream(path), strict=True):
+        assert after.equals(before) and after.schema == before.schema
+    assert path.stat().st_size < 100_000, "a large table is compressed"
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_streamed_table_has_its_key_and_is_read_like_another(tmp_path: Path, table: pl.DataFrame) -> None:
+    path = state_path(tmp_path, "finding", "a")
+    assert path.suffix == ".stream"
+    write_table(path, table, "key")
+    assert table_key(path) == "key" and read_table(path).equals(table)
+    (tmp_path / "b").mkdir()
+    write_table(again := state_path(tmp_path / "b", "finding", "a"), table, "key")
+    assert read_table(again, table.columns[-1:]).equals(table[table.columns[-1:]])
+
+
+def test_streamed_table_that_is_not_whole_has_no_key(tmp_path: Path) -> None:
+    whole = encode_stream(TABLES[:1], {"commonground_key": "key"})
+    damaged = [b"", b"\n", b"{}\n", b"[1]\n", b"not JSON", whole[:20], whole[:-1], whole + b"x"]
+    for number, content in enumerate([whole, *damaged]):
+        path = tmp_path / f"{number}.stream"
+        path.write_bytes(content)
+        assert table_key(path) == (None if number else "key"), content
+
+
+def test_table_in_the_form_of_another_version_is_removed(tmp_path: Path) -> None:
+    paths = [state_path(tmp_path, kind, name) for kind in ("finding", "slice") for name in ("a", "gone")]
+    other = [path.with_suffix(".parquet" if path.suffix == ".stream" else ".stream") for path in paths]
+    for path in (*paths, *other):
+        write_table(path, TABLES[0], "key")
+    for kind in ("finding", "slice"):
+        prune_tables(tmp_path, kind, {"a"})
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {paths[0], paths[2]}
 
 
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
