@@ -75,6 +75,8 @@ def build_unmatched_findings(
     name: str, check: str, reason: str, texts: list[str], file: str, remedy: str
 ) -> pl.DataFrame:
     """Build findings for declared texts that no stored file of a source has: one for each text."""
+    if not texts:
+        return no_findings()
     row = {"source": name, "check": check, "reason": reason, "severity": "info", "set_aside": False, "file": file}
     row |= {"data_owner": "the maintainer of the source declaration", "remedy": remedy}
     return table_from_records([{**row, "evidence": text} for text in texts], FINDING_COLUMNS)

@@ -11,6 +11,7 @@ from checks.series import Numbers, Slices, number_slices, split_measures
 from pipelines.core.distinct import number_entries
 from pipelines.core.periods import format_period
 from pipelines.core.slices import slice_starts
+from pipelines.core.table_cache import keep_results
 from pipelines.declarations.source import Source
 
 _SLICE_KEY = ["measure", "period_start", "period_end"]
@@ -31,9 +32,7 @@ def _usable_cells(release: CheckInput, *columns: str) -> pl.DataFrame:
 
 def find_missing_places(release: CheckInput) -> pl.DataFrame:
     """Find places in covered nations without a row in a period that has rows for other places."""
-    covered = release.places.filter(pl.col("nation").is_in(list(release.source.coverage))).sort("place_code")
-    # Both are categories of one pool, so equal codes have equal numbers.
-    own = covered["place_code"].cast(pl.Categorical).to_physical().to_numpy()
+    covered, own = _list_covered(release.places, release.source.coverage)
     sound = _usable_cells(release, *_SLICE_KEY, "place_code").with_columns(pl.lit(0).alias("order"))
     lists = [_list_absences(number_slices(cells), covered, own) for _, cells in split_measures(sound)]
     missing = [absences for absences in lists if absences is not None]
@@ -45,6 +44,16 @@ def find_missing_places(release: CheckInput) -> pl.DataFrame:
     returns = release.source.returns
     reason = (returns.absent_row if returns else None) or "not_returned"
     return build_findings(release, "missing_places", reason, with_evidence)
+
+
+@keep_results(16)
+def _list_covered(places: pl.DataFrame, coverage: tuple[str, ...]) -> tuple[pl.DataFrame, Numbers]:
+    """Return the places in covered nations by code, and the numbers of their codes as categories.
+
+    Codes of rows are categories of the same pool, so equal codes have equal numbers. Many sources have one geography.
+    """
+    covered = places.filter(pl.col("nation").is_in(list(coverage))).sort("place_code")
+    return covered, covered["place_code"].cast(pl.Categorical).to_physical().to_numpy()
 
 
 def _list_absences(slices: Slices, covered: pl.DataFrame, own: Numbers) -> pl.DataFrame | None:
@@ -141,8 +150,8 @@ def _note_measure(release: CheckInput, name: str, figures: pl.Series) -> pl.Data
 
 def list_combined_areas(release: CheckInput) -> pl.DataFrame:
     """List places published together, as declared; undeclared ones are flagged (together)."""
-    codes = number_entries(release.cells["place_code"]).entries.cast(pl.String)
-    if not codes.str.contains("+", literal=True).any():
+    codes = number_entries(release.cells["place_code"]).entries.cast(pl.String).to_list()
+    if not any("+" in (code or "") for code in codes):
         return no_findings()
     cells = _usable_cells(release, *_SLICE_KEY, "place_code", "place_label", "value")
     rows = cells.filter(pl.col("place_code").cast(pl.String).str.contains("+", literal=True))

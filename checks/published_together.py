@@ -23,7 +23,7 @@ def describe_labels(fit: Fit, slices: Slices) -> pl.DataFrame:
     Adds `telling`: whether the reference period has other labels too. A label common to all places identifies none.
     """
     published = slices.rows["place_label"]
-    if published.null_count() == published.len():
+    if published.n_unique() <= 1:
         return slices.rows.clear()
     # Null is no label, and has the number 0.
     labels = (published.cast(pl.Categorical).to_physical() + 1).fill_null(0).to_numpy()

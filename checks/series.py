@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from pipelines.core.distinct import physical_numbers
+
 Numbers = np.ndarray[Any, np.dtype[Any]]
 _MOST_RUNS = 10_000
 """Most runs of one measure that are joined without a sort."""
@@ -33,6 +35,10 @@ class Slices(NamedTuple):
 
 def split_measures(observation: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
     """Yield the rows of each measure, by name; without a copy where they are contiguous, as in a stored table."""
+    measure = observation["measure"]
+    if measure.n_unique() == 1 and not measure.null_count():
+        yield str(measure[0]), observation
+        return
     is_new = observation.select((pl.col("measure") != pl.col("measure").shift(1)).fill_null(True)).to_series()
     starts = is_new.arg_true().to_list()
     if len(starts) > _MOST_RUNS:
@@ -52,16 +58,16 @@ def select_compared_days(rows: pl.DataFrame) -> pl.DataFrame:
 
     Days next to each other are too alike for the spread of a place's history to show the usual from the unusual.
     """
-    start = pl.col("period_start")
-    if rows.select((start != pl.col("period_end")).any()).item():
+    if (rows["period_start"] != rows["period_end"]).any():
         return rows
+    start = pl.col("period_start")
     return rows.filter(start == start.max().over(start.dt.truncate("1mo")))
 
 
 def number_slices(rows: pl.DataFrame) -> Slices:
     """Number the places and periods of one measure's rows."""
     codes = rows["place_code"].cast(pl.Categorical).to_physical().to_numpy()
-    starts, ends = (rows[name].to_physical().to_numpy() for name in ("period_start", "period_end"))
+    starts, ends = (physical_numbers(rows[name]).to_numpy() for name in ("period_start", "period_end"))
     period = _number_days(starts)
     lengths = _number_days(ends - starts)
     most = int(lengths.max(initial=0)) + 1

@@ -25,14 +25,14 @@ class DistinctEntries(NamedTuple):
 
 def number_entries(column: pl.Series) -> DistinctEntries:
     """Number the distinct entries of a column: a text, a category, a day or a whole number. Null is an entry."""
+    rows = column.len()
+    if rows and column.null_count() == rows:
+        return DistinctEntries(np.zeros(rows, np.int64), column.head(1))
     if column.dtype == pl.String:
         column = column.cast(pl.Categorical)
-    rows = column.len()
     if not rows:
         return DistinctEntries(np.empty(0, np.int64), column)
-    if column.null_count() == rows:
-        return DistinctEntries(np.zeros(rows, np.int64), column.head(1))
-    physical = column.cast(pl.Int32) if column.dtype == pl.Date else column.to_physical()
+    physical = physical_numbers(column)
     lowest, highest = int(physical.min()), int(physical.max())  # type: ignore[arg-type]
     if lowest == highest and not column.null_count():
         return DistinctEntries(np.zeros(rows, np.int64), column.head(1))
@@ -52,6 +52,11 @@ def number_entries(column: pl.Series) -> DistinctEntries:
     rank = np.empty(size, np.int64)
     rank[present] = np.arange(len(present))
     return DistinctEntries(rank[at], entries)
+
+
+def physical_numbers(column: pl.Series) -> pl.Series:
+    """Return the whole numbers that represent categories or days. A cast of days takes a tenth of the time."""
+    return column.cast(pl.Int32) if column.dtype == pl.Date else column.to_physical()
 
 
 def _shift_numbers(physical: pl.Series, lowest: int, highest: int) -> Numbers:

@@ -241,12 +241,12 @@ FINDING_COLUMNS: dict[str, Column] = {
 
 def polars_schema(columns: Mapping[str, Column]) -> pl.Schema:
     """Return the Polars schema of a conformed table."""
-    return pl.Schema({name: column.dtype for name, column in columns.items()})
+    return empty_table(columns).schema
 
 
 def empty_table(columns: Mapping[str, Column]) -> pl.DataFrame:
     """Return a conformed table with no rows."""
-    return empty_frame(polars_schema(columns))
+    return _make_empty(tuple((name, column.dtype) for name, column in columns.items())).clone()
 
 
 def empty_frame(schema: Mapping[str, Any]) -> pl.DataFrame:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from pipelines.core.distinct import physical_numbers
+
 SLICE_KEY = ["measure", "period_start", "period_end"]
 """Columns that identify a slice."""
 RowNumbers = np.ndarray[Any, np.dtype[Any]]
@@ -34,7 +36,7 @@ def slice_starts(observations: pl.DataFrame) -> RowNumbers:
         if column.dtype == pl.String or column.null_count():
             is_new |= column.slice(1).ne_missing(column.head(-1)).to_numpy()
         else:
-            entries = column.to_physical().to_numpy()
+            entries = physical_numbers(column).to_numpy()
             is_new |= entries[1:] != entries[:-1]
     return np.concatenate([[0], np.flatnonzero(is_new) + 1])
 

@@ -30,8 +30,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 from uuid import uuid4
 
 import polars as pl
@@ -41,6 +42,7 @@ from pipelines.core.table_cache import (
     LARGEST_TABLE,
     STREAM_SUFFIX,
     encode_stream,
+    keep_table,
     keep_written,
     read_once,
     read_stream_metadata,
@@ -151,6 +153,10 @@ def temporary_path(path: Path) -> Path:
     return path.parent / f"{TEMPORARY_PREFIX}{uuid4().hex}{path.suffix}"
 
 
+_SMALL = 1 << 15
+"""Size in bytes of a table up to which compression takes longer than it saves."""
+
+
 def write_table(
     path: Path, frame: pl.DataFrame, key: str, input_sources: Collection[str] = (), version: str = ""
 ) -> None:
@@ -158,27 +164,26 @@ def write_table(
 
     `version` names the content; by default it is the key.
     """
-    temporary = temporary_path(path)
     metadata = {
         TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: " ".join(input_sources), VERSION_METADATA: version or key
     }  # fmt: skip
     if path.suffix == STREAM_SUFFIX:
-        temporary.write_bytes(encode_stream([frame], metadata))
+        _replace_file(path, encode_stream([frame], metadata))
     elif frame.estimated_size() <= LARGEST_TABLE:
         # Polars writes a small file into memory at two thirds of the cost.
         content = BytesIO()
-        frame.write_parquet(content, metadata=metadata, compression="zstd")
-        temporary.write_bytes(content.getbuffer())
+        compression: Literal["zstd", "uncompressed"] = "zstd" if frame.estimated_size() > _SMALL else "uncompressed"
+        frame.write_parquet(content, metadata=metadata, compression=compression)
+        _replace_file(path, content.getbuffer())
     else:
+        temporary = temporary_path(path)
         frame.write_parquet(temporary, metadata=metadata, compression="zstd")
-    temporary.replace(path)
+        temporary.replace(path)
 
 
 def write_stream(path: Path, tables: Sequence[pl.DataFrame], key: str) -> None:
     """Write several small tables to one file (table_cache.read_stream), with the key of their inputs."""
-    temporary = temporary_path(path)
-    temporary.write_bytes(encode_stream(tables, {TABLE_KEY_METADATA: key}))
-    temporary.replace(path)
+    _replace_file(path, encode_stream(tables, {TABLE_KEY_METADATA: key}))
 
 
 def write_table_parts(
@@ -186,30 +191,65 @@ def write_table_parts(
 ) -> None:
     """Write a state table of parts with one schema, one part in memory at a time, with the key of its inputs.
 
-    The table appears by one rename after the last part, and only if `is_complete` then.
+    The table appears by one rename after the last part, and only if `is_complete` then. A small table is kept for the
+    next reader in this process.
     """
+    known = {TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: "", VERSION_METADATA: key}
+    rest = iter(parts)
+    read = list(islice(rest, 1))
+    if read and read[0].estimated_size() <= LARGEST_TABLE:
+        read += islice(rest, 1)
+        if len(read) == 1:
+            if is_complete():
+                _write_small_part(path, read[0], known)
+            return
+    temporary = temporary_path(path)
+    _write_row_groups(temporary, chain(_take_each(read), rest), known)
+    if temporary.is_file() and is_complete():
+        temporary.replace(path)
+    temporary.unlink(missing_ok=True)
+
+
+def _take_each(parts: list[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield parts in order, and keep none that was yielded."""
+    while parts:
+        yield parts.pop(0)
+
+
+def _write_small_part(path: Path, table: pl.DataFrame, metadata: dict[str, str]) -> None:
+    """Write the one part of a small table. Polars writes it at two thirds of the cost."""
+    content = BytesIO()
+    table.write_parquet(content, metadata=metadata, compression="zstd", compression_level=1, statistics=False)
+    _replace_file(path, content.getbuffer())
+    keep_table(path, table)
+
+
+def _write_row_groups(path: Path, parts: Iterable[pl.DataFrame], metadata: dict[str, str]) -> None:
+    """Write a table of parts to a file; no file without a part."""
     from pyarrow import parquet
 
-    temporary = temporary_path(path)
     writer = None
     try:
         for part in parts:
             table = part.to_arrow()
             if writer is None:
-                known = {TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: "", VERSION_METADATA: key}
-                schema = table.schema.with_metadata(known)
+                schema = table.schema.with_metadata(metadata)
                 # Dictionaries of figures rarely pay, and readers choose rows by number, not by statistics.
                 writer = parquet.ParquetWriter(
-                    temporary, schema, compression="zstd", compression_level=1,
+                    path, schema, compression="zstd", compression_level=1,
                     use_dictionary=_list_texts(schema), write_statistics=["measure", "period_start", "period_end"],
                 )  # fmt: skip
             writer.write_table(table, row_group_size=ROWS_OF_A_GROUP)
     finally:
         if writer is not None:
             writer.close()
-    if writer is not None and is_complete():
-        temporary.replace(path)
-    temporary.unlink(missing_ok=True)
+
+
+def _replace_file(path: Path, content: bytes | memoryview) -> None:
+    """Write a file by one rename."""
+    temporary = temporary_path(path)
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
 def write_large_table(

@@ -91,7 +91,7 @@ def keep_written(path: Path, table: pl.DataFrame) -> pl.DataFrame:
     """
     if any(dtype not in _PLAIN for dtype in table.dtypes):
         return read_once(path)
-    _keep(path, _describe_file(path), table)
+    keep_table(path, table)
     return table
 
 
@@ -124,6 +124,18 @@ def read_stream_metadata(path: Path) -> dict[str, str]:
         return dict(head["metadata"]) if is_whole else {}
     except (ValueError, KeyError, TypeError):
         return {}
+
+
+def keep_table(path: Path, table: pl.DataFrame) -> None:
+    """Keep a table that this process has just written, and that its file returns without a change."""
+    _keep(path, _describe_file(path), table)
+
+
+def find_kept(path: Path) -> pl.DataFrame | None:
+    """Return the table of a file, if this process keeps it and the file is the same."""
+    with _LOCK:
+        last = _READ.by_path.get(path)
+    return last.table if last and last.state == _describe_file(path) else None
 
 
 def _read_file(path: Path, size: int, columns: Sequence[str] | None) -> pl.DataFrame:

@@ -35,7 +35,7 @@ def add_period(cells: pl.DataFrame, sheet: Sheet, source: Source, snapshot: Snap
         pl.Series("period_end", [period and period.end for period in periods], pl.Date),
     )
     dated = cells.with_columns(
-        *(series.gather(numbers) for series in days),
+        *(series[numbers] for series in days),
         *(pl.lit(None, pl.String).alias(name) for name in ("fault", "fault_evidence")),
     )
     if all(periods):

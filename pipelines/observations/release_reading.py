@@ -141,8 +141,10 @@ def _store_parts(
             if values is None:
                 readings[:] = [reading] if len(parts) == 1 else []
                 return
-            shifted = reading.slices.with_columns(pl.col("first_row") + first_row)
-            readings.append(reading._replace(slices=shifted))
+            if first_row:
+                shifted = reading.slices.with_columns(pl.col("first_row") + first_row)
+                reading = reading._replace(slices=shifted)
+            readings.append(reading)
             first_row += values.height
             yield values
 

@@ -17,6 +17,7 @@ from pipelines.core.errors import UnreadableError
 from pipelines.core.schema import NUMBER, OBSERVATION_COLUMNS, TEXT, VALUE_COLUMNS, WHOLE, empty_frame, polars_schema
 from pipelines.core.slices import SLICE_KEY
 from pipelines.core.store import release_path
+from pipelines.core.table_cache import find_kept
 from pipelines.observations.published_limits import PUBLISHED_SOURCE
 
 OBSERVATION_SCHEMA = pl.Schema(polars_schema(OBSERVATION_COLUMNS) | {"order": WHOLE})
@@ -147,12 +148,18 @@ def _read_values(home: Path, slices: pl.DataFrame, columns: list[str]) -> pl.Dat
     if not columns:
         return pl.DataFrame()
     parts = [
-        pl.scan_parquet(_values_path(home, source, file)).slice(first, rows).select(columns)
+        _scan_values(_values_path(home, source, file)).slice(first, rows).select(columns)
         for source, file, first, rows in _adjacent_rows(slices)
     ]
     if not parts:
         return empty_frame({name: VALUE_COLUMNS[name].dtype for name in columns})
     return (parts[0] if len(parts) == 1 else pl.concat(parts)).collect()
+
+
+def _scan_values(path: Path) -> pl.LazyFrame:
+    """Return a view of a file of figures, which the step that has just read the release has in memory."""
+    kept = find_kept(path)
+    return pl.scan_parquet(path) if kept is None else kept.lazy()
 
 
 def _values_path(home: Path, source: str, file: str) -> Path:

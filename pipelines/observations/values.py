@@ -136,7 +136,8 @@ def _hashed_figures(figures: pl.Series, starts: Vector) -> _HashedColumn:
         return _HashedColumn(
             [True] * len(starts), [_WORD.pack(word) for word in nothing.tolist()], lambda *_: memoryview(b"")
         )
-    words = figures.fill_null(float("nan")).to_numpy().view(np.uint64)
+    whole = figures.fill_null(float("nan")) if figures.null_count() else figures
+    words = whole.to_numpy().view(np.uint64)
     return _HashedColumn(
         _find_constant(words, starts),
         [_WORD.pack(word) for word in words[starts].tolist()],

@@ -19,6 +19,8 @@ from pipelines.core.slices import SLICE_KEY
 
 MAX_OBSERVATIONS = 5_000_000
 """Number of observations up to which the file has those of superseded releases."""
+_MANY_ROWS = 1 << 15
+"""Rows from which the smallest and the largest entry of a column are found sooner than its different entries."""
 _BATCH_ROWS = 250_000
 """Rows from which frames are inserted: a statement for each of many small frames takes longer than their rows."""
 SUPERSEDED_FOLDER = "observations"
@@ -145,9 +147,12 @@ def _insert(con: duckdb.DuckDBPyConnection, statement: str, table: pl.DataFrame)
 def split_batch(batch: SliceBatch, numbers: Numbers) -> tuple[pl.DataFrame, ...]:
     """Split a batch into slices, places, marks and figures (STORED_TABLES), numbered from `numbers`."""
     numbered = batch.slices.with_row_index("slice", numbers.slices)
-    is_stored = pl.struct(_STORED_AS).is_in(batch.stored.select(pl.struct(_STORED_AS)).to_series().implode())
-    slices = numbered.with_columns(is_stored.alias("in_file"))
-    stored = slices.filter("in_file")
+    if batch.stored.height == batch.slices.height:
+        slices = stored = numbered.with_columns(pl.lit(True).alias("in_file"))
+    else:
+        is_stored = pl.struct(_STORED_AS).is_in(batch.stored.select(pl.struct(_STORED_AS)).to_series().implode())
+        slices = numbered.with_columns(is_stored.alias("in_file"))
+        stored = slices.filter("in_file")
     place, places = _number_rows(batch.figures, _PLACE, "place", numbers.places)
     figures = _leave_out_equal_bounds(batch.figures)
     mark, marks = _number_rows(figures, (*_MARK, "is_exact"), "mark", numbers.marks)
@@ -169,7 +174,9 @@ _STORED_AS = ("values_file", "first_row")
 
 
 def _is_constant(column: pl.Series) -> bool:
-    """Return whether a column has one value, without a hash of each row."""
+    """Return whether a column has one value, without a hash of each row where there are many."""
+    if column.len() < _MANY_ROWS:
+        return column.n_unique() <= 1
     if column.null_count() in (0, column.len()):
         numbers = column.to_physical()
         return numbers.len() == numbers.null_count() or bool(numbers.min() == numbers.max())

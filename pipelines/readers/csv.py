@@ -69,7 +69,7 @@ def split_text(
         if grid is None:
             grid = _split_ragged_text(content, mark, max(fields, default=0), quote, file)
         grid = _trim_cells(grid, content, mark, quote)
-    return grid.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)), fields
+    return grid.hstack([pl.Series(ROW, np.arange(1, grid.height + 1))]), fields
 
 
 PIECE = 1 << 26
@@ -245,21 +245,26 @@ def _trim_cells(grid: pl.DataFrame, content: bytes, delimiter: str, quote: str |
 
     Most columns have no such space, and checking is much faster than rewriting.
     """
-    sample = grid.head(0 if content.isascii() else grid.height)
-    is_ascii = sample.select(pl.all().str.len_bytes().sum() == pl.all().str.len_chars().sum())
-    normalise_heading = [name for name in grid.columns if is_ascii[name][0]]
+    ascii_columns = grid.columns if content.isascii() else _list_ascii_columns(grid)
     # A line break inside a cell needs quotation marks.
     signs = [" ", "\t", "\n"] if quote else [sign for sign in " \t" if _has_sign_at_edge(content, sign, delimiter)]
     spaced = (
         _columns_with_any(
-            grid.select(normalise_heading),
+            grid.select(ascii_columns),
             lambda column: pl.any_horizontal(_has_edge_space(column, space) for space in signs),
         )
         if signs
         else []
     )
-    other = _columns_with_any(grid.drop(normalise_heading), lambda column: column.str.contains(r"^\s|\s$"))
-    return grid.with_columns(pl.col(spaced + other).str.strip_chars()).fill_null("")
+    rest = grid.drop(ascii_columns)
+    other = _columns_with_any(rest, lambda column: column.str.contains(r"^\s|\s$")) if rest.width else []
+    stripped = grid.with_columns(pl.col(spaced + other).str.strip_chars()) if spaced or other else grid
+    return stripped.fill_null("") if any(column.null_count() for column in stripped) else stripped
+
+
+def _list_ascii_columns(grid: pl.DataFrame) -> list[str]:
+    is_ascii = grid.select(pl.all().str.len_bytes().sum() == pl.all().str.len_chars().sum())
+    return [name for name in grid.columns if is_ascii[name][0]]
 
 
 def _has_sign_at_edge(content: bytes, sign: str, delimiter: str) -> bool:

@@ -154,6 +154,8 @@ def _cut_after_table(body: pl.DataFrame, width: int, blank_rows: bool, file: str
 def _find_blank_rows(body: pl.DataFrame) -> list[int]:
     """Return the positions of empty rows; only rows with an empty first cell are checked in full."""
     first = (body.to_series(0) == "").arg_true()
+    if first.is_empty():
+        return []
     rest = body[first].select(pl.all_horizontal(pl.col(body.columns[:-1]) == "").alias("blank"))["blank"]
     return first.filter(rest).to_list()
 

@@ -86,6 +86,8 @@ def count_unread_rows(sheet: Sheet, source: Source) -> Sheet:
         for name, measure in measures.items()
         for message in _list_unmatched_texts(texts, measure.filter, f"measure {name}")
     ]
+    if not source.skip_rows and not any(measure.filter for measure in measures.values()):
+        return sheet._replace(unmatched_declarations=(*sheet.unmatched_declarations, *vain))
     is_read = (
         pl.any_horizontal(match_rows(frame, measure.filter, texts) for measure in measures.values())
         if measures

@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 from pipelines.core.slices import SLICE_KEY, newest_slices
+from pipelines.core.store import list_release_tables
+from pipelines.core.table_cache import find_kept, forget_tables
 from pipelines.declarations.project import Project
 from pipelines.observations import scan
 from pipelines.observations.access import (
@@ -71,6 +73,7 @@ def test_view_answers_as_the_whole_table_does(project: Project, query: object) -
 
 
 def test_filter_on_the_period_reads_only_its_slices(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_tables()  # the step that reads a release keeps its figures
     view, slices = scan_observations(project, NAME), load_source_tables(project, NAME).slice
     assert view.filter(YEAR).collect().height == slices.filter(YEAR)["rows"].sum()
     others = slices.filter(~YEAR)["values_file"].unique().to_list()
@@ -79,6 +82,21 @@ def test_filter_on_the_period_reads_only_its_slices(project: Project, monkeypatc
     assert set(others) - keep and view.filter(YEAR).collect().height
     with pytest.raises(AssertionError, match="another slice"):
         view.collect()
+
+
+def test_figures_that_the_reading_step_keeps_are_those_of_the_file(small: Project) -> None:
+    name = "ons_claimant_rate"
+    slices = load_source_tables(small, name).slice
+    for path in list_release_tables(small.home, name):
+        path.unlink()
+    forget_tables()
+    load_source_tables(small, name)
+    values = [path for path in list_release_tables(small.home, name) if path.parent.parent.name == "values"]
+    kept = {path: find_kept(path) for path in values}
+    assert len(kept) == slices["values_file"].n_unique() and not forget_tables()
+    for path, table in kept.items():
+        assert table is not None and find_kept(path) is None
+        assert table.schema == (stored := pl.read_parquet(path)).schema and table.equals(stored)
 
 
 def only(names: set[str]) -> object:

@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 from pyarrow import parquet
 
 from pipelines.app import steps
+from pipelines.core import store
 from pipelines.core.store import remove_temporary_files, state_path, table_key
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.fingerprints import compute_table_keys
@@ -33,7 +34,7 @@ class Killed(BaseException):
 def killed_at(event: int, *, in_file: bool = False) -> Iterator[list[str]]:
     """End the build before one of its renames, or in a file of figures; yield the events before that."""
     seen: list[str] = []
-    rename, unlink, write = Path.replace, Path.unlink, parquet.ParquetWriter.write_table
+    rename, unlink, write, write_bytes = Path.replace, Path.unlink, parquet.ParquetWriter.write_table, Path.write_bytes
 
     def count(what: str) -> None:
         if len(seen) >= event:
@@ -55,10 +56,17 @@ def killed_at(event: int, *, in_file: bool = False) -> Iterator[list[str]]:
         if in_file:
             count("figures")
 
+    def end_in_small_file(path: Path, content: Any) -> int:
+        written = write_bytes(path, content)
+        if in_file and path.parent.parent.name == "values":
+            count("figures")
+        return written
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "replace", end_before_rename)
         patch.setattr(Path, "unlink", end_before_unlink)
         patch.setattr(parquet.ParquetWriter, "write_table", end_in_file)
+        patch.setattr(Path, "write_bytes", end_in_small_file)
         yield seen
 
 
@@ -136,10 +144,12 @@ def test_build_killed_while_it_registers_places_is_completed_by_the_next(
     require_recovery(project, expected)
 
 
+@pytest.mark.parametrize("most", [store.LARGEST_TABLE, 0])
 @pytest.mark.parametrize("event", cases([0], wide=[1]))
 def test_build_killed_in_a_file_of_figures_is_completed_by_the_next(
-    event: int, unread: Path, expected: SourceTables, tmp_path: Path
+    event: int, most: int, unread: Path, expected: SourceTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(store, "LARGEST_TABLE", most)
     project = copy_beside(unread, tmp_path)
     with killed_at(event, in_file=True), pytest.raises(Killed):
         load_source_tables(project, NAME)
