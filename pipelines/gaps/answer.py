@@ -177,7 +177,7 @@ def _build_figures(
     unreadable = find_unreadable_files(project, problem)
     blocks = _cut_blocks(problem, system, placed, as_of) if is_large else [Block(problem, system, placed)]
     # In its blocks, the figures of a large problem take a fraction of the memory.
-    placed = placed.clear() if is_large else placed
+    placed, of_sources = (placed.clear(), []) if is_large else (placed, of_sources)
     parts = (answer_block(block, catalogue, aside, as_of, unreadable) for block in blocks)
     if is_large:
         stored, sources = state_path(project.home, "cell", name), public_input_sources(catalogue, [name])

@@ -197,7 +197,8 @@ def _refuse_other_rows(problem: Problem, view: pl.DataFrame, rows: pl.DataFrame)
     if view.select(key).equals(expected):
         return
     expected = expected.unique()
-    if view.height != expected.height or view.select(key).join(expected, on=key, how="semi").height != view.height:
+    own = view.select(key).unique()
+    if view.height != expected.height or own.join(expected, on=key, how="semi").height != expected.height:
         raise CommongroundError(
             f"{problem.path}: found {view.height} rows, expected one for each of {expected.height} "
             f"{' and '.join(key)}; join on {' and '.join(key)} only, without a filter"
