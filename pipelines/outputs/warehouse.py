@@ -6,7 +6,7 @@ opens the new file. The storage version is an older one, so that older DuckDB cl
 
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -139,11 +139,13 @@ class StackedTable(NamedTuple):
     """A table with rows of several problems or sources: its columns, and the column that names each problem or source.
 
     `parts` has the work that reads the rows of each one, as a frame, several, or a Parquet file with those columns.
+    With `make`, `parts` gives frames of what the rows are made from, and `make` gets those of several parts together.
     """
 
     columns: Mapping[str, Column]
     named_by: str
     parts: Mapping[str, Callable[[], Rows]]
+    make: Callable[[pl.DataFrame], Rows] | None = None
 
 
 class FileContent(NamedTuple):
@@ -240,7 +242,7 @@ def _fill_tables(path: Path, content: FileContent, kept: Mapping[str, str]) -> b
         _end_transaction(con)
         for name, table in content.stacked.items():
             own = (read() for part, read in table.parts.items() if part_name(name, part) in changed)
-            _insert_rows(con, name, table.columns, own)
+            _insert_rows(con, name, table.columns, _make_rows(table, own))
             _end_transaction(con)
         batches = (read() for part, read in content.observations.items() if part_name(OBSERVATIONS, part) in changed)
         fill_observations(con, chain.from_iterable(batches))
@@ -250,6 +252,20 @@ def _fill_tables(path: Path, content: FileContent, kept: Mapping[str, str]) -> b
         con.execute("checkpoint")
         total, free = con.sql("select total_blocks, free_blocks from pragma_database_size()").fetchall()[0]
     return not kept or not (has_others or free > total // 2)
+
+
+def _make_rows(table: StackedTable, parts: Iterable[Rows]) -> Iterator[Rows]:
+    """Yield the rows of a table: its parts, or what it makes from some of them together."""
+    if table.make is None:
+        yield from parts
+        return
+    for batch in batch_parts(parts, ROWS_MADE_TOGETHER):
+        if isinstance(batch, pl.DataFrame):
+            yield table.make(batch)
+
+
+ROWS_MADE_TOGETHER = 20_000
+"""Rows from which a table makes its own rows: steps for each of many small parts take longer than their rows."""
 
 
 def _end_transaction(con: duckdb.DuckDBPyConnection) -> None:

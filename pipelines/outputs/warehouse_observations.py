@@ -217,8 +217,8 @@ Rows = pl.DataFrame | Path | Iterator[pl.DataFrame]
 """Rows of a table: a frame, a Parquet file, or frames that are made one after another."""
 
 
-def batch_parts(parts: Iterable[Rows]) -> Iterator[pl.DataFrame | list[Path]]:
-    """Yield files together, and frames in batches of at least _BATCH_ROWS rows, in order."""
+def batch_parts(parts: Iterable[Rows], least: int = _BATCH_ROWS) -> Iterator[pl.DataFrame | list[Path]]:
+    """Yield files together, and frames in batches of at least so many rows, in order."""
     for is_file, own in groupby(_list_frames(parts), lambda part: isinstance(part, Path)):
         if is_file:
             yield cast("list[Path]", list(own))
@@ -226,7 +226,7 @@ def batch_parts(parts: Iterable[Rows]) -> Iterator[pl.DataFrame | list[Path]]:
         frames = cast("Iterator[pl.DataFrame]", own)
         for frame in frames:
             batch = [frame]
-            while sum(part.height for part in batch) < _BATCH_ROWS and (more := next(frames, None)) is not None:
+            while sum(part.height for part in batch) < least and (more := next(frames, None)) is not None:
                 batch.append(more)
             yield pl.concat(batch)
 

@@ -1,6 +1,6 @@
 """Tables of the analyst's file: read from the store and published."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
@@ -140,7 +140,9 @@ def _stack_problems(project: Project, problems: list[str]) -> dict[str, StackedT
         **{table: stack(columns, partial(state_path, home, ANSWER_KINDS[table])) for table, columns in stored.items()},
         "gap_ledger": stack(GAP_LEDGER, partial(load_gaps, project)),
         "builds": stack(BUILD, lambda name: load_ledger(project, name).builds),
-        "ranks": stack(RANK, partial(_rank_problem, project)),
+        "ranks": stack(RANK, partial(_read_ranked, home))._replace(
+            make=partial(rank_in_parts, measures=project.catalogue.measures)
+        ),
     }
 
 
@@ -193,10 +195,9 @@ def _view_meaning(project: Project, name: str) -> tuple[str, dict[str, str]]:
     return view_meaning(project.catalogue.problems[name], project, columns)
 
 
-def _rank_problem(project: Project, name: str) -> Iterator[pl.DataFrame]:
-    """Yield the ranks of a problem in parts, from the columns that they need."""
-    columns = [column for column in RANK if column in CELL_COLUMNS]
-    yield from rank_in_parts(read_shared(state_path(project.home, "cell", name), columns), project.catalogue.measures)
+def _read_ranked(home: Path, name: str) -> pl.DataFrame:
+    """Read the cells of a problem, with the columns that ranks are made from."""
+    return read_shared(state_path(home, "cell", name), [column for column in RANK if column in CELL_COLUMNS])
 
 
 def _read_table(project: Project, kind: str, name: str, columns: dict[str, Column]) -> pl.DataFrame:

@@ -89,6 +89,23 @@ def test_figures_with_unknown_noise_are_ranked_as_published_with_a_note() -> Non
     assert actual["noise"].null_count() == 0
 
 
+def test_problems_ranked_together_have_the_ranks_of_each() -> None:
+    figures = [
+        ("p", "people", 3.0),
+        ("p", "people", 4.0),
+        ("p", "noisy", 5.0),
+        ("q", "people", 9.0),
+        ("q", "rate", 1.0),
+    ]
+    cells = table_from_records(
+        [{"problem": problem, "measure": measure, "place_code": f"E{n}", "value": value}
+         for n, (problem, measure, value) in enumerate(figures)],
+        CELL_COLUMNS,
+    )  # fmt: skip
+    alone = [rank_places(own, MEASURES) for own in cells.partition_by("problem", maintain_order=True)]
+    assert rank_places(cells, MEASURES).equals(pl.concat(alone))
+
+
 def limited(figures: list[tuple[float, float | None, float | None]]) -> pl.DataFrame:
     """Rank estimates given as value and published limits."""
     cells = [

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from pipelines.core.schema import CELL_COLUMNS, FINDING_COLUMNS, conform_table
 from pipelines.core.store import output_path
 from pipelines.gaps import RANK
-from pipelines.outputs.warehouse import FILE_RECORD, FileContent, StackedTable, column_meanings, write_warehouse
+from pipelines.outputs.warehouse import (
+    FILE_RECORD,
+    FileContent,
+    StackedTable,
+    _make_rows,
+    column_meanings,
+    write_warehouse,
+)
 from pipelines.outputs.warehouse_observations import STORED_TABLES, Rows, SliceBatch
 from tests.breadth import wide
 from tests.outputs.test_warehouse_observations import NEW, OLD, batch_of
@@ -96,6 +103,12 @@ def _read_file(home: Path) -> dict[str, object]:
             "select schema_name, table_name, column_name, comment from duckdb_columns() where not internal order by all"
         ).fetchall()
     return rows_by_name
+
+
+def test_rows_are_made_from_several_parts_together() -> None:
+    table = StackedTable({}, "problem", {}, lambda frame: frame.with_columns(pl.len().alias("rows")))
+    made = _make_rows(table, [pl.DataFrame({"a": [1]}), iter([pl.DataFrame({"a": [2, 3]})])])
+    assert [frame.rows() for frame in made if isinstance(frame, pl.DataFrame)] == [[(1, 3), (2, 3), (3, 3)]]
 
 
 PARTS = (
