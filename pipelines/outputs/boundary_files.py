@@ -80,8 +80,11 @@ def encode_collection(name: str, features: list[str]) -> bytes:
     return (head + ",\n".join(features) + "\n]}\n").encode()
 
 
+_encode_properties = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _encode_feature(properties: dict[str, Any], geometry: str) -> str:
-    text = json.dumps(properties, ensure_ascii=False)
+    text = _encode_properties(properties)
     return f'{{"type": "Feature", "properties": {text}, "geometry": {geometry}}}'
 
 
