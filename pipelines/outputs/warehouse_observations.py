@@ -218,7 +218,7 @@ Rows = pl.DataFrame | Path | Iterator[pl.DataFrame]
 
 
 def batch_parts(parts: Iterable[Rows], least: int = _BATCH_ROWS) -> Iterator[pl.DataFrame | list[Path]]:
-    """Yield files together, and frames in batches of at least so many rows, in order."""
+    """Yield files together, and frames in batches of `least` rows or more, in order."""
     for is_file, own in groupby(_list_frames(parts), lambda part: isinstance(part, Path)):
         if is_file:
             yield cast("list[Path]", list(own))
