@@ -250,12 +250,19 @@ def _build_history(
 ) -> pl.DataFrame:
     """Build the figures of a problem's measures over time (history.HISTORY)."""
     names, measures = list_placed_sources(project, problem), project.catalogue.measures
+    totals = [load_source_table(project, name, "total") for name in names]
+    if len(names) > _KEPT_HISTORIES:
+        # No history would be kept for another problem, and one step for all sources takes a fraction of the time.
+        figures = pl.concat([one.figures for one in placed])
+        return build_history(figures, pl.concat(totals), system, denominators, measures)
     parts = [
-        _build_source_history(one.figures, load_source_table(project, name, "total"), system, denominators, measures)
-        for name, one in zip(names, placed, strict=True)
+        _build_source_history(one.figures, total, system, denominators, measures)
+        for one, total in zip(placed, totals, strict=True)
     ]
     return pl.concat([empty_table(HISTORY), *parts]).sort(HISTORY_KEY)
 
 
-_build_source_history = keep_results(16, _measure_table)(build_history)
+_KEPT_HISTORIES = 16
+"""Sources of which a process keeps the history."""
+_build_source_history = keep_results(_KEPT_HISTORIES, _measure_table)(build_history)
 """The history of the figures of one source: problems that have the same figures have the same history."""
