@@ -53,6 +53,7 @@ def fact(*cells: dict[str, Any]) -> Any:
     ("cells", "expected"),
     [
         ([known("a")], (None, "normal", 1, "a", "2024")),
+        ([known("a", status="of a later version")], (None, "normal", 1, "a", "2024")),
         ([known("a"), known("b", status="provisional")], (None, "provisional", 2, "a and b", "2024")),
         ([known("b", status="revised"), known("a", status="provisional")], (None, "provisional", 2, "a and b", "2024")),
         ([cell("a", reason="suppressed")], ("suppressed", None, 0, None, None)),
@@ -175,6 +176,15 @@ RENAMED = select("a.value as figure").replace(
     "select place.place_code",
     "select case place.place_code when 'E2' then 'E9' else place.place_code end as place_code",
 )
+
+
+def test_place_that_needs_none_of_the_alternatives_keeps_its_row() -> None:
+    sql = select("x.value as figure", tables=("x",), rest="order by place.place_code").replace("left join", "join")
+    cells = [known("a", "E1"), known("a", "E3")]
+    cells += [cell(name, "E2", need=NOT_NEEDED, reason="not_applicable") for name in ("a", "b")]
+    view = answer(answering(sql, {"x": {"one_of": ["a", "b"]}}), *cells)
+    assert view.select("place_code", "figure").rows() == [("E1", 7.0), ("E2", None), ("E3", 7.0)]
+    assert view["figure_status"].to_list() == ["normal", "not_applicable", "normal"]
 
 
 @pytest.mark.parametrize(
