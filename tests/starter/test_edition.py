@@ -19,7 +19,7 @@ from checks.periods import find_other_periods
 from pipelines.app import steps
 from pipelines.app.withdrawal import withdraw_outputs
 from pipelines.core.manifest import read_manifest
-from pipelines.core.store import output_path, read_table, state_path
+from pipelines.core.store import list_state_files, output_path, read_table, state_path
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps import answer_problem
@@ -280,7 +280,7 @@ def test_no_column_name_requires_quotes(warehouse: Path) -> None:
 def test_building_step_by_step_gives_the_same_tables_as_the_command(furlough: Project, tmp_path: Path) -> None:
     again = build_by_steps(furlough._replace(home=tmp_path / "again")).home
     for kind in ("cell", "view", "slice", "values/*", "finding", "release"):
-        made = sorted((furlough.home / "state").glob(f"{kind}/*.parquet"))
+        made = list_state_files(furlough.home, kind)
         assert made
         for path in made:
             assert read_table(path).equals(read_table(again / path.relative_to(furlough.home))), path
