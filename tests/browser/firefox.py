@@ -18,6 +18,8 @@ class Firefox:
         self._number = 0
         self._read()
         self.send("WebDriver:NewSession", {"capabilities": {"alwaysMatch": {"acceptInsecureCerts": True}}})
+        # The usual 30 seconds are too few for a check of a page on a busy machine.
+        self.send("WebDriver:SetTimeouts", {"script": 240_000})
 
     def _read(self) -> Any:
         length = b""
@@ -55,7 +57,7 @@ class Firefox:
 
     def run_later(self, script: str) -> Any:
         """Run a script that calls its last argument with the result."""
-        values = {"script": script, "args": [], "sandbox": None, "scriptTimeout": 60_000}
+        values = {"script": script, "args": [], "sandbox": None}
         return self.send("WebDriver:ExecuteAsyncScript", values)["value"]
 
     def press(self, text: str) -> None:
@@ -68,7 +70,7 @@ class Firefox:
 def _connect(port: int, deadline: float) -> socket.socket:
     while True:
         try:
-            return socket.create_connection(("127.0.0.1", port), timeout=90)
+            return socket.create_connection(("127.0.0.1", port), timeout=300)
         except OSError:
             if time.monotonic() > deadline:
                 raise
