@@ -69,7 +69,8 @@ TESTS: dict[str, tuple[str, ...]] = {
         "gaps/sightings", "gaps/validity", "gaps/verdicts",
     )},
     "pipelines/gaps/answer.py": ("tests/gaps/test_cell_blocks.py", "tests/gaps/test_answer.py"),
-    "pipelines/gaps/cell_blocks.py": ("tests/gaps/test_cell_blocks.py",), "pipelines/gaps/view.py": (),
+    "pipelines/gaps/cell_blocks.py": ("tests/gaps/test_cell_blocks.py",),
+    "pipelines/gaps/view.py": ("tests/gaps/test_view.py", "tests/gaps/test_answer.py"),
     "pipelines/gaps/over_time.py": ("tests/gaps/test_over_time.py", "tests/gaps/test_over_time_rules.py"),
     "pipelines/observations/intake.py": (
         "tests/observations/test_intake_rules.py", "tests/app/test_copied_files.py",

@@ -36,7 +36,7 @@ from pipelines.declarations.project import Project
 from pipelines.gaps.cells import Block, answer_block, find_unreadable_files, group_slices
 from pipelines.gaps.discontinuities import add_discontinuity_caveats, find_discontinuities
 from pipelines.gaps.grid import list_periods
-from pipelines.gaps.history import HISTORY, HISTORY_KEY, MAX_HISTORY_PLACES, add_partnership_history, build_history
+from pipelines.gaps.history import HISTORY, MAX_HISTORY_PLACES, add_partnership_history, build_history
 from pipelines.gaps.need_scope import is_needed
 from pipelines.gaps.partnerships import (
     NO_PARTNERSHIPS,
@@ -46,7 +46,6 @@ from pipelines.gaps.partnerships import (
     build_partnership_view,
 )
 from pipelines.gaps.placing import (
-    SourceFigures,
     list_placed_sources,
     place_sources,
     read_denominators,
@@ -169,15 +168,14 @@ def _build_figures(
     """
     catalogue, name, geography = project.catalogue, problem.name, problem.header.geography
     system, people = load_geography(project, geography).places, problem_residents(project, problem)[0]
-    of_sources = place_sources(project, problem, frozenset(system["place_code"]))
-    placed, aside, lost = stack_sources(of_sources)
+    placed, aside, lost = stack_sources(*place_sources(project, problem, frozenset(system["place_code"])))
     known = [current_keys.last_release[name], *population_days(project, problem)]
     validity = find_validity(problem, catalogue, group_slices(placed), known, project.as_of)
     as_of, key = validity.first, format_figures_key(current_keys.figures[name], validity)
     unreadable = find_unreadable_files(project, problem)
     blocks = _cut_blocks(problem, system, placed, as_of) if is_large else [Block(problem, system, placed)]
     # In its blocks, the figures of a large problem take a fraction of the memory.
-    placed, of_sources = (placed.clear(), []) if is_large else (placed, of_sources)
+    placed = placed.clear() if is_large else placed
     parts = (answer_block(block, catalogue, aside, as_of, unreadable) for block in blocks)
     if is_large:
         stored, sources = state_path(project.home, "cell", name), public_input_sources(catalogue, [name])
@@ -191,7 +189,8 @@ def _build_figures(
         denominators = _stack_denominators(project, current_keys, geography, _observed_sources(project, problem))
         members = MemberFigures(system, placed, denominators, people, aside, unreadable)
         partners = answer_partnerships(problem, catalogue, members, as_of)
-        own_history = _build_history(project, problem, of_sources, system, denominators)
+        names = tuple(list_placed_sources(project, problem))
+        own_history = _build_history(project, current_keys, names, placed, system, denominators)
         history = add_partnership_history(own_history, partners.placed)
     verdicts = pl.concat(build_verdicts(one.select(CHECKED_COLUMNS).collect(), problem.header, people) for one in cells)
     residuals = problem_residuals([lost], name, geography)
@@ -231,8 +230,7 @@ def _measure_table(table: pl.DataFrame) -> float:
 def _stack_denominators(project: Project, _keys: TableKeys, geography: str, names: tuple[str, ...]) -> pl.DataFrame:
     """Stack the observations of the denominators of the rates of some sources, of those in a geography.
 
-    Problems of the same sources get the same table, as long as the inputs of a build, which the keys are a hash of, are
-    the same.
+    Problems of the same sources get the same table, as long as the inputs of a build are the same.
     """
     sources = [project.catalogue.sources[name] for name in names]
     denominators = [read_denominators(project, source) for source in sources if source.geography == geography]
@@ -245,24 +243,16 @@ def _observed_sources(project: Project, problem: Problem) -> tuple[str, ...]:
     return tuple(name for name in catalogue.problem_sources(problem) if name in catalogue.observation_sources())
 
 
+@keep_results(8, _measure_table)
 def _build_history(
-    project: Project, problem: Problem, placed: list[SourceFigures], system: pl.DataFrame, denominators: pl.DataFrame
-) -> pl.DataFrame:
-    """Build the figures of a problem's measures over time (history.HISTORY)."""
-    names, measures = list_placed_sources(project, problem), project.catalogue.measures
-    totals = [load_source_table(project, name, "total") for name in names]
-    if len(names) > _KEPT_HISTORIES:
-        # No history would be kept for another problem, and one step for all sources takes a fraction of the time.
-        figures = pl.concat([one.figures for one in placed])
-        return build_history(figures, pl.concat(totals), system, denominators, measures)
-    parts = [
-        _build_source_history(one.figures, total, system, denominators, measures)
-        for one, total in zip(placed, totals, strict=True)
-    ]
-    return pl.concat([empty_table(HISTORY), *parts]).sort(HISTORY_KEY)
+    project: Project, _keys: TableKeys, names: tuple[str, ...], figures: pl.DataFrame, system: pl.DataFrame,
+    denominators: pl.DataFrame,
+) -> pl.DataFrame:  # fmt: skip
+    """Build the placed figures of some sources over time (history.HISTORY).
 
-
-_KEPT_HISTORIES = 16
-"""Sources of which a process keeps the history."""
-_build_source_history = keep_results(_KEPT_HISTORIES, _measure_table)(build_history)
-"""The history of the figures of one source: problems that have the same figures have the same history."""
+    Problems with the same figures get the same table, as long as the inputs of a build are the same.
+    """
+    if not names:
+        return empty_table(HISTORY)
+    totals = pl.concat(load_source_table(project, name, "total") for name in names)
+    return build_history(figures, totals, system, denominators, project.catalogue.measures)

@@ -27,7 +27,10 @@ class _Listed(NamedTuple):
 _LISTED: dict[Path, _Listed] = {}
 """The problems listed last by store: each report of a build asks for them."""
 _SETTLED_NS = 2 * 10**9
-"""Age from which a folder has another time after its next change, also where a file system rounds times."""
+"""Age from which a folder has another time after its next change, also where a file system rounds times to 2 s.
+
+Git trusts the times in its index by the same rule.
+"""
 
 
 def list_current_problems(project: Project, fingerprints: TableKeys) -> list[str]:

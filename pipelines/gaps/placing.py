@@ -142,32 +142,30 @@ class SourceFigures(NamedTuple):
     residuals: pl.DataFrame
 
 
-def place_observations(
-    project: Project, problem: Problem, places: Places, target: set[str], geography_data: PlaceData | None = None
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Map the observations of a problem's sources to some places; return MAPPED_FIGURE, rows set aside, and RESIDUAL.
+def place_sources(
+    project: Project, problem: Problem, target: frozenset[str], geography_data: PlaceData | None = None
+) -> list[SourceFigures]:
+    """Map the observations of a problem's sources to some places, in the order of list_placed_sources.
 
-    `geography_data` replaces the stored geography, as for a scenario.
+    `geography_data` replaces the stored geography, as for a scenario. Without it, problems with the same measures of a
+    source get the same tables, as long as the inputs of a build are the same.
     """
-    reached = _Target(project, problem.header.geography, places, target, geography_data)
-    return stack_sources(
-        [_place_source(reached.ask(*needs), name) for name, needs in _list_needs(project, problem).items()]
-    )
-
-
-def place_sources(project: Project, problem: Problem, target: frozenset[str]) -> list[SourceFigures]:
-    """Map the observations of a problem's sources to the places of its geography, as place_observations does.
-
-    Problems with the same measures of a source get the same tables, as long as the inputs of a build are the same.
-    """
-    keys, geography = compute_table_keys(project.catalogue, project.home, project.as_of), problem.header.geography
-    places, needs = load_places(project), _list_needs(project, problem)
+    geography, needs = problem.header.geography, _list_needs(project, problem)
+    if geography_data:
+        replaced = _Target(project, geography, geography_data.places, set(target), geography_data)
+        return [_place_source(replaced.ask(*needs[name]), name) for name in needs]
+    keys, places = compute_table_keys(project.catalogue, project.home, project.as_of), load_places(project)
     placed = [_place_once(project, keys, places, geography, target, name, *needs[name]) for name in needs]
     _find_target(project, keys, places, geography, target).forget_areas()
     return placed
 
 
-def stack_sources(placed: Sequence[SourceFigures]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def _measure_figures(placed: Sequence[pl.DataFrame]) -> float:
+    return sum(table.estimated_size() for table in placed)
+
+
+@keep_results(1, _measure_figures)
+def stack_sources(*placed: SourceFigures) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Stack the figures, the rows set aside and the residuals of sources."""
     figures = pl.concat([empty_table(MAPPED_FIGURE), *(one.figures for one in placed)])
     aside = pl.concat([pl.DataFrame(schema=_SET_ASIDE_SCHEMA), *(one.set_aside for one in placed)])
@@ -191,16 +189,12 @@ def _list_needs(project: Project, problem: Problem) -> dict[str, tuple[tuple[str
     return needs
 
 
-def _measure_figures(placed: SourceFigures) -> float:
-    return sum(table.estimated_size() for table in placed)
-
-
 @keep_results(16, _measure_figures)
 def _place_once(
     project: Project, keys: TableKeys, places: Places, geography: str, target: frozenset[str], name: str,
     measures: tuple[str, ...], allowed: frozenset[str],
 ) -> SourceFigures:  # fmt: skip
-    """Place the figures of a source (_place_source) from the inputs of a build, which its keys are a hash of."""
+    """Place the figures of a source (_place_source). The keys change with the inputs of a build."""
     return _place_source(_find_target(project, keys, places, geography, target).ask(measures, allowed), name)
 
 

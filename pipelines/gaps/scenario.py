@@ -15,7 +15,7 @@ from pipelines.declarations.measure import Measure
 from pipelines.declarations.project import Project
 from pipelines.gaps.cells import Block, build_cells
 from pipelines.gaps.need_scope import is_needed
-from pipelines.gaps.placing import place_observations
+from pipelines.gaps.placing import place_sources, stack_sources
 from pipelines.gaps.view import run_problem_select
 from pipelines.geography import (
     PlaceData,
@@ -57,9 +57,8 @@ def run_scenario(project: Project, problem: Problem, scenario: Scenario, path: P
     sides = []
     for side, side_problem in (("now", current_problem), ("then", future_problem)):
         system = _select_side(geography_data.places.register, scenario, councils, side)
-        placed, aside, _ = place_observations(
-            project, side_problem, geography_data.places, set(system["place_code"]), geography_data
-        )
+        target = frozenset(system["place_code"])
+        placed, aside, _ = stack_sources(*place_sources(project, side_problem, target, geography_data))
         cells = build_cells(Block(current_problem, system, placed), project.catalogue, aside, project.as_of)
         view = run_problem_select(current_problem, system, [cells.lazy()], placed)
         sides.append([_add_council_columns(frame, scenario, councils, side) for frame in (cells, view)])

@@ -196,13 +196,29 @@ def _refuse_other_rows(problem: Problem, view: pl.DataFrame, rows: pl.DataFrame)
     expected = rows.select(key)
     if view.select(key).equals(expected):
         return
-    expected = expected.unique()
-    own = view.select(key).unique()
-    if view.height != expected.height or own.join(expected, on=key, how="semi").height != expected.height:
+    expected, own = expected.unique(), view.select(key)
+    for name, dtype in expected.schema.items():
+        if own.schema[name] != dtype:
+            raise DeclarationError(
+                f"{problem.path}: the SELECT returns {name} as {own.schema[name]}, expected {dtype} from the spine"
+            )
+    faults = {
+        "{} more than once": own.filter(own.is_duplicated()),
+        "{} not at all": expected.join(own, on=key, how="anti", nulls_equal=True),
+        "{}, which the spine does not have": own.join(expected, on=key, how="anti", nulls_equal=True),
+    }
+    named = [text.format(_name_first_row(rows)) for text, rows in faults.items() if rows.height]
+    if named:
         raise CommongroundError(
             f"{problem.path}: found {view.height} rows, expected one for each of {expected.height} "
-            f"{' and '.join(key)}; join on {' and '.join(key)} only, without a filter"
+            f"{' and '.join(key)}; found {', '.join(named)}; join on {' and '.join(key)} only, without a filter"
         )
+
+
+def _name_first_row(rows: pl.DataFrame) -> str:
+    """Name the first of some places (and periods) in order, and the number of the others."""
+    first, others = rows.unique().sort(rows.columns), rows.n_unique() - 1
+    return " ".join(map(str, first.row(0))) + (f" and {others} more" if others else "")
 
 
 def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:

@@ -190,14 +190,37 @@ def test_place_that_needs_none_of_the_alternatives_keeps_its_row() -> None:
 @pytest.mark.parametrize(
     ("sql", "error", "said"),
     [
-        (select("a.value as figure", rest="where a.value > 1"), CommongroundError, "found 2 rows, expected one for"),
+        (
+            select("a.value as figure", rest="where a.value > 1"),
+            CommongroundError,
+            r"found 2 rows, expected one for each of 3 place_code; found E1 not at all; join on place_code only",
+        ),
         (select("a.value as figure").replace("place.place_code, ", ""), DeclarationError, "must return place_code"),
-        (RENAMED.replace("E9", "E1"), CommongroundError, "found 3 rows, expected one for each of 3 place_code"),
-        (RENAMED, CommongroundError, "found 3 rows, expected one for each of 3 place_code"),
+        (
+            RENAMED.replace("E9", "E1"),
+            CommongroundError,
+            "found 3 rows, expected one for each of 3 place_code; found E1 more than once, E2 not at all; join",
+        ),
+        (RENAMED, CommongroundError, "found 3 rows, .*; found E2 not at all, E9, which the spine does not have; join"),
+        (select("a.value as figure", rest="where false"), CommongroundError, "found E1 and 2 more not at all; join"),
+        (
+            select("a.value as figure").replace("place.place_code", "length(place.place_code) as place_code", 1),
+            DeclarationError,
+            "returns place_code as Int64, expected String from the spine",
+        ),
         (select("a.valeu as figure"), DeclarationError, "DuckDB rejects the SELECT"),
         (select("coalesce(a.value, a.upper_bound, length(place_name)) as figure"), CommongroundError, "leave missing"),
     ],
-    ids=["rows are left out", "no key", "a place twice", "a place of no row", "unknown column", "figure from nothing"],
+    ids=[
+        "a row is left out",
+        "no key",
+        "a place twice",
+        "a place of no row",
+        "no row",
+        "a number for a code",
+        "unknown column",
+        "figure from nothing",
+    ],
 )
 def test_select_with_other_rows_or_invented_figures_is_refused(sql: str, error: type[Exception], said: str) -> None:
     problem = answering(sql, {"a": {}})
