@@ -25,7 +25,7 @@ FEWEST_VALUES = 5
 
 
 def describe_repeats(fit: Fit, rows: pl.DataFrame, most: float = LEAST_REPEAT_CHANCE) -> pl.DataFrame:
-    """Return the figures of 0 or more that repeat their place's figure before (expected.describe_figures).
+    """Return the figures above 0 that repeat their place's figure before (expected.describe_figures).
 
     Adds the `share` of places that repeat theirs in the period, the movement of all places that was `due` since the
     figure before, and the number of the `run` of repeats. Runs well above the chance `most` are left out.

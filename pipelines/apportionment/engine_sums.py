@@ -104,7 +104,7 @@ def _name_tables(asked: EngineSlices, matrix: CrosswalkMatrix) -> None:
     numbers, key = slices.select("release", *SLICE_KEY, "slice"), ["release", *SLICE_KEY]
     flagged = [flags.join(numbers, on=key).select("slice", "place_code") for flags in asked.flags if flags.height]
     nothing = pl.DataFrame({"slice": [_NO_SLICE], "place_code": [""]})
-    engine.name_table("flagged", pl.concat([nothing, *flagged]).unique(maintain_order=True))
+    engine.name_table("flagged", pl.concat([nothing, *flagged]).unique())
 
 
 def _list_pairs(matrix: CrosswalkMatrix) -> pl.DataFrame:

@@ -111,7 +111,7 @@ def _interval_columns(
     use_model = pl.Series(flatten_cells(is_model)) & columns[3].is_null()
     level, source = pl.Series([INTERVAL_LEVEL * 100]), pl.Series(["back-tests"])
     models = [pl.Series(flatten_cells(end), nan_to_null=True) for end in ends]
-    models += [one.gather(pl.repeat(0, len(use_model), dtype=pl.UInt32, eager=True)) for one in (level, source)]
+    models += [one.new_from_index(0, len(use_model)) for one in (level, source)]
     return [
         column.zip_with(~use_model, model).alias(name)
         for name, column, model in zip(INTERVAL_COLUMNS, columns, models, strict=True)

@@ -42,7 +42,7 @@ def population_days(project: Project, problem: Problem) -> list[date]:
 def system_residents(project: Project, name: str, system: str) -> pl.DataFrame:
     """Return the newest population figure for the places of a geography, by code changes and nesting alone."""
     residents = _load_residents(project, name, system).filter(pl.col("period_end") <= project.as_of)
-    newest = residents.group_by("place_code", maintain_order=True).agg(pl.col("people").last())
+    newest = residents.group_by("place_code").agg(pl.col("people").last())
     return newest.sort("place_code")
 
 

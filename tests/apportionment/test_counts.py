@@ -132,6 +132,16 @@ def test_batches_of_any_size_give_the_same_result(data: st.DataObject, size: int
     assert actual.equals(apportion_counts(observed, crosswalk))
 
 
+def test_slices_of_a_batch_keep_their_order() -> None:
+    crosswalk = pl.DataFrame([("A", "X", 1.0, 1.0)], PAIRS, orient="row")
+    rows = [
+        (measure, START, END, "A", value, None, None, "normal")
+        for measure, value in zip("cab", (3.0, 1.0, 2.0), strict=True)
+    ]
+    actual = apportion_counts(pl.DataFrame(rows, FIGURES, orient="row"), crosswalk)
+    assert actual.select("measure", "value").rows() == [("c", 3.0), ("a", 1.0), ("b", 2.0)]
+
+
 @pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Enum(["B", "A", "C"])])
 def test_codes_can_be_text_or_enum_in_any_order(dtype: pl.DataType) -> None:
     crosswalk = pl.DataFrame([("A", "X", 1.0, 1.0), ("B", "X", 1.0, 1.0), ("C", "Y", 1.0, 1.0)], PAIRS, orient="row")

@@ -189,6 +189,13 @@ def test_place_without_a_row_has_no_status_bound_or_column(group: str | None) ->
     assert actual["unit"] is None and actual["file"] == "f"
 
 
+def test_value_has_the_status_of_its_published_parts_also_beside_a_hidden_part_with_a_figure() -> None:
+    rows = [figure("A", 1.0, status="confidential"), figure("B", 2.0, status="estimated"),
+            figure("C", 4.0, status="confidential")]  # fmt: skip
+    actual = place_rows(rows, MERGED)
+    assert [(row["value"], row["obs_status"]) for row in actual.values()] == [(3.0, "estimated"), (4.0, "confidential")]
+
+
 def test_rate_that_needs_its_parts_covers_the_whole_place() -> None:
     actual = place_rows([figure("A", 1.0, "rate"), figure("B", 2.0, "rate")], MERGED)["X"]
     assert (actual["reason"], actual["coverage"], actual["lower_bound"]) == ("needs_parts", 1.0, 1.0)
@@ -259,6 +266,7 @@ def test_matrices_are_built_once_and_kept_for_eight_crosswalks(monkeypatch: pyte
     ways = [crosswalk_frame([(code, "X", 1.0, float(people)) for code in "AB"], None) for people in range(9)]
     for way in (*ways[:8], ways[0], ways[0], *ways[1:8]):
         place_figures(table, way, MEASURES, table.clear())
+    place_figures(table, crosswalk_frame([(code, "X", 1.0, 7.0) for code in "AB"], None), MEASURES, table.clear())
     assert built == [0, 1, 2, 3, 4, 5, 6, 7]
     for way in (ways[8], ways[1], ways[0]):
         place_figures(table, way, MEASURES, table.clear())

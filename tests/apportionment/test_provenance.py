@@ -17,8 +17,10 @@ from tests.breadth import cases
 LEGS: list[Leg] = [
     ("A", "W", 1.0, 5.0), ("B", "W", 1.0, 5.0), ("C", "W", 0.5, 5.0), ("C", "X", 0.5, 5.0), ("D", "X", 1.0, 5.0),
     ("E", "Y", 1.0, 5.0), ("F", "Z", 0.75, 6.0), ("F", "Y", 0.25, 2.0), ("G", "Z", None, 1.0), ("G", "X", None, 2.0),
+    ("H", "ZZ", 1.0, 5.0),
 ]  # fmt: skip
-TARGETS = "WXYZ"
+TARGETS = ("W", "X", "Y", "Z", "ZZ")
+"""The last has one part, the others several."""
 
 
 def span_of(year: int) -> dict[str, date]:
@@ -32,7 +34,7 @@ def draw_rows(seed: int) -> list[Row]:
     for measure in ("count", "issued", "index", "rate"):
         for year in (2021, 2022, 2023):
             joint = rng.choice([None, "A+B", "D+E", "C+F"])
-            codes = [code for code in "ABCDEFG" if rng.random() < 0.7 and code not in (joint or "")]
+            codes = [code for code in "ABCDEFGH" if rng.random() < 0.7 and code not in (joint or "")]
             for code in rng.sample([*codes, *([joint] if joint else [])], len(codes) + bool(joint)):
                 value = rng.choice([None, 1.0, 2.0, 7.0])
                 rows.append({

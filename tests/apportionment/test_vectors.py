@@ -142,5 +142,11 @@ def test_two_figures_or_an_unknown_code_are_refused_and_an_unknown_code_can_be_i
     assert aligned(strange, ignore_unknown=True).row.tolist() == [[-1, -1], [2, -1], [-1, -1]]
 
 
+@pytest.mark.parametrize("slices", [{"m": "ABCQ"}, {"m": "ABC", "n": "ABCQ"}])
+def test_unknown_code_after_every_origin_is_ignored_too(slices: dict[str, str]) -> None:
+    longer = frame(*(figure(measure, code, ord(code)) for measure, codes in slices.items() for code in codes))
+    assert aligned(longer, ignore_unknown=True).value.tolist() == [[ord(code)] * len(slices) for code in "ABC"]
+
+
 def test_same_place_in_two_slices_is_no_second_figure() -> None:
     assert aligned(frame(figure("m", "A", 1.0), figure("n", "A", 2.0))).value.tolist() == [[1, 2], [0, 0], [0, 0]]

@@ -62,6 +62,12 @@ def test_figures_beyond_their_range_are_a_share_of_their_own_measure() -> None:
     assert (row["expectation"], row["tolerated"], row["failing"]) == ("in_range", False, 40)
 
 
+def test_texts_of_one_measure_are_judged_among_its_cells() -> None:
+    cells = release([None] * 3).with_columns(pl.Series("measure", ["figure", "other", "figure"]))
+    rule = Rule("statuses_known", "in_set", "obs_status", ("estimated",), measure="figure")
+    assert judge_cells(cells, [rule]) == [Verdict(2, 2, (0, 2), False)]
+
+
 def test_release_without_cells_is_refused() -> None:
     result = judge_releases(SOURCE, [release([None]).clear()])
     assert result.filter(~pl.col("tolerated"))["expectation"].to_list() == ["cells"]

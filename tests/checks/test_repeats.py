@@ -220,9 +220,10 @@ def movement_of(month: int) -> float:
 @pytest.mark.parametrize(
     ("values", "cells"),
     [(again((4, range(2, 4)), (5, range(2, 4))), 2), (again(*((place, range(2, 4)) for place in (4, 5, 6))), 0),
-     (again((4, range(2, 4)), peers=9), 0), (again((4, range(2, 4)), value=0.0), 0), (again(), 0),
+     (again((4, range(2, 4)), peers=9), 0), (again((4, range(2, 4)), value=0.0), 0),
+     (again((4, range(2, 4)), value=0.5), 1), (again(), 0),
      ([[5.0], *([6.0 + place] for place in range(10))], 0)],
-    ids=["two in ten", "three in ten", "nine peers", "zeros", "none", "one period"],
+    ids=["two in ten", "three in ten", "nine peers", "zeros", "below one", "none", "one period"],
 )  # fmt: skip
 def test_repeats_of_few_places_among_enough_peers_are_looked_at(values: list[list[float | None]], cells: int) -> None:
     assert describe_repeats(*fit_of(values), most=inf).height == cells

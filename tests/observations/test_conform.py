@@ -362,6 +362,14 @@ def test_numbers_that_are_no_figures_are_faults_with_evidence() -> None:
     assert printed["fault_evidence"].to_list() == ["found #DIV/0!: a division by 0"]
 
 
+def test_number_used_as_a_marker_and_a_negative_count_of_a_larger_place_have_no_value() -> None:
+    actual = typed(declared(), {"n": "-99"}, {"code": SUTTON, "n": "-4"}, {"code": "E12000007", "n": "-5"})
+    assert select_rows(actual, "place_code", "value", "fault", "text") == [
+        (MERTON, None, "numeric_marker", "-99"), (SUTTON, -4.0, "implausible", "-4"),
+        ("E12000007", None, "total", "-5"),
+    ]  # fmt: skip
+
+
 def test_rate_of_nothing_keeps_its_value_beside_the_fault() -> None:
     actual = of_rates((MERTON, "0", "4"), (SUTTON, "7", "5")).filter(pl.col("measure") == "share")
     assert select_rows(actual.sort("file_row"), "value", "fault", "fault_evidence") == [
@@ -421,6 +429,17 @@ def test_name_contradicts_a_code_only_with_both_columns() -> None:
 )  # fmt: skip
 def test_label_of_several_places_gives_the_code_of_all(code: str, label: str, expected: tuple[Any, ...]) -> None:
     assert fault_of_label(code, label)[: len(expected)] == expected
+
+
+def test_label_of_several_places_changes_no_other_row_and_no_other_fault() -> None:
+    both = {"code": MERTON, "name": "Merton and Sutton"}
+    actual = typed(
+        declared(**LABELLED), both, {"code": SUTTON, "name": "Sutton"}, {**both, "year": "soon"},
+        {"code": STJOHN, "name": "Merton", "year": "2022"}, codes=NAMED,
+    )  # fmt: skip
+    assert select_rows(actual, "place_code", "fault") == [
+        (f"{MERTON}+{SUTTON}", None), (SUTTON, None), (MERTON, "unreadable"), (STJOHN, "label_contradicts_code"),
+    ]  # fmt: skip
 
 
 def test_label_of_several_places_without_a_code_gives_the_code_of_all() -> None:

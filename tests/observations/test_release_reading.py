@@ -9,17 +9,25 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines.app import steps
-from pipelines.core.schema import FINDING_COLUMNS, PLACE_COLUMNS, table_from_records
+from pipelines.core.schema import FINDING_COLUMNS, OBSERVATION_COLUMNS, PLACE_COLUMNS, table_from_records
 from pipelines.core.snapshots import Snapshot
 from pipelines.core.store import list_release_tables, state_path
 from pipelines.declarations.fingerprints import OBSERVATION_TABLES
 from pipelines.declarations.project import Project
 from pipelines.observations import release_reading
 from pipelines.observations.access import load_source_tables, scan_observations
-from pipelines.observations.conform import CELLS
+from pipelines.observations.conform import CELLS, Codes
 from pipelines.observations.ingest import ReadingContext, open_release
-from pipelines.observations.release_reading import UNUSED_NAME, _cells_set_aside, _combine_findings, _suggest_names
+from pipelines.observations.release_reading import (
+    UNUSED_NAME,
+    _cells_set_aside,
+    _combine_findings,
+    _narrow_bounds,
+    _suggest_names,
+)
+from pipelines.observations.totals import TOTAL
 from tests.gaps.test_cells import MERTON, Case, project_of, with_peers
+from tests.observations import test_disclosure_rules as rules
 
 SOURCE = "a_source"
 
@@ -137,3 +145,19 @@ def test_name_is_unused_if_no_part_of_a_release_has_it_and_a_recall_is_of_all_pa
             (UNUSED_NAME, "b", 1), *(("readable_cells", reason, None) for reason in others),
             ("recalled_release", "recalled", 9),
         ]  # fmt: skip
+
+
+def test_bounds_of_a_release_are_narrowed_by_its_own_totals_with_a_finding() -> None:
+    sound = rules.ordered(rules.HIDDEN, OBSERVATION_COLUMNS).drop("order")
+    total = rules.ordered([rules.total(rules.LONDON, 10.0)], TOTAL).drop("order")
+    context = ReadingContext("s", rules.declared(rules.PLACES), Codes(frozenset(), {}, {}), Path(), rules.OWN, ())
+    snapshot = Snapshot("s", "r1", date(2024, 1, 1), "", "", "", "f.csv", 1, "")
+    cells, findings, excluded = _narrow_bounds(sound, total, context, snapshot, ["n"])
+    assert cells.select("place_code", "value", "lower_bound", "upper_bound").rows() == [
+        (rules.A, None, 3.0, 3.0), (rules.B, 5.0, 5.0, 5.0), (rules.C, 2.0, 2.0, 2.0)
+    ]  # fmt: skip
+    said = f"1 figures have narrower bounds from published sums; {rules.A}: 3.0 to 3.0"
+    assert findings.select("source", "release", "file", "check", "measure", "rows", "set_aside", "evidence").rows() == [
+        ("s", "r1", "f.csv", "narrowed_bounds", "m", 1, False, said)
+    ]
+    assert excluded == ["n"]
