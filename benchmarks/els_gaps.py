@@ -30,7 +30,7 @@ from pipelines.core.geocodes import KIND_BY_PREFIX
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.project import Project
 from pipelines.gaps.cells import Block, build_cells
-from pipelines.gaps.placing import place_observations
+from pipelines.gaps.placing import place_sources, stack_sources
 from pipelines.geography.access import load_places
 from pipelines.geography.register import require_places
 
@@ -175,7 +175,7 @@ def type_indicator(project: Project, name: str) -> tuple[pl.DataFrame, pl.DataFr
     """Build the grids of one indicator: for its newest period, and for every period as of its end."""
     problem, places = project.catalogue.problems[name], load_places(project)
     system = require_places(places.register, SYSTEM)
-    placed, aside, _ = place_observations(project, problem, places, set(system["place_code"]))
+    placed, aside, _ = stack_sources(*place_sources(project, problem, frozenset(system["place_code"])))
 
     def build_grid(day: date) -> pl.DataFrame:
         return build_cells(Block(problem, system, placed), project.catalogue, aside, day)

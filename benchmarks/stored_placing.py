@@ -87,7 +87,7 @@ def in_duckdb(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def commonground(folder: Path) -> dict[str, dict[str, float]]:
-    """Place and type as a build does, in the steps of `place_observations` and `build_cells`.
+    """Place and type as a build does, in the steps of `place_sources` and `build_cells`.
 
     The first time includes the crosswalk from small areas, which DuckDB has as a table. The second has it in memory.
     """
@@ -97,7 +97,7 @@ def commonground(folder: Path) -> dict[str, dict[str, float]]:
     from pipelines.declarations.catalogue import load_catalogue
     from pipelines.declarations.project import Project
     from pipelines.gaps.cells import Block, build_cells
-    from pipelines.gaps.placing import _place_by_codes, _Target, place_observations
+    from pipelines.gaps.placing import _place_by_codes, _Target, place_sources, stack_sources
     from pipelines.geography import load_geography, load_place_data, load_places
     from pipelines.observations import load_source_tables
 
@@ -108,7 +108,9 @@ def commonground(folder: Path) -> dict[str, dict[str, float]]:
     target = set(system["place_code"])
     assert pipelines.apportionment.place
 
-    (placed, aside, _), whole = measure_steps(lambda: place_observations(project, problem, places, target, data))
+    (placed, aside, _), whole = measure_steps(
+        lambda: stack_sources(*place_sources(project, problem, frozenset(target), data))
+    )
     cells, typed = measure_steps(lambda: build_cells(Block(problem, system, placed), project.catalogue, aside, day))
     reached = _Target(project, problem.header.geography, places, target, data)
     reached, observed = reached.ask(problem.measures, frozenset()), load_source_tables(project, SOURCE)
