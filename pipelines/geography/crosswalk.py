@@ -76,7 +76,7 @@ def list_geography_codes(place_data: PlaceData, system: str) -> list[str]:
 
 def _codes_in_register(place_data: PlaceData, system: str) -> set[str]:
     try:
-        return set(require_places(place_data.places.register, system)["place_code"])
+        return set(require_places(place_data.places.register, system)["place_code"].to_list())
     except UnknownNameError:
         return set()
 
@@ -116,7 +116,7 @@ def build_crosswalk(
     if successors:
         # Residents outside the source geography need no rows here: the links are complete.
         apportioned = apportioned.drop_nulls("from_code")
-    covered = set(apportioned["from_code"])
+    covered = set(apportioned["from_code"].to_list())
     nowhere = pl.DataFrame(
         [(code, *leg) for code in rest if code not in covered for leg in _build_unresolved_rows(successors.get(code))],
         schema={name: _ROW_SCHEMA[name] for name in ("from_code", "to_code", "kind", "weight")}, orient="row",

@@ -79,14 +79,16 @@ def find_membership(
     example, have a separate column. A code with several targets is left null. Crosswalks of several days share the
     result.
     """
-    own = system in areas.systems and (target is None or target >= set(areas.table[system].drop_nulls().unique()))
+    own = system in areas.systems and (
+        target is None or target.issuperset(areas.table[system].drop_nulls().unique().to_list())
+    )
     alike = [
         column for column in areas.systems if _kind_of_column(column) == _kind_of_column(system) and column != system
     ]
     if own and (not alike or _kind_of_column(system) in SMALL_AREA_KINDS or not areas.table[system].null_count()):
         return areas.table[system], system
     try:
-        goal = set(target or require_places(places.register, system)["place_code"])
+        goal = set(target or require_places(places.register, system)["place_code"].to_list())
     except UnknownNameError:
         # Trusts, for example: they occur in tables of shares and in no register.
         return (areas.table[system], system) if own else None
@@ -151,7 +153,8 @@ def build_overlay(
         find_membership(areas, places, request.from_system),
     )
     start = own[0] if own else pl.Series([None] * areas.table.height, dtype=pl.String)
-    column, since = _find_successor_column(areas, places, sorted(set(codes) - set(start.unique())), request.from_system)
+    former = sorted(set(codes).difference(start.unique().to_list()))
+    column, since = _find_successor_column(areas, places, former, request.from_system)
     if to is None or (own is None and since.is_empty()):
         return None
     later = areas.table[column].set(~areas.table[column].is_in(since["to_code"].implode()), None) if column else start
@@ -192,7 +195,7 @@ def _find_successor_column(
     columns = [column for column in _order_by_nearness(areas.systems, system) if column.rsplit("_", 1)[0] == kind]
     best: tuple[str | None, list[tuple[str, str, float, None]]] = (None, [])
     for column in columns if codes else []:
-        successors = trace_graph(places.graph, codes, set(areas.table[column].drop_nulls().unique()))
+        successors = trace_graph(places.graph, codes, set(areas.table[column].drop_nulls().unique().to_list()))
         single = [
             (code, successor.codes[0], 1.0, None) for code, successor in successors.items() if len(successor.codes) == 1
         ]
