@@ -83,6 +83,22 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pipelines/readers/reshape.py": ("tests/readers/test_reshape_rules.py",),
     "pipelines/geography/contiguity.py": ("tests/geography/test_contiguity_rules.py",),
     "pipelines/geography/hierarchy.py": ("tests/geography/test_hierarchy_rules.py",),
+    **{f"pipelines/{name}.py": () for name in (
+        "core/digits", "core/distinct", "core/table_cache", "gaps/costs", "geography/reach", "outputs/answer_trend",
+        "outputs/larger_places", "readers/csv",
+    )},
+    "pipelines/gaps/ledger.py": ("tests/gaps/test_ledger_days.py", "tests/gaps/test_ledger.py"),
+    "pipelines/gaps/placing.py": ("tests/gaps/test_cells.py",),
+    "pipelines/geography/crosswalk.py": ("tests/apportionment/test_weighted_rules.py",),
+    "pipelines/geography/lineage.py": ("tests/geography/test_overlay.py", "tests/geography/test_gazetteer.py"),
+    "pipelines/geography/small_areas.py": (
+        "tests/geography/test_hierarchy_rules.py", "tests/geography/test_overlay.py",
+    ),
+    "pipelines/observations/comparison.py": ("tests/checks/test_agreement.py",),
+    "pipelines/outputs/answer_ranking.py": ("tests/outputs/test_answer.py",),
+    "pipelines/outputs/place_context.py": ("tests/outputs/test_place_keys.py",),
+    "pipelines/outputs/report_summary.py": ("tests/outputs/test_report.py",),
+    "pipelines/outputs/value_scale.py": ("tests/outputs/test_trend_chart.py",),
     **{f"pipelines/apportionment/{name}.py": tuple(f"tests/apportionment/test_{test}.py" for test in tests)
        for name, tests in _ENGINE_TESTS.items()},
 }  # fmt: skip

@@ -24,12 +24,14 @@ def find_larger_places(places: pl.DataFrame, hierarchy: pl.DataFrame) -> pl.Data
     districts = hierarchy.filter(pl.col("kind") == "lad").drop_nulls("parent_code").sort(
         "place_code", "parent_geography", "share", "parent_code", descending=[False, True, True, False]
     ).unique("place_code", keep="first", maintain_order=True)  # fmt: skip
-    joined = places.join(districts.select("place_code", "parent_code", "parent_name"), on="place_code", how="left")
+    # Places have a parent_code too: the one in the register.
+    named = districts.select("place_code", pl.col("parent_code").alias("district"), pl.col("parent_name").alias("name"))
+    joined = places.join(named, on="place_code", how="left", maintain_order="left")
     region = pl.coalesce("region", "nation", pl.lit("Other places"))
     return joined.select(
         "place_code",
-        pl.coalesce("parent_code", "region_code", region).alias("larger_code"),
-        pl.coalesce("parent_name", "parent_code", region).alias("larger_name"),
+        pl.coalesce("district", "region_code", region).alias("larger_code"),
+        pl.coalesce("name", "district", region).alias("larger_name"),
     ).cast(LARGER_PLACE)
 
 

@@ -43,6 +43,12 @@ def test_unevenness_is_the_variation_per_head_weighted_by_people() -> None:
     assert unevenness({**values, "E": 5.0, "F": 5.0, "G": None, "H": 9.0}, more) == pytest.approx(spread / 2.9)
 
 
+def test_unevenness_is_the_same_with_less_than_one_resident_in_a_place() -> None:
+    values: dict[str, float | None] = {"A": 10.0, "B": 60.0, "C": 60.0, "D": 160.0}
+    few: dict[str, float | None] = {code: people / 20 for code, people in PEOPLE.items()}
+    assert unevenness(values, few) == pytest.approx(unevenness(values, dict(PEOPLE)))
+
+
 def test_even_figures_have_no_unevenness_and_figures_without_a_positive_mean_have_none_measured() -> None:
     assert unevenness({code: 3 * people for code, people in PEOPLE.items()}, dict(PEOPLE)) == pytest.approx(0.0)
     assert unevenness(dict.fromkeys(PEOPLE, 0.0), dict(PEOPLE)) is None
