@@ -37,7 +37,7 @@ def stack_nearest_neighbours(models: Mapping[str, pl.DataFrame]) -> pl.DataFrame
         districts = table.filter(pl.col("AREACD").str.contains(_DISTRICT))
         columns = [name for name in table.columns if name.isdecimal()]
         lists = districts.select("AREACD", pl.concat_list([str(n) for n in range(1, len(columns) + 1)]).alias("near"))
-        element = pl.element().is_in(districts["AREACD"].implode())
+        element = pl.element().is_in(districts["AREACD"].implode()).fill_null(False)
         wrong = lists.filter(
             (pl.col("near").list.n_unique() != len(columns)) | ~pl.col("near").list.eval(element).list.all()
         )

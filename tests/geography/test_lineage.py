@@ -20,8 +20,8 @@ AS_OF = date(2026, 11, 24)
 
 
 @pytest.fixture(scope="module")
-def places(edition: Project) -> Places:
-    return load_places(edition)
+def places(bundled: Project) -> Places:
+    return load_places(bundled)
 
 
 def lineage_text(places: Places, code: str) -> str:

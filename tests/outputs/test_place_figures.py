@@ -10,7 +10,6 @@ from pipelines.core.store import output_path, read_table, state_path
 from pipelines.declarations.project import Project
 from pipelines.gaps import rank_places
 from pipelines.geography import load_nearest_neighbours, load_places
-from pipelines.geography.nearest_neighbours import stack_nearest_neighbours
 from pipelines.outputs.place_context import PlaceContext, load_place_context
 from pipelines.outputs.place_figures import NOT_KNOWN, figure_row, key_numbers, newest_figures, summarise_places
 from pipelines.outputs.report_tables import format_figure
@@ -150,14 +149,6 @@ def test_similar_districts_are_those_of_the_bundled_lists(context: PlaceContext,
     assert similar[MERTON]["global"] == tuple(published)
     # Barnsley and Sheffield have new codes in the lists of 2026.
     assert similar["E08000016"] and load_places(paged).names["E08000016"] == "Barnsley"
-
-
-def test_list_with_a_repeated_neighbour_is_refused() -> None:
-    table = pl.DataFrame(
-        {"AREACD": ["E06000001", "E06000002"], "1": ["E06000002", "E06000001"], "2": ["E06000002"] * 2}
-    )
-    with pytest.raises(Exception, match="expected 2 different districts"):
-        stack_nearest_neighbours({"global": table})
 
 
 def test_pages_have_no_repeated_identifier(paged: Project) -> None:
