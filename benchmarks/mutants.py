@@ -5,7 +5,8 @@
 
 Each mutant changes one operator, constant, comparison or method of one module in a copy of the program. The tests
 that TESTS lists for the module run on it, and stop at the first failure. A mutant without a failing test is
-unnoticed. mutmut and cosmic-ray run every mutant of a whole program, take hours, and draw no sample by a seed.
+unnoticed. Tests that `make test` leaves out do not run, because many of them build the whole edition. mutmut and
+cosmic-ray run every mutant of a whole program, take hours, and draw no sample by a seed.
 """
 
 import argparse
@@ -94,7 +95,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pipelines/geography/lineage.py": ("tests/geography/test_overlay.py", "tests/geography/test_lineage.py"),
     "pipelines/geography/small_areas.py": (
         "tests/geography/test_hierarchy_rules.py", "tests/geography/test_overlay.py",
+        "tests/geography/test_small_areas.py",
     ),
+    "pipelines/geography/catchments.py": ("tests/geography/test_small_areas.py",),
     "pipelines/observations/comparison.py": ("tests/checks/test_agreement.py",),
     "pipelines/outputs/answer_ranking.py": ("tests/outputs/test_answer.py",),
     "pipelines/outputs/place_context.py": ("tests/outputs/test_place_keys.py",),
@@ -274,7 +277,7 @@ def _run_tests(program: Path, tests: list[str], options: list[str]) -> None:
     # One failing example is enough: it is not made smaller.
     once = settings(max_examples=30, deadline=None, derandomize=True, phases=(Phase.explicit, Phase.generate))
     settings.register_profile("once", once)
-    every = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=once", *options, *tests]
+    every = ["-x", "-q", "-m", "not wide", "-p", "no:cacheprovider", "--hypothesis-profile=once", *options, *tests]
     sys.exit(int(pytest.main(every, plugins=[_InOrder(tests)])))
 
 

@@ -268,7 +268,7 @@ def _contract_fault(read: CheckInput, contract: pl.DataFrame) -> pl.DataFrame:
     """Return the finding for a release that its contract refuses."""
     broken = contract.filter(~pl.col("tolerated"))
     failures = "; ".join(
-        f"{name} {measure} fails for {failing} of {cells} cells ({sample})"
+        f"{f'{name} {measure}'.strip()} fails for {failing} of {cells} cells ({sample})"
         for name, measure, failing, cells, sample in broken.select(
             "expectation", "measure", "failing", "cells", "sample"
         ).iter_rows()

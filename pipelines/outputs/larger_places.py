@@ -22,7 +22,7 @@ def find_larger_places(places: pl.DataFrame, hierarchy: pl.DataFrame) -> pl.Data
     districts in the hierarchy is used.
     """
     districts = hierarchy.filter(pl.col("kind") == "lad").drop_nulls("parent_code").sort(
-        "place_code", "parent_geography", "share", "parent_code", descending=[False, True, True, False]
+        "parent_geography", "share", "parent_code", descending=[True, True, False]
     ).unique("place_code", keep="first", maintain_order=True)  # fmt: skip
     # Places have a parent_code too: the one in the register.
     named = districts.select("place_code", pl.col("parent_code").alias("district"), pl.col("parent_name").alias("name"))

@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from pipelines.core.errors import CommongroundError
 from pipelines.gaps.costs import UNIT_COSTS, Cost, CostFile, Costs, add_costs
@@ -42,3 +43,11 @@ def test_request_without_a_cost_and_an_owner_without_a_request_are_refused() -> 
         add_costs(REQUESTS, costs_of({"measure": "jobs", "cost": 5}))
     with pytest.raises(CommongroundError, match=r"^c: no request goes to 'An ofice'; .*An office"):
         add_costs(REQUESTS, costs_of({"data_owner": "An ofice", "cost": 5}, default=1.0))
+
+
+def test_cost_budget_and_default_are_0_or_more() -> None:
+    given = Costs(unit="days", budget=0, costs=(Cost(cost=0),), default_cost=0)
+    assert (given.budget, given.costs[0].cost, given.default_cost) == (0, 0, 0)
+    for wrong in ({"budget": -0.5}, {"default_cost": -0.5}, {"costs": [{"cost": -0.5}]}):
+        with pytest.raises(ValidationError, match="greater than or equal to 0"):
+            Costs.model_validate({"unit": "days", **wrong})

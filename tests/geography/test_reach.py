@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 from pipelines.core.errors import UnknownNameError, UnreadableError
+from pipelines.core.geocodes import geography_date
+from pipelines.core.periods import format_period
 from pipelines.core.schema import PLACE_COLUMNS, table_from_records
 from pipelines.declarations.catalogue import load_catalogue
 from pipelines.declarations.source import Source
@@ -100,6 +102,16 @@ def test_known_code_outside_the_geography_states_its_days() -> None:
 
 def extent(**keys: Any) -> BundledRelease:
     return BundledRelease.model_validate({"file": "a.csv", "released": date(2030, 1, 1), **keys})
+
+
+def test_code_that_began_on_the_day_of_a_geography_is_described_by_its_end() -> None:
+    day = geography_date("icb_2024")
+    known = summarise_known_codes([], register(place("E54000070", "icb", day.isoformat(), day.isoformat())))
+    assert describe_use("E54000070", known, "icb_2024") == f", in use to {format_period(day, day)}"
+
+
+def test_newest_number_of_a_prefix_has_all_its_digits() -> None:
+    assert summarise_known_codes(["E00190001", "E00062207", "QMF"], BOARDS).newest == {"E00": 190_001}
 
 
 def test_each_kind_has_its_own_last_day_or_the_usual_one() -> None:

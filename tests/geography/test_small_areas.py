@@ -54,8 +54,8 @@ def project(edition: Project) -> Project:
 
 
 @pytest.fixture(scope="module")
-def register(project: Project) -> pl.DataFrame:
-    return load_places(project).register
+def register(bundled: Project) -> pl.DataFrame:
+    return load_places(bundled).register
 
 
 def table(**columns: list[Any]) -> pl.DataFrame:

@@ -106,6 +106,14 @@ def test_refused_release_stores_no_figures(tmp_path: Path, monkeypatch: pytest.M
     assert not list(tmp_path.rglob(".making-*"))
 
 
+def test_refused_release_names_only_the_rules_that_refuse_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("checks.contract.is_tolerated", lambda rule, *_: rule.name != "given_once")
+    reading, _ = read(tmp_path)
+    said = reading.finding.filter(pl.col("check") == "contract")["evidence"].to_list()
+    why = "given_once fails for 2 of 29 cells (duplicate: One 4, One 5)"
+    assert said == [f"s.csv: does not match its declaration, so it is not used: {why}"]
+
+
 @pytest.mark.parametrize("piece", [16, 30, 100])
 def test_large_text_in_pieces_has_the_same_cells(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["place,year,n"] + [

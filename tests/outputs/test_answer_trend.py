@@ -157,6 +157,15 @@ def computed() -> tuple[Report, PageAnswer]:
     )
 
 
+def test_small_charts_begin_with_places_of_england_by_name() -> None:
+    report = over_time()
+    renamed = report.places.with_columns(pl.col("place_name").replace("Ynys Môn", "Anglesey"))
+    panels = trend(report._replace(places=renamed))["panels"]
+    assert [panel.name for panel in panels] == [
+        *sorted(name for code, name in NAMES.items() if code[0] == "E"), "Anglesey",
+    ]  # fmt: skip
+
+
 def test_computed_column_has_the_trend_of_its_view() -> None:
     report, answer = computed()
     made = describe_answer_trend(report, answer, rank_answer(report, answer))
@@ -174,6 +183,8 @@ def test_computed_column_of_latest_figures_states_why_it_has_no_trend() -> None:
 
     one = latest.over_time.filter(pl.col("period_end") == date(2025, 12, 31))
     assert "Only one period of each figure behind it is stored" in why(latest._replace(over_time=one))
+    of_nation = latest.over_time.filter(pl.col("level") == "nation")
+    assert "Only one period of each figure" in why(latest._replace(over_time=pl.concat([one, of_nation]).unique()))
     years = latest.over_time.filter(pl.col("value") < 90)
     assert "earlier values are not computed" in why(latest._replace(over_time=years))
     longer = pl.when(pl.col("period_start") == date(2019, 1, 1)).then(date(2018, 1, 1)).otherwise("period_start")

@@ -77,3 +77,12 @@ def test_awkward_file_is_read_as_python_reads_it_or_refused(case: str) -> None:
 def test_duckdb_still_misreads_awkward_files(case: str, mark: str) -> None:
     """Where this fails after an upgrade, review docs/decisions/0009-csv-reader.md."""
     assert marks(case)["duckdb"] == mark
+
+
+@pytest.mark.parametrize(
+    ("text", "is_paired"),
+    [('"a","b"', True), ('a,"b"', True), ('"a""b",c', True), ('x"a",b', False), ('"a"x,b', False), ('"a,b', False),
+     ("a,b", True)],
+)  # fmt: skip
+def test_marks_are_paired_around_whole_fields(text: str, is_paired: bool) -> None:
+    assert delimited._has_paired_quotes(text.encode(), ord(",")) == is_paired
