@@ -92,7 +92,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pipelines/gaps/ledger.py": ("tests/gaps/test_ledger_days.py", "tests/gaps/test_ledger.py"),
     "pipelines/gaps/placing.py": ("tests/gaps/test_cells.py",),
     "pipelines/geography/crosswalk.py": ("tests/apportionment/test_weighted_rules.py",),
-    "pipelines/geography/lineage.py": ("tests/geography/test_overlay.py", "tests/geography/test_lineage.py"),
+    "pipelines/geography/lineage.py": (
+        "tests/geography/test_overlay.py", "tests/geography/test_gazetteer.py", "tests/geography/test_lineage.py",
+    ),
     "pipelines/geography/small_areas.py": (
         "tests/geography/test_hierarchy_rules.py", "tests/geography/test_overlay.py",
         "tests/geography/test_small_areas.py",
@@ -100,7 +102,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pipelines/geography/catchments.py": ("tests/geography/test_small_areas.py",),
     "pipelines/observations/comparison.py": ("tests/checks/test_agreement.py",),
     "pipelines/outputs/answer_ranking.py": ("tests/outputs/test_answer.py",),
-    "pipelines/outputs/place_context.py": ("tests/outputs/test_place_keys.py",),
+    "pipelines/outputs/place_context.py": ("tests/outputs/test_place_context.py", "tests/outputs/test_place_keys.py"),
     "pipelines/outputs/report_summary.py": ("tests/outputs/test_report.py",),
     "pipelines/outputs/value_scale.py": ("tests/outputs/test_trend_chart.py",),
     **{f"pipelines/apportionment/{name}.py": tuple(f"tests/apportionment/test_{test}.py" for test in tests)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.apportionment import Crosswalk, EngineSlices, place_figures, place_on_engine
+from pipelines.apportionment import Crosswalk, EngineSlices, build_matrix, place_figures, place_on_engine
+from pipelines.apportionment.engine_sums import _list_origins
 from pipelines.apportionment.gap_reasons import word_value_evidence
 from pipelines.core.schema import OBSERVATION_COLUMNS, empty_table, table_from_records
 from pipelines.core.slices import SLICE_KEY
@@ -92,6 +93,16 @@ def test_engine_places_as_the_matrix_does(
     asked = EngineSlices(open_engine("duckdb"), slices, [tmp_path / "plain.parquet"], [])
     there, _ = place_on_engine(asked, crosswalk, MEASURES)
     assert find_differences(here, there, [*SLICE_KEY, "to_code"]) == []
+
+
+def test_rows_are_wanted_of_places_with_an_unallocated_share_and_of_targets_with_few_parts() -> None:
+    halves: list[tuple[str | None, float | None]] = [("T0", 0.5), ("T1", 0.5)]
+    lost: list[tuple[str | None, float | None]] = [("T0", 0.5), (None, 0.5)]
+    few: list[tuple[str | None, float | None]] = [("T2", 1.0)]
+    matrix = build_matrix(make_crosswalk([halves] * 24 + [lost, few], False))
+    assert _list_origins(matrix).rows() == [
+        *((100.0, False, code) for code in CODES[:24]), (100.0, True, CODES[24]), (100.0, True, CODES[25]),
+    ]  # fmt: skip
 
 
 def test_share_at_a_tie_has_one_wording() -> None:

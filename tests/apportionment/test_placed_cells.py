@@ -129,12 +129,22 @@ def test_derivation_says_how_the_figure_came_about() -> None:
         "Y": "apportioned",
         "Z": "apportioned",
     }
+    words = "from places crossed by a boundary, apportioned by people"
+    assert [row["evidence"] for row in some.values()] == [None, f"40.0 % {words}", f"60.0 % {words}"]
     none = place_rows([figure(code, value) for code, value in {**VALUES, "D": 0.0}.items()], LEGS, "all_ages")
     assert {to: row["derivation"] for to, row in none.items()} == {"X": "merged", "Y": "aggregated", "Z": "aggregated"}
     gaps = place_rows([figure("A", 1.0)], LEGS, "all_ages")
     assert {to: row["derivation"] for to, row in gaps.items()} == {"X": "merged", "Y": None, "Z": None}
     about = ("value", "apportioned_share", "obs_status", "evidence")
     assert [none["Y"][name] for name in about] == [60.0, 0.0, "normal", None]
+
+
+def test_smaller_part_of_a_place_says_where_the_figure_is_known() -> None:
+    most = place_rows([figure("A", 8.0)], [("A", "X", 0.25, 25.0), ("A", "Y", 0.75, 75.0)], "all_ages")
+    assert [(row["value"], row["reason"], row["evidence"]) for row in most.values()] == [
+        (None, "coarser_only", "known only for A, and this is a smaller part"),
+        (6.0, None, "100.0 % from places crossed by a boundary, apportioned by people"),
+    ]
 
 
 @pytest.mark.parametrize(
