@@ -43,9 +43,9 @@ def read_source(project: Project, name: str) -> None:
 def answer_question(project: Project, name: str) -> None:
     """Build the tables of a problem."""
     _begin_step("answering")
-    from pipelines.gaps import answer_problem
+    from pipelines.gaps import store_answer
 
-    answer_problem(project, name)
+    store_answer(project, name)
 
 
 def build_place_tables(project: Project) -> None:

@@ -29,11 +29,15 @@ class TableReference(NamedTuple):
 
 
 class ParsedSelect(NamedTuple):
-    """A problem's SELECT: its tables, and the measures behind each of its columns, in order."""
+    """A problem's SELECT: its tables, and the measures behind each of its columns, in order.
+
+    `names` are the names of columns in it, in lower case; null where it may read columns that it does not name.
+    """
 
     sql: str
     tables: tuple[TableReference, ...]
     inputs: dict[str, tuple[str, ...]]
+    names: frozenset[str] | None = None
 
 
 def parse_select(sql: str, where: str) -> ParsedSelect:
@@ -42,11 +46,16 @@ def parse_select(sql: str, where: str) -> ParsedSelect:
         "select",
         sql,
         lambda: _parse_select(sql, where),
-        lambda parsed: (parsed.tables, list(parsed.inputs.items())),
+        lambda parsed: (
+            parsed.tables,
+            list(parsed.inputs.items()),
+            None if parsed.names is None else sorted(parsed.names),
+        ),
         lambda plain: ParsedSelect(
             sql,
             tuple(TableReference(*table) for table in plain[0]),
             {name: tuple(inputs) for name, inputs in plain[1]},
+            None if plain[2] is None else frozenset(plain[2]),
         ),
     )
 
@@ -68,7 +77,8 @@ def _parse_tables_and_inputs(sql: str, where: str) -> ParsedSelect:
     tables = tuple(_table_reference(item, sql, where) for item in nodes if _is_base_table(item, ctes))
     outputs = _output_measures(node, {}, where)
     _refuse_constant_defaults(nodes, sql, where)
-    return ParsedSelect(sql, tables, {name: tuple(sorted(inputs)) for name, inputs in outputs.items()})
+    inputs = {name: tuple(sorted(measures)) for name, measures in outputs.items()}
+    return ParsedSelect(sql, tables, inputs, _list_names(nodes))
 
 
 @cache
@@ -124,6 +134,22 @@ def _refuse_unsafe(node: SyntaxNode, sql: str, where: str) -> None:
             f"{where}: line {_line_number(node, sql)} of the SELECT: {name}() is not allowed; "
             "a problem reads only the tables of its own geography"
         )
+
+
+def _list_names(nodes: list[SyntaxNode]) -> frozenset[str] | None:
+    """Return the names of columns in a SELECT; null where it reads others: by a star, by position, or a whole row."""
+    tables = [node for node in nodes if node.get("type") in ("BASE_TABLE", "SUBQUERY")]
+    rows = {table.get(key, "").lower() for table in tables for key in ("alias", "table_name")}
+    names = set[str]()
+    for node in nodes:
+        if node.get("class") == "STAR" or node.get("ref_type") == "NATURAL" or node.get("column_name_alias"):
+            return None
+        own = [name.lower() for name in (node.get("column_names") or node.get("using_columns") or [])]
+        if node.get("class") == "COLUMN_REF" and own[-1] in rows:
+            return None
+        names.update(own)
+    schemas = {table.get("schema_name", "").lower() for table in tables}
+    return frozenset(names - rows - schemas)
 
 
 def _is_base_table(node: SyntaxNode, ctes: set[str]) -> bool:

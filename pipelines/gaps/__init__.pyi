@@ -2,6 +2,7 @@
 from .access import collect_gaps as collect_gaps
 from .access import collect_problem_gaps as collect_problem_gaps
 from .answer import answer_problem as answer_problem
+from .answer import store_answer as store_answer
 from .built_cells import read_built_cells as read_built_cells
 from .built_cells import read_stored_cells as read_stored_cells
 from .built_cells import read_stored_partnerships as read_stored_partnerships

@@ -76,19 +76,26 @@ FEWEST_CELLS = 1 << 18
 
 
 def answer_problem(project: Project, name: str) -> pl.DataFrame:
-    """Build the cells, view, verdicts, losses and discontinuities of one problem; return its cells.
+    """Build the tables of a problem where they do not hold (store_answer); return its cells.
 
     Of more than FEWEST_CELLS cells, only CHECKED_COLUMNS are returned: all columns take half a gigabyte a million.
-    Tables built earlier from the same inputs are read back while they hold (validity). Where only the SELECT has
-    changed, the views alone are made again. The gap ledger is updated later, once the cells have passed their checks
-    (ledger_load.update_ledger).
     """
-    current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
-    if current_answer_key(project.home, name, current_keys) is None:
-        return _store_answer(project, project.catalogue.problems[name], current_keys)
+    store_answer(project, name)
     path = state_path(project.home, "cell", name)
     cells = pl.scan_parquet(path).select(pl.len()).collect().item()
     return read_table(path, CHECKED_COLUMNS if cells > FEWEST_CELLS else None)
+
+
+def store_answer(project: Project, name: str) -> None:
+    """Build and store the cells, view, verdicts, losses and discontinuities of one problem.
+
+    Tables built earlier from the same inputs stay while they hold (validity). Where only the SELECT has changed, the
+    views alone are made again. Nothing is stored where the SELECT does not run. The gap ledger is updated later, once
+    the cells have passed their checks (ledger_load.update_ledger).
+    """
+    current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
+    if current_answer_key(project.home, name, current_keys) is None:
+        _store_tables(project, project.catalogue.problems[name], current_keys)
 
 
 def is_large_problem(project: Project, problem: Problem) -> bool:
@@ -125,11 +132,8 @@ class _Placed(NamedTuple):
     partnerships: pl.DataFrame
 
 
-def _store_answer(project: Project, problem: Problem, current_keys: TableKeys) -> pl.DataFrame:
-    """Build and store the tables of a problem that do not hold; return its cells as answer_problem does.
-
-    Nothing is stored where its SELECT does not run.
-    """
+def _store_tables(project: Project, problem: Problem, current_keys: TableKeys) -> None:
+    """Build and store the tables of a problem that do not hold; the cells of a large one are written in parts."""
     home, name, is_large = project.home, problem.name, is_large_problem(project, problem)
     sources, path = public_input_sources(project.catalogue, [name]), state_path(home, "cell", name)
     key, temporary = current_figures_key(home, name, current_keys), temporary_path(path)
@@ -143,14 +147,11 @@ def _store_answer(project: Project, problem: Problem, current_keys: TableKeys) -
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    if is_large:
-        cells = read_table(path, CHECKED_COLUMNS)
-    else:
-        cells = load_or_build_table(home, "cell", name, key, figures.cells[0].collect, sources)
+    if not is_large:
+        load_or_build_table(home, "cell", name, key, figures.cells[0].collect, sources)
     load_or_build_tables(home, FIGURE_TABLES[1:], name, key, lambda: figures[1:], sources)
     answer_key = format_answer_key(current_keys.answer[name], key)
     load_or_build_tables(home, VIEW_TABLES, name, answer_key, lambda: views, sources)
-    return cells
 
 
 def _read_figures(project: Project, problem: Problem, is_large: bool) -> _Figures:

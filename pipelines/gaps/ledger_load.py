@@ -62,6 +62,8 @@ _VERSION_1_CONTENTS_KEY = "commonground_contents"
 
 _MOST_LEDGERS = 64
 """Most ledgers that a process keeps."""
+_HASHED_ROWS = 1 << 16
+"""Cells that are hashed at once: a million as one text take a third of a gigabyte."""
 
 
 def ledger_path(home: Path, problem: str) -> Path:
@@ -177,15 +179,19 @@ def hash_cells(cells: pl.DataFrame) -> str:
     """Return a hash of the cells for the ledger: which are requested, and which are open for which reason."""
     reason = pl.when(is_open()).then(open_reason()).fill_null("").alias("reason")
     noted = sort_frame(cells.filter(is_needed()).select("cell_id", reason), "cell_id")
-    return hashlib.sha256(_encode_pairs(noted).encode()).hexdigest()
+    pieces = (_encode_pairs(piece) for piece in noted.iter_slices(_HASHED_ROWS))
+    content = hashlib.sha256(b"[")
+    for number, piece in enumerate(pieces):
+        content.update(f"{', ' if number else ''}{piece}".encode())
+    content.update(b"]")
+    return content.hexdigest()
 
 
 def _encode_pairs(noted: pl.DataFrame) -> str:
-    """Return the JSON array of the rows of two columns of texts; Polars joins those that JSON does not escape."""
+    """Return the rows of two columns of texts as JSON, without brackets; Polars joins what JSON does not escape."""
     if noted.select(pl.all().str.contains(r'[^ -~]|["\\]').any()).row(0) != (False, False):
-        return json.dumps(noted.rows())
-    rows = noted.select(pl.format('["{}", "{}"]', *noted.columns).str.join(", ")).item()
-    return f"[{rows}]"
+        return json.dumps(noted.rows())[1:-1]
+    return str(noted.select(pl.format('["{}", "{}"]', *noted.columns).str.join(", ")).item())
 
 
 def hash_declarations(project: Project, problem: str) -> dict[str, DeclarationHashes]:

@@ -88,8 +88,9 @@ def _run_select(
     """
     tables, rows = list[pl.DataFrame](), list[pl.DataFrame]()
     size, is_cut = int(places.estimated_size() + history.estimated_size()), len(cells) > 1
+    columns = _choose_columns(problem) if is_cut else _TABLE_COLUMNS
     for block in cells:
-        table = block.select(_TABLE_COLUMNS).collect()
+        table = block.select(columns).collect()
         size += int(table.estimated_size())
         rows.append(_list_rows(table))
         tables.append(_encode_texts(table) if is_cut else table)
@@ -104,6 +105,12 @@ def _run_select(
     view = escape_invisible_frame(view)
     _refuse_other_rows(problem, view, spine)
     return view, rows
+
+
+def _choose_columns(problem: Problem) -> list[str]:
+    """Return the columns of a cell that a SELECT names, or all where it may read others."""
+    names = problem.select.names
+    return [name for name in _TABLE_COLUMNS if names is None or name in names or name not in MEASURE_COLUMNS]
 
 
 def _encode_texts(table: pl.DataFrame) -> pl.DataFrame:
@@ -159,17 +166,17 @@ def _prepare_tables(
     spine = sort_frame(joined.select(*places.columns, "period_start", "period_end"), "place_code", "period_start")
     name = "place" if problem.header.grain == "latest" else "place_period"
     _create_table(con, f"{schema}.{name}", spine.drop("period_start", "period_end") if name == "place" else spine)
-    columns = [*_ROW, *MEASURE_COLUMNS]
-    by_measure = _split_by_measure(problem, cells.select("measure", *columns))
+    own = cells.drop("need")
+    by_measure, nothing = _split_by_measure(problem, own), own.drop("measure").clear()
     for measure in problem.measures:
-        _create_table(con, f"{schema}.{measure}", by_measure.get((measure,), cells.select(columns).clear()))
+        _create_table(con, f"{schema}.{measure}", by_measure.get((measure,), nothing))
     # A SELECT that does not name a table cannot read it.
     for measure in list_history_measures(problem):
         own = history.filter(pl.col("measure") == measure).rename({"to_code": "place_code"})
         _create_table(con, f"{schema}.{measure}_history", own)
     for name, measures in problem.header.alternatives.items():
         answering = cells.filter(pl.col("measure").is_in(list(measures)), is_needed())
-        answers = rows.join(answering.select(*_ROW, "measure", *MEASURE_COLUMNS), on=_ROW, how="left")
+        answers = rows.join(answering.drop("need"), on=_ROW, how="left")
         _create_table(con, f"{schema}.{name}", answers)
 
 

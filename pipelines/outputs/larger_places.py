@@ -21,9 +21,10 @@ def find_larger_places(places: pl.DataFrame, hierarchy: pl.DataFrame) -> pl.Data
     Takes places (schema.PLACE_COLUMNS) and their larger areas (hierarchy.AREA_HIERARCHY). The newest geography of
     districts in the hierarchy is used.
     """
-    districts = hierarchy.filter(pl.col("kind") == "lad").drop_nulls("parent_code").sort(
-        "parent_geography", "share", "parent_code", descending=[True, True, False]
-    ).unique("place_code", keep="first", maintain_order=True)  # fmt: skip
+    order = ["parent_geography", "share", "parent_code"]
+    in_districts = hierarchy.lazy().filter(pl.col("kind") == "lad").select("place_code", "parent_name", *order)
+    sorted_districts = in_districts.collect().drop_nulls("parent_code").sort(order, descending=[True, True, False])
+    districts = sorted_districts.unique("place_code", keep="first", maintain_order=True)
     # Places have a parent_code too: the one in the register.
     named = districts.select("place_code", pl.col("parent_code").alias("district"), pl.col("parent_name").alias("name"))
     joined = places.join(named, on="place_code", how="left", maintain_order="left")

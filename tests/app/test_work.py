@@ -17,7 +17,7 @@ def test_each_step_of_a_build_forgets_the_tables_of_the_last(monkeypatch: pytest
 
     for room, name in (
         (geography, "load_neighbour_table"), (geography, "load_area_hierarchy"), (geography, "load_groupings"),
-        (observations, "load_source_tables"), (gaps, "answer_problem"), (outputs, "report_problem"),
+        (observations, "load_source_tables"), (gaps, "store_answer"), (outputs, "report_problem"),
         (outputs, "publish_place_pages"), (outputs, "publish_warehouse"),
     ):  # fmt: skip
         monkeypatch.setattr(room, name, note)

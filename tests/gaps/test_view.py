@@ -14,7 +14,7 @@ from pipelines.core.limits import SECONDS
 from pipelines.core.schema import CELL_COLUMNS, NOT_NEEDED, PLACE_COLUMNS, empty_table, table_from_records
 from pipelines.declarations.catalogue import Problem
 from pipelines.declarations.problem_sql import parse_select
-from pipelines.gaps.view import collect_facts, run_problem_select
+from pipelines.gaps.view import MEASURE_COLUMNS, _create_table, collect_facts, run_problem_select
 from tests.gaps.plain import problem_of
 
 YEAR = (date(2024, 1, 1), date(2024, 12, 31))
@@ -170,6 +170,37 @@ def test_need_with_alternatives_names_the_measure_that_answers() -> None:
     assert view["figure"].to_list() == [7.0, 7.0, None]
     assert view["figure_measure"].to_list() == ["a", "b", None]
     assert view["figure_status"].to_list() == ["normal", "normal", "stale"]
+
+
+BLOCKS = EVERYWHERE[:2], EVERYWHERE[2:]
+
+
+@pytest.mark.parametrize(
+    ("sql", "read"),
+    [
+        (select("a.value as figure"), {"value"}),
+        (select("case when a.reason is null then a.value end as figure"), {"value", "reason"}),
+        (
+            select("a.value as figure").replace("left join", "natural join").replace(" using (place_code)", ""),
+            set(MEASURE_COLUMNS),
+        ),
+    ],
+    ids=["one column", "two columns", "a natural join"],
+)
+def test_large_problem_reads_the_columns_that_its_select_names(
+    sql: str, read: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, created = answering(sql, {"a": {}}), dict[str, set[str]]()
+
+    def note_columns(con: Any, name: str, frame: pl.DataFrame) -> None:
+        created[name] = set(frame.columns) - {"place_code", "period_start", "period_end"}
+        _create_table(con, name, frame)
+
+    monkeypatch.setattr("pipelines.gaps.view._create_table", note_columns)
+    parts = answer_blocks(problem, *BLOCKS)
+    assert created["lad_2023.a"] == read
+    assert parts.sort("place_code").equals(answer(problem, *EVERYWHERE).sort("place_code"))
+    assert created["lad_2023.a"] == set(MEASURE_COLUMNS), "a small problem has all"
 
 
 RENAMED = select("a.value as figure").replace(
