@@ -134,7 +134,7 @@ def _select_known_slices(cells: pl.DataFrame) -> Iterator[pl.DataFrame]:
         first = last
 
 
-_MOST_ROWS = 300_000
+_MOST_ROWS = 150_000
 """Cells that are ranked together, unless one slice has more."""
 
 

@@ -264,6 +264,8 @@ def _make_rows(table: StackedTable, parts: Iterable[Rows]) -> Iterator[Rows]:
             yield table.make(batch)
 
 
+ROWS_COMMITTED = 400_000
+"""Rows of a transaction. DuckDB keeps them in memory until its end, uncompressed; more transactions enlarge a file."""
 ROWS_MADE_TOGETHER = 20_000
 """Rows from which a table makes its own rows: steps for each of many small parts take longer than their rows."""
 
@@ -320,12 +322,16 @@ def _create_table(con: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame
 
 def _insert_rows(con: duckdb.DuckDBPyConnection, name: str, columns: Collection[str], parts: Iterable[Rows]) -> None:
     """Insert the rows of parts; DuckDB reads files itself, so that no frame has them all."""
-    chosen = ", ".join(f'"{column}"' for column in columns)
+    chosen, uncommitted = ", ".join(f'"{column}"' for column in columns), 0
     for batch in batch_parts(parts):
         if isinstance(batch, pl.DataFrame):
             con.register("incoming", batch.to_arrow(compat_level=pl.CompatLevel.newest()))
             con.execute(f"insert into {name} select {chosen} from incoming")
             con.unregister("incoming")
+            uncommitted += batch.height
+            if uncommitted >= ROWS_COMMITTED:
+                _end_transaction(con)
+                uncommitted = 0
         else:
             files = ", ".join(f"'{_escape_quotes(path)}'" for path in batch)
             con.execute(f"insert into {name} select {chosen} from read_parquet([{files}])")
