@@ -64,7 +64,7 @@ def store_snapshot(home: Path, content: bytes, snapshot: Snapshot, private: bool
     """Store the bytes of a fetch and append to the log; return the line, which states what changed."""
     if hash_bytes(content) != snapshot.sha256:
         raise UnreadableError(f"{snapshot.file}: content does not match sha256 {snapshot.sha256}; fetch it again")
-    store_bytes(home, content, private)
+    _store_under_hash(home, content, snapshot.sha256, private)
     earlier = source_snapshots(home, snapshot.source)
     line = _escape_snapshot(snapshot)
     line = line._replace(change=_classify_change(earlier[-1], line) if earlier else "new")
@@ -77,7 +77,12 @@ def store_bytes(home: Path, content: bytes, private: bool = False) -> None:
 
     Only the owner of the store can read the bytes of a private source.
     """
-    path = snapshots_dir(home) / hash_bytes(content)
+    _store_under_hash(home, content, hash_bytes(content), private)
+
+
+def _store_under_hash(home: Path, content: bytes, sha256: str, private: bool) -> None:
+    """Store bytes with this hash as store_bytes does; a large file is hashed once."""
+    path = snapshots_dir(home) / sha256
     if not path.is_file() or path.stat().st_size != len(content) or path.read_bytes() != content:
         write_atomically(path, content, private)
     elif private:
