@@ -42,6 +42,7 @@ from pipelines.core.table_cache import (
     LARGEST_TABLE,
     STREAM_SUFFIX,
     encode_stream,
+    keep_large_table,
     keep_table,
     keep_written,
     read_once,
@@ -187,12 +188,13 @@ def write_stream(path: Path, tables: Sequence[pl.DataFrame], key: str) -> None:
 
 
 def write_table_parts(
-    path: Path, parts: Iterable[pl.DataFrame], key: str, is_complete: Callable[[], bool] = lambda: True
-) -> None:
+    path: Path, parts: Iterable[pl.DataFrame], key: str, is_complete: Callable[[], bool] = lambda: True,
+    *, is_one_part: bool = False,
+) -> None:  # fmt: skip
     """Write a state table of parts with one schema, one part in memory at a time, with the key of its inputs.
 
     The table appears by one rename after the last part, and only if `is_complete` then. A small table is kept for the
-    next reader in this process.
+    next reader in this process. So is a large one with `is_one_part`, until forget_large_tables.
     """
     known = {TABLE_KEY_METADATA: key, INPUT_SOURCES_METADATA: "", VERSION_METADATA: key}
     rest = iter(parts)
@@ -203,10 +205,13 @@ def write_table_parts(
             if is_complete():
                 _write_small_part(path, read[0], known)
             return
+    whole = read[0] if read and is_one_part else None
     temporary = temporary_path(path)
     _write_row_groups(temporary, chain(_take_each(read), rest), known)
     if temporary.is_file() and is_complete():
         temporary.replace(path)
+        if whole is not None:
+            keep_large_table(path, whole)
     temporary.unlink(missing_ok=True)
 
 
@@ -231,7 +236,7 @@ def _write_row_groups(path: Path, parts: Iterable[pl.DataFrame], metadata: dict[
     writer = None
     try:
         for part in parts:
-            table = part.to_arrow()
+            table = _convert_part(part)
             if writer is None:
                 schema = table.schema.with_metadata(metadata)
                 # Dictionaries of figures rarely pay, and readers choose rows by number, not by statistics.
@@ -243,6 +248,19 @@ def _write_row_groups(path: Path, parts: Iterable[pl.DataFrame], metadata: dict[
     finally:
         if writer is not None:
             writer.close()
+
+
+def _convert_part(part: pl.DataFrame) -> "pyarrow.Table":
+    """Return a part in Arrow. A column of texts without any takes no pass over its rows."""
+    import pyarrow
+
+    types = part.clear().to_arrow().schema
+    blank = {name for name in part.columns if part[name].null_count() == part.height and name in _list_texts(types)}
+    rest = part.drop(blank).to_arrow()
+    columns = [
+        pyarrow.nulls(part.height, field.type) if field.name in blank else rest.column(field.name) for field in types
+    ]
+    return pyarrow.Table.from_arrays(columns, schema=types)
 
 
 def _replace_file(path: Path, content: bytes | memoryview) -> None:

@@ -18,6 +18,8 @@ import polars as pl
 
 MOST_BYTES = 96_000_000
 """Most bytes of the tables that a process keeps; those used longest ago go first."""
+MOST_WRITTEN_BYTES = 128_000_000
+"""Most bytes of the large tables that a process keeps after writing them, until the step is over."""
 LARGEST_TABLE = 4_000_000
 """Most bytes of a table that is kept, and of a file that is read as a whole. A build reads a larger one seldom."""
 _PLAIN = (pl.String, pl.Int64, pl.Float64, pl.Date, pl.Boolean)
@@ -44,25 +46,29 @@ class _ReadTable(NamedTuple):
 
 
 class _Tables:
-    """Tables by path, those used longest ago first, and the sum of their sizes."""
+    """Tables by path, those used longest ago first, and the sum of their sizes, which is at most `most`."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.by_path: OrderedDict[Path, _ReadTable] = OrderedDict()
-        self.size = 0
+        self.size, self.most = 0, most
 
     def keep(self, path: Path, read: _ReadTable) -> None:
         self.drop(path)
         self.by_path[path] = read
         self.size += read.size
-        while self.size > MOST_BYTES:
+        while self.size > self.most:
             self.drop(next(iter(self.by_path)))
 
     def drop(self, path: Path) -> None:
         last = self.by_path.pop(path, None)
         self.size -= last.size if last else 0
 
+    def clear(self) -> None:
+        self.by_path.clear()
+        self.size = 0
 
-_READ = _Tables()
+
+_READ, _WRITTEN = _Tables(MOST_BYTES), _Tables(MOST_WRITTEN_BYTES)
 _LOCK = Lock()
 
 
@@ -131,10 +137,22 @@ def keep_table(path: Path, table: pl.DataFrame) -> None:
     _keep(path, _describe_file(path), table)
 
 
+def keep_large_table(path: Path, table: pl.DataFrame) -> None:
+    """Keep a large table that this process has just written and reads next, until forget_large_tables."""
+    with _LOCK:
+        _WRITTEN.keep(path, _ReadTable(_describe_file(path), table, int(table.estimated_size())))
+
+
+def forget_large_tables() -> None:
+    """Forget the large tables that this process has written."""
+    with _LOCK:
+        _WRITTEN.clear()
+
+
 def find_kept(path: Path) -> pl.DataFrame | None:
     """Return the table of a file, if this process keeps it and the file is the same."""
     with _LOCK:
-        last = _READ.by_path.get(path)
+        last = _READ.by_path.get(path) or _WRITTEN.by_path.get(path)
     return last.table if last and last.state == _describe_file(path) else None
 
 
@@ -175,8 +193,8 @@ def forget_tables() -> None:
     for recent in _RESULTS:
         recent.clear()
     with _LOCK:
-        _READ.by_path.clear()
-        _READ.size = 0
+        _READ.clear()
+        _WRITTEN.clear()
 
 
 def forget_results(*arguments: object) -> None:

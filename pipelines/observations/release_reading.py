@@ -152,7 +152,8 @@ def _store_parts(
         return bool(readings) and bool(readings[-1].contract["tolerated"].all())
 
     context, snapshot = parts[0].context, parts[0].snapshot
-    write_table_parts(_values_path(home, context.name, snapshot), judge_each(), key, is_usable)
+    path = _values_path(home, context.name, snapshot)
+    write_table_parts(path, judge_each(), key, is_usable, is_one_part=len(parts) == 1)
     return readings
 
 

@@ -20,6 +20,7 @@ from pipelines.core.schema import FINDING_COLUMNS, SLICE_COLUMNS, WHOLE, empty_f
 from pipelines.core.slices import SLICE_KEY
 from pipelines.core.snapshots import Snapshot, release_name, source_snapshots, stored_releases
 from pipelines.core.store import prune_release_tables
+from pipelines.core.table_cache import forget_large_tables
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.corrections import list_unused_corrections
 from pipelines.declarations.source import Source
@@ -80,6 +81,7 @@ def build_source_tables(
         finding = pl.concat([finding, unused_correction_findings(context, messages)])
     members = _members_by_system(context) if tables.total.height else {}
     flags = _flag_figures(home, tables, source, LargerAreas(tables.total, members))
+    forget_large_tables()
     return tables._replace(finding=pl.concat([_sort_findings(finding), convert_flags(flags)]), doubt=flags)
 
 

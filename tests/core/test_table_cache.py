@@ -8,8 +8,24 @@ import polars as pl
 import pytest
 
 from pipelines.core import table_cache
-from pipelines.core.store import load_or_build_tables, prune_tables, read_table, state_path, table_key, write_table
-from pipelines.core.table_cache import encode_stream, forget_results, keep_results, read_once, read_stream
+from pipelines.core.store import (
+    load_or_build_tables,
+    prune_tables,
+    read_table,
+    state_path,
+    table_key,
+    write_table,
+    write_table_parts,
+)
+from pipelines.core.table_cache import (
+    encode_stream,
+    find_kept,
+    forget_large_tables,
+    forget_results,
+    keep_results,
+    read_once,
+    read_stream,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +38,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         return read(path, size, columns)
 
     monkeypatch.setattr(table_cache, "_read_file", note)
-    monkeypatch.setattr(table_cache, "_READ", table_cache._Tables())
+    monkeypatch.setattr(table_cache, "_READ", table_cache._Tables(table_cache.MOST_BYTES))
     return done
 
 
@@ -46,7 +62,7 @@ def test_tables_used_longest_ago_go_first(tmp_path: Path, reads: list[Path], mon
     for path in paths:
         write_table(path, pl.DataFrame({"a": range(100)}), "key")
     first = read_once(paths[0]).estimated_size()
-    monkeypatch.setattr(table_cache, "MOST_BYTES", 2 * first)
+    monkeypatch.setattr(table_cache._READ, "most", 2 * first)
     for path in (*paths, paths[2], paths[1], paths[0]):
         read_once(path)
     assert reads == [*paths, paths[0]]
@@ -207,3 +223,19 @@ def test_forgotten_tables_are_read_and_results_computed_again(tmp_path: Path, re
     table_cache.forget_tables()
     assert read_once(path).equals(kept) and read_once(path) is not kept and reads == [path, path]
     assert add(kept, "a") == 1 and done == [(1, "a")] * 2
+
+
+def test_large_table_of_one_part_is_kept_until_its_step_ends_and_is_that_of_its_file(tmp_path: Path) -> None:
+    rows = table_cache.LARGEST_TABLE // 16
+    texts = pl.Series("text", ["a", None], pl.Categorical).new_from_index(0, rows)
+    part = pl.DataFrame({"n": range(rows), "text": texts, "blank": texts.clear().extend_constant(None, rows),
+                         "figure": [None] * rows}, schema_overrides={"figure": pl.Float64})  # fmt: skip
+    path, parted = state_path(tmp_path, "values", "one"), state_path(tmp_path, "values", "two")
+    write_table_parts(path, [part], "key", is_one_part=True)
+    write_table_parts(parted, [part.head(rows // 2), part.tail(-(rows // 2))], "key")
+    stored, kept = pl.read_parquet(path), find_kept(path)
+    assert kept is part and stored.schema == part.schema and stored.equals(part)
+    assert find_kept(parted) is None and pl.read_parquet(parted).equals(part)
+    forget_large_tables()
+    assert find_kept(path) is None
+    assert table_key(path) == table_key(parted) == "key"
