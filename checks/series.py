@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.core.distinct import physical_numbers
+from pipelines.core.slices import count_repeated_texts, slice_starts
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 _MOST_RUNS = 10_000
@@ -66,14 +67,20 @@ def select_compared_days(rows: pl.DataFrame) -> pl.DataFrame:
 
 def number_slices(rows: pl.DataFrame) -> Slices:
     """Number the places and periods of one measure's rows."""
-    codes = rows["place_code"].cast(pl.Categorical).to_physical().to_numpy()
-    starts, ends = (physical_numbers(rows[name]).to_numpy() for name in ("period_start", "period_end"))
+    codes = rows["place_code"].cast(pl.Categorical)
+    # Rows of one period mostly follow each other, so that days are numbered once for each run of them.
+    first = slice_starts(rows)
+    run = np.diff(np.append(first, rows.height))
+    starts, ends = (physical_numbers(rows[name]).to_numpy()[first] for name in ("period_start", "period_end"))
     period = _number_days(starts)
     lengths = _number_days(ends - starts)
     most = int(lengths.max(initial=0)) + 1
     pair = period if most == 1 else renumber(period.astype(np.int64) * most + lengths)
     order = renumber(rows["order"].to_numpy()) if rows["order"].n_unique() > 1 else np.zeros(rows.height, np.int8)
-    return Slices(rows, renumber(codes), period, pair, order)
+    places = count_repeated_texts(codes, first)
+    place = renumber((codes if places is None else codes.head(places)).to_physical().to_numpy())
+    whole = place if places is None else np.tile(place, len(first))
+    return Slices(rows, whole, np.repeat(period, run), np.repeat(pair, run), order)
 
 
 def _number_days(days: Numbers) -> Numbers:

@@ -41,6 +41,25 @@ def slice_starts(observations: pl.DataFrame) -> RowNumbers:
     return np.concatenate([[0], np.flatnonzero(is_new) + 1])
 
 
+def count_repeated_texts(texts: pl.Series, starts: RowNumbers) -> int | None:
+    """Return the number of rows of a slice, if every slice has the same texts in the same order; otherwise None.
+
+    `starts` are the rows at which slices start. Most releases repeat one list of places, so that whatever depends on
+    their codes alone is the same for every slice.
+    """
+    count = len(starts)
+    if not count or texts.len() % count or texts.null_count():
+        return None
+    rows = texts.len() // count
+    if (starts != np.arange(count) * rows).any():
+        return None
+    if texts.dtype == pl.String:
+        first = texts.head(rows)
+        return rows if all(texts.slice(start, rows).equals(first) for start in starts.tolist()) else None
+    numbers = physical_numbers(texts).to_numpy().reshape(count, rows)
+    return rows if bool((numbers == numbers[0]).all()) else None
+
+
 def take_slices(observations: pl.DataFrame, starts: RowNumbers, is_chosen: RowNumbers) -> pl.DataFrame:
     """Take some slices of observations, by the rows at which slices start; adjacent ones are taken without a copy."""
     if is_chosen.all():

@@ -27,6 +27,7 @@ from pipelines.core.schema import (
     conform_table,
     empty_table,
 )
+from pipelines.core.slices import SLICE_KEY, count_repeated_texts, slice_starts
 from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.corrections import Correction, apply_corrections
 from pipelines.declarations.source import Source
@@ -361,6 +362,8 @@ def _fault_duplicates(cells: pl.DataFrame) -> pl.DataFrame:
     """Keep one of several identical rows for a place and period; fault rows that differ."""
     keys = cells.select("fault", *_CELL_KEY)
     sound = None if not keys["fault"].null_count() < cells.height else keys["fault"].is_null().arg_true()
+    if sound is None and _repeats_distinct_places(keys):
+        return cells
     repeated = find_repeated(number_rows(keys if sound is None else keys[sound], _CELL_KEY))
     if not len(repeated):
         return cells
@@ -384,6 +387,15 @@ def _fault_duplicates(cells: pl.DataFrame) -> pl.DataFrame:
         cells["fault"].scatter(faulted["_cell"], faulted["fault"]),
         cells["fault_evidence"].scatter(faulted["_cell"], faulted["evidence"]),
     )
+
+
+def _repeats_distinct_places(cells: pl.DataFrame) -> bool:
+    """Return whether all slices differ and each has the same places once, as in most files."""
+    starts = slice_starts(cells)
+    places = count_repeated_texts(cells["place_code"], starts)
+    if places is None or cells.select(SLICE_KEY)[starts].is_duplicated().any():
+        return False
+    return cells["place_code"].head(places).n_unique() == places
 
 
 def _sort_cells(cells: pl.DataFrame) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from pipelines.core.schema import (
     WHOLE,
     conform_table,
 )
-from pipelines.core.slices import SLICE_KEY, slice_starts
+from pipelines.core.slices import SLICE_KEY, count_repeated_texts, slice_starts
 from pipelines.core.vocabulary import PeriodKind
 from pipelines.declarations.source import Source
 
@@ -74,8 +74,20 @@ def _classify_periods(slices: pl.DataFrame, kinds: Sequence[PeriodKind]) -> pl.S
 
 def _sort_by_slice(cells: pl.DataFrame) -> pl.DataFrame:
     """Sort cells by measure, period and place; one number a row is sorted, and only where rows are out of order."""
+    if _repeats_sorted_places(cells):
+        return cells
     order = sort_rows(number_rows(cells, [*SLICE_KEY, "place_code"], ordered=True))
     return cells if order is None else cells[order]
+
+
+def _repeats_sorted_places(cells: pl.DataFrame) -> bool:
+    """Return whether slices are in order and each has the same places in order, as most files have them."""
+    starts = slice_starts(cells)
+    keys = cells.select(SLICE_KEY)[starts].with_columns(pl.col("measure").cast(pl.String)).rows()
+    places = count_repeated_texts(cells["place_code"], starts)
+    if places is None or any(first >= second for first, second in pairwise(keys)):
+        return False
+    return cells["place_code"].head(places).cast(pl.String).is_sorted()
 
 
 def _summarise_slice(source: Source, present: Collection[str]) -> list[pl.Expr]:
@@ -147,6 +159,11 @@ def _hashed_figures(figures: pl.Series, starts: Vector) -> _HashedColumn:
 
 def _hashed_texts(texts: pl.Series, starts: Vector) -> _HashedColumn:
     """Return a column of texts, each as 64 bits of its hash, which is computed once; zero for null."""
+    rows = count_repeated_texts(texts, starts)
+    if rows is not None and rows < texts.len():
+        one = _hashed_texts(texts.head(rows), starts[:1])
+        words = one.words(0, rows)
+        return _HashedColumn(one.is_constant * len(starts), one.first * len(starts), lambda *_: words)
     numbers, entries = number_entries(texts)
     digests = np.array([_digest_text(text) for text in entries.cast(TEXT).to_list()], np.uint64)
     return _HashedColumn(

@@ -15,7 +15,7 @@ import polars as pl
 
 from pipelines.core.distinct import RowKeys, number_rows
 from pipelines.core.schema import OBSERVATION_COLUMNS, WHOLE, Column, conform_table, empty_table
-from pipelines.core.slices import SLICE_KEY
+from pipelines.core.slices import SLICE_KEY, count_repeated_texts
 
 MAX_OBSERVATIONS = 5_000_000
 """Number of observations up to which the file has those of superseded releases."""
@@ -153,7 +153,7 @@ def split_batch(batch: SliceBatch, numbers: Numbers) -> tuple[pl.DataFrame, ...]
         is_stored = pl.struct(_STORED_AS).is_in(batch.stored.select(pl.struct(_STORED_AS)).to_series().implode())
         slices = numbered.with_columns(is_stored.alias("in_file"))
         stored = slices.filter("in_file")
-    place, places = _number_rows(batch.figures, _PLACE, "place", numbers.places)
+    place, places = _number_places(batch.figures, stored["rows"].to_numpy(), numbers.places)
     figures = _leave_out_equal_bounds(batch.figures)
     mark, marks = _number_rows(figures, (*_MARK, "is_exact"), "mark", numbers.marks)
     slice_of_row = pl.Series("slice", np.repeat(stored["slice"].to_numpy(), stored["rows"].to_numpy()), pl.Int32)
@@ -211,6 +211,18 @@ def _number_rows(table: pl.DataFrame, columns: Sequence[str], name: str, first: 
         distinct.select(*varying, name), on=varying, how="left", nulls_equal=True, maintain_order="left"
     )
     return numbers[name], distinct
+
+
+def _number_places(
+    figures: pl.DataFrame, rows: np.ndarray[Any, np.dtype[Any]], first: int
+) -> tuple[pl.Series, pl.DataFrame]:
+    """Number the places of the figures of slices with so many rows, as _number_rows does; once if slices share them."""
+    starts = np.cumsum(rows) - rows
+    repeated = [count_repeated_texts(figures[name], starts) for name in _PLACE]
+    if repeated[0] is None or None in repeated or len(rows) < 2:
+        return _number_rows(figures, _PLACE, "place", first)
+    numbers, places = _number_rows(figures.head(repeated[0]), _PLACE, "place", first)
+    return pl.Series("place", np.tile(numbers.to_numpy(), len(rows)), numbers.dtype), places
 
 
 Rows = pl.DataFrame | Path | Iterator[pl.DataFrame]

@@ -36,6 +36,14 @@ def test_places_periods_and_slices_have_numbers_in_order() -> None:
     assert coded.slice.tolist() == slices.slice.tolist()
 
 
+def test_repeated_list_of_places_is_numbered_as_any_other() -> None:
+    spans = (year(2021), year(2020), (date(2020, 1, 1), date(2020, 1, 31)))
+    repeated = rows(*((code, span, 0) for span in spans for code in ("C", "A", "B")))
+    mixed = number_slices(repeated.vstack(rows(("C", year(2019), 0))))
+    for actual, other in zip(number_slices(repeated)[1:], mixed[1:], strict=True):
+        assert renumber(actual).tolist() == renumber(other[:9]).tolist() and actual.dtype == other.dtype
+
+
 def test_newest_release_of_each_period_is_selected_and_the_one_before() -> None:
     slices = number_slices(MIXED)
     assert select_releases(slices).tolist() == [False, True, True, True, True]

@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 from pipelines.core.slices import (
     SLICE_KEY,
+    count_repeated_texts,
     has_contiguous_slices,
     newest_slices,
     slice_starts,
@@ -188,3 +189,24 @@ def test_slices_taken_are_the_chosen_ones_in_order(chosen: tuple[bool, ...]) -> 
     starts = slice_starts(SORTED)
     expected = [part for part, is_chosen in zip(SORTED.partition_by(SLICE_KEY), chosen, strict=True) if is_chosen]
     assert_frame_equal(take_slices(SORTED, starts, np.array(chosen)), pl.concat([SORTED.clear(), *expected]))
+
+
+@pytest.mark.parametrize("dtype", [pl.String, pl.Categorical])
+@pytest.mark.parametrize(
+    ("texts", "starts", "rows"),
+    [
+        (["A", "B", "A", "B"], [0, 2], 2),
+        (["A", "B", "A", "B"], [0], 4),
+        (["A", "A"], [0, 1], 1),
+        (["A", "B", "B", "A"], [0, 2], None),
+        (["A", "B", "A", "C"], [0, 2], None),
+        (["A", "B", "A", "B"], [0, 3], None),
+        (["A", "B", "A"], [0, 2], None),
+        (["A", None, "A", None], [0, 2], None),
+        ([], [], None),
+    ],
+)
+def test_texts_repeat_where_every_slice_has_the_same_in_one_order(
+    texts: list[str | None], starts: list[int], rows: int | None, dtype: type[pl.DataType]
+) -> None:
+    assert count_repeated_texts(pl.Series(texts, dtype=pl.String).cast(dtype), np.array(starts, np.int64)) == rows

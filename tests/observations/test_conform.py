@@ -296,6 +296,14 @@ def test_rows_that_differ_all_have_a_fault(lines: tuple[Row, ...], evidence: str
     assert typed(declared(markers=MARKERS), *reversed(lines))["fault"].to_list() == ["duplicate"] * len(lines)
 
 
+def test_repeats_are_noticed_where_every_period_has_the_same_rows() -> None:
+    later = {"year": "2022"}
+    actual = typed(declared(), {}, {}, {"code": SUTTON}, later, later, {"code": SUTTON, **later})
+    assert select_rows(actual, "fault") == [(None,), ("repeat",), (None,)] * 2
+    again = typed(declared(), {}, {"code": SUTTON}, later, {"code": SUTTON, **later})
+    assert select_rows(again, "fault") == [(None,)] * 4
+
+
 def test_other_periods_and_measures_are_not_repeats() -> None:
     second = {"title": "t", "unit": "u", "kind": "count", "column": "k"}
     source = declared()

@@ -16,6 +16,7 @@ from pipelines.core.schema import OBSERVATION_COLUMNS, OBSERVATION_STATUSES, con
 from pipelines.core.slices import SLICE_KEY, newest_slices
 from pipelines.core.store import release_path, write_table
 from pipelines.declarations.source import Source
+from pipelines.observations import values
 from pipelines.observations.conform import CELLS
 from pipelines.observations.scan import newest_of_slices, read_slices
 from pipelines.observations.values import split_release
@@ -119,6 +120,25 @@ def test_hash_of_a_slice_follows_its_content_alone(made: list[pl.DataFrame], ran
         changed = cells.with_columns(value.otherwise("value").alias("value"))
         different = split_release(changed, SOURCE, "a")[1].select("sha256").to_series() != hashes["sha256"]
         assert different.sum() == (0 if changed["value"].equals(cells["value"]) else 1)
+
+
+@pytest.mark.parametrize("places", [["A", "B", "C"], ["B", "A", "C"], ["A", "A", "B"], ["A"]])
+@pytest.mark.parametrize("years", [[2020, 2021], [2021, 2020], [2021]])
+def test_repeated_list_of_places_gives_what_any_other_gives(
+    places: list[str], years: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"source": "s", "release": "r", "released_at": date(2024, 1, 1), "measure": measure, "place_code": place,
+         "period_start": date(year, 1, 1), "period_end": date(year, 12, 31), "value": year / 7 + number,
+         "obs_status": "normal", "published_marker": "c" if number else None, "place_label": place.lower(),
+         "geography": "lad_2023", "unit": "homes", "file": "a.csv", "file_row": number, "text": "1"}
+        for measure in ("b", "a") for year in years for number, place in enumerate(places)
+    ]  # fmt: skip
+    cells = conform_table(pl.DataFrame(rows, infer_schema_length=None), CELLS)
+    repeated = split_release(cells, SOURCE, "a.parquet")
+    monkeypatch.setattr(values, "count_repeated_texts", lambda *_: None)
+    for actual, other in zip(repeated, split_release(cells, SOURCE, "a.parquet"), strict=True):
+        assert_frame_equal(actual, other, check_exact=True)
 
 
 def test_row_of_a_slice_counts_and_describes_its_figures() -> None:

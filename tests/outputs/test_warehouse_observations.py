@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from pipelines.core.schema import OBSERVATION_COLUMNS, conform_table
 from pipelines.outputs import warehouse_observations
@@ -143,3 +144,11 @@ def test_batches_inserted_together_give_the_same_tables(
     for name in warehouse_observations.STORED_TABLES:
         rows = expected.table(name).fetchall()
         assert rows and actual.table(name).fetchall() == rows
+
+
+def test_places_that_every_slice_repeats_are_numbered_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, numbers = batch_of(OLD, {1}, has_history=True), warehouse_observations.Numbers(1, 5, 2)
+    repeated = warehouse_observations.split_batch(batch, numbers)
+    monkeypatch.setattr(warehouse_observations, "count_repeated_texts", lambda *_: None)
+    for actual, other in zip(repeated, warehouse_observations.split_batch(batch, numbers), strict=True):
+        assert_frame_equal(actual, other)
