@@ -216,7 +216,7 @@ def _number_rows(table: pl.DataFrame, columns: Sequence[str], name: str, first: 
 def _number_places(
     figures: pl.DataFrame, rows: np.ndarray[Any, np.dtype[Any]], first: int
 ) -> tuple[pl.Series, pl.DataFrame]:
-    """Number the places of the figures of slices with so many rows, as _number_rows does; once if slices share them."""
+    """Number the places of figures as _number_rows does; `rows` are those of each slice. A shared list counts once."""
     starts = np.cumsum(rows) - rows
     repeated = [count_repeated_texts(figures[name], starts) for name in _PLACE]
     if repeated[0] is None or None in repeated or len(rows) < 2:

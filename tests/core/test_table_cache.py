@@ -225,7 +225,7 @@ def test_forgotten_tables_are_read_and_results_computed_again(tmp_path: Path, re
     assert add(kept, "a") == 1 and done == [(1, "a")] * 2
 
 
-def test_large_table_of_one_part_is_kept_until_its_step_ends_and_is_that_of_its_file(tmp_path: Path) -> None:
+def test_large_table_of_one_part_is_kept_until_it_is_forgotten_and_equals_its_file(tmp_path: Path) -> None:
     rows = table_cache.LARGEST_TABLE // 16
     texts = pl.Series("text", ["a", None], pl.Categorical).new_from_index(0, rows)
     part = pl.DataFrame({"n": range(rows), "text": texts, "blank": texts.clear().extend_constant(None, rows),
