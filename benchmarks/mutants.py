@@ -90,8 +90,10 @@ TESTS: dict[str, tuple[str, ...]] = {
         "outputs/superseded", "readers/csv",
     )},
     "pipelines/gaps/ledger.py": ("tests/gaps/test_ledger_days.py", "tests/gaps/test_ledger.py"),
-    "pipelines/gaps/placing.py": ("tests/gaps/test_cells.py",),
-    "pipelines/geography/crosswalk.py": ("tests/apportionment/test_weighted_rules.py",),
+    "pipelines/gaps/placing.py": ("tests/apportionment/test_weighted.py", "tests/gaps/test_cells.py"),
+    "pipelines/geography/crosswalk.py": (
+        "tests/geography/test_crosswalk_rules.py", "tests/apportionment/test_weighted_rules.py",
+    ),
     "pipelines/geography/lineage.py": (
         "tests/geography/test_overlay.py", "tests/geography/test_gazetteer.py", "tests/geography/test_lineage.py",
     ),
@@ -100,11 +102,13 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/geography/test_small_areas.py",
     ),
     "pipelines/geography/catchments.py": ("tests/geography/test_small_areas.py",),
-    "pipelines/observations/comparison.py": ("tests/checks/test_agreement.py",),
+    "pipelines/observations/comparison.py": (
+        "tests/observations/test_comparison.py", "tests/checks/test_agreement.py",
+    ),
     "pipelines/outputs/answer_ranking.py": ("tests/outputs/test_answer.py",),
     "pipelines/outputs/place_context.py": ("tests/outputs/test_place_context.py", "tests/outputs/test_place_keys.py"),
     "pipelines/outputs/report_summary.py": ("tests/outputs/test_report.py",),
-    "pipelines/outputs/value_scale.py": ("tests/outputs/test_trend_chart.py",),
+    "pipelines/outputs/value_scale.py": ("tests/outputs/test_value_scale.py",),
     **{f"pipelines/apportionment/{name}.py": tuple(f"tests/apportionment/test_{test}.py" for test in tests)
        for name, tests in _ENGINE_TESTS.items()},
 }  # fmt: skip

@@ -22,7 +22,7 @@ from tests.placed_by_engine import find_differences
 CODES = [f"A{number:02}" for number in range(26)]
 TARGETS = ["T0", "T1", "T2"]
 MEASURES = {
-    "people": Measure(title="People", unit="people", kind="count"),
+    "people": Measure(title="People", unit="people", kind="count", range=(0, 1_000_000)),
     "change": Measure(title="Change", unit="people", kind="count", range=(-1000, 1000)),
 }
 DAYS = [(date(2024, month, 1), date(2024, month, 28)) for month in (1, 2)]

@@ -391,3 +391,13 @@ def test_ledger_recovers_after_a_build_is_killed_before_it_is_written(built: Pro
     assert read_ledger(built.home, "p").day == DAY[0]
     update_ledger(now, "p", cells(a="late"))
     assert read_ledger(built.home, "p").day == DAY[1]
+
+
+def test_changes_are_listed_by_kind_and_the_most_cells_first() -> None:
+    first = cells(a=None, b=None, c=None, d="late", e="late")
+    ledger = story(first, cells(a="suppressed", b="suppressed", c="late", d=None, e="suppressed"))
+    assert summarise_changes(ledger).select("what", "reason", "cells").rows() == [
+        ("changed", "suppressed", 1), ("closed", "late", 1), ("opened", "suppressed", 2), ("opened", "late", 1),
+    ]  # fmt: skip
+    tied = story(first, cells(a="suppressed", b="late", c=None, d="late", e="late"))
+    assert summarise_changes(tied)["reason"].to_list() == ["late", "suppressed"]

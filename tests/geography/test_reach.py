@@ -171,3 +171,12 @@ def test_every_bundled_table_of_places_has_a_reach_and_numbers() -> None:
 )  # fmt: skip
 def test_malformed_code_is_answered_with_the_code_meant(text: str, code: str) -> None:
     assert suggest_codes(text, BOARDS) == (f"{code} {code.lower()}" if code else "")
+
+
+def test_code_with_several_rows_is_in_use_from_the_first_day_to_the_last() -> None:
+    rows = [("E06000001", "2020-04-01", "2021-03-31"), ("E06000001", "2009-04-01", "2020-03-31"),
+            ("E06000002", "2020-04-01", None), ("E06000002", "2009-04-01", "2020-03-31")]  # fmt: skip
+    known = summarise_known_codes([], register(*(place(code, "lad", *days) for code, *days in rows)))
+    assert known.in_use == {
+        "E06000001": (date(2009, 4, 1), date(2021, 3, 31)), "E06000002": (date(2009, 4, 1), None),
+    }  # fmt: skip

@@ -18,7 +18,15 @@ from pipelines.declarations.source import Source
 from pipelines.geography.access import load_places
 from pipelines.geography.catchments import Shares, read_shares
 from pipelines.geography.load import load_shares, load_small_areas
-from pipelines.geography.small_areas import Areas, WeightSet, read_areas, weigh_lookup, weight_column
+from pipelines.geography.small_areas import (
+    Areas,
+    WeightSet,
+    _refuse_weights,
+    combine_areas,
+    read_areas,
+    weigh_lookup,
+    weight_column,
+)
 from pipelines.readers.read import read_sheet
 from tests.breadth import wide
 
@@ -130,6 +138,34 @@ def test_lookup_has_the_residents_of_the_parts_of_its_areas(register: pl.DataFra
     assert (weighed.source, weighed.weights, weighed.systems) == ("lookup", weights, lookup.systems)
     assert weighed.table.rows() == [(*MERTON, MERTON[0], 1600.0, 107.0), (*SUTTON, SUTTON[0], 1600.0, None)]
     assert weigh_lookup(lookup, [elsewhere]) is None
+
+
+CENSUS = date(2021, 3, 21)
+
+
+def test_lookups_with_weights_come_after_the_tables_that_these_are_from() -> None:
+    count = weight_column("census", "all")
+    parts = pl.DataFrame({"area_code": ["A1", "A2"], "ward_2022": ["W1", "W1"], count: [1.0, 2.0]})
+    weighted = Areas("small", CENSUS, "r", ("ward_2022",), frozenset(), (WeightSet("census", CENSUS, ("all",)),), parts)
+    wards = pl.DataFrame({"area_code": ["W1"], "ward_2022": ["W1"], "lad_2022": ["L1"]})
+    known = Areas("wards", CENSUS, "r", ("ward_2022", "lad_2022"), frozenset(), (), wards)
+    others = known._replace(source="others", systems=("msoa_2021", "lad_2022"))
+    combined = combine_areas([known, weighted, others], {"wards", "others"})
+    assert [areas.source for areas in combined] == ["small", "wards"]
+    assert combined[1].table.select("area_code", count).rows() == [("W1", 3.0)]
+    assert [areas.source for areas in combine_areas([known, weighted], {"others"})] == ["small"]
+
+
+@pytest.mark.parametrize("text", ["0", "0.5", "12", " ", None])
+def test_weight_from_0_or_blank_is_accepted(text: str | None) -> None:
+    _refuse_weights(pl.DataFrame({"area_code": ["A1"], "people": [text]}, schema_overrides={"people": pl.String}),
+                    "people", "f.csv")  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["-0.1", "-1", "nan", "inf", "few"])
+def test_other_weight_is_refused(text: str) -> None:
+    with pytest.raises(UnreadableError, match=f"'{text}' in people for A1, expected residents: a number from 0"):
+        _refuse_weights(pl.DataFrame({"area_code": ["A1"], "people": [text]}), "people", "f.csv")
 
 
 @pytest.mark.parametrize(
