@@ -86,8 +86,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pipelines/geography/hierarchy.py": ("tests/geography/test_hierarchy_rules.py",),
     **{f"pipelines/{name}.py": () for name in (
         "core/digits", "core/distinct", "core/table_cache", "gaps/costs", "geography/nearest_neighbours",
-        "geography/reach", "observations/column_figures", "outputs/answer_trend", "outputs/larger_places",
-        "outputs/superseded", "readers/csv",
+        "gaps/partnerships", "gaps/scenario", "geography/reach", "geography/reorganisation",
+        "observations/column_figures", "observations/providers", "outputs/answer_trend", "outputs/larger_places",
+        "outputs/place_figures", "outputs/superseded", "readers/csv",
     )},
     "pipelines/gaps/ledger.py": ("tests/gaps/test_ledger_days.py", "tests/gaps/test_ledger.py"),
     "pipelines/gaps/placing.py": ("tests/apportionment/test_weighted.py", "tests/gaps/test_cells.py"),

@@ -92,7 +92,7 @@ def list_lost_measures(cells: pl.DataFrame, measures: Mapping[str, Measure]) -> 
     """List measures with a figure for every current district and none for the new council.
 
     Returns problem, measure, council, reason, and whom to ask for what before the reorganisation: for a rate, its
-    parts.
+    parts. `cells` counts the lost periods. Bounds are known where one period is lost; those of several differ.
     """
     key = ["problem", "measure", "council", "period_start"]
     old = (
@@ -111,6 +111,11 @@ def list_lost_measures(cells: pl.DataFrame, measures: Mapping[str, Measure]) -> 
     return (
         lost.with_columns(pl.col("measure").replace_strict(parts, default=None).alias("ask_for"))
         .group_by("problem", "measure", "council", "reason", "ask_for", "data_owner", "remedy")
-        .agg(pl.len().alias("cells"), pl.col("lower_bound").first(), pl.col("upper_bound").first())
+        .agg(pl.len().alias("cells"), *(_bound_of_one_period(name) for name in ("lower_bound", "upper_bound")))
         .sort("problem", "measure", "council")
     )
+
+
+def _bound_of_one_period(name: str) -> pl.Expr:
+    """Return the bound of a group with one cell. No bound of one period may be shown for several."""
+    return pl.when(pl.len() == 1).then(pl.col(name).first())

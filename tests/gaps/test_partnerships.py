@@ -1,6 +1,7 @@
 """Partnerships of places: sums and averages of all members, by the rules of every other figure."""
 
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -10,12 +11,23 @@ from hypothesis import strategies as st
 
 from pipelines.apportionment import MAPPED_FIGURE
 from pipelines.core.errors import DeclarationError
-from pipelines.core.schema import OBSERVATION_COLUMNS, PLACE_COLUMNS, table_from_records
+from pipelines.core.schema import CELL_COLUMNS, OBSERVATION_COLUMNS, PLACE_COLUMNS, table_from_records
 from pipelines.core.store import read_table, state_path
 from pipelines.declarations.measure import Measure
 from pipelines.declarations.partnership import Partnership
 from pipelines.declarations.project import Project
-from pipelines.gaps.partnerships import MemberFigures, list_partnership_places, place_members
+from pipelines.gaps import partnerships
+from pipelines.gaps.partnerships import (
+    MemberFigures,
+    _needs_of_members,
+    _sum_people,
+    answer_partnerships,
+    build_partnership_view,
+    list_partnership_places,
+    place_members,
+)
+from pipelines.gaps.verdicts import VERDICT
+from tests.gaps.plain import problem_of
 
 START, END = date(2022, 1, 1), date(2022, 12, 31)
 MEMBERS = ("E09000024", "E09000027", "E09000029")
@@ -38,6 +50,7 @@ class Declared:
     """A catalogue of measures."""
 
     measures = MEASURES
+    partnerships = MappingProxyType[str, Partnership]({})
 
 
 def figure(code: str, value: float | None, measure: str = "homes", **more: Any) -> dict[str, Any]:
@@ -103,6 +116,87 @@ def test_partial_rate_states_its_coverage() -> None:
 def test_gap_of_all_members_has_their_reason(reasons: tuple[str, ...], expected: str) -> None:
     gaps = [figure(code, None, reason=reason) for code, reason in zip(MEMBERS, reasons, strict=True)]
     assert placed([*gaps, figure("E09000001", 5)])["homes"]["reason"] == expected
+
+
+def test_evidence_of_a_shared_reason_is_the_first_in_order_and_several_reasons_are_listed() -> None:
+    """A measure without a reason, and one with a figure, keep their own."""
+    said = zip(MEMBERS, ("c", "a", "b"), strict=True)
+    gaps = [figure(code, None, reason="not_loaded", evidence=evidence) for code, evidence in said]
+    reasons = zip(MEMBERS, ("not_loaded", "implausible", "implausible"), strict=True)
+    gaps += [figure(code, None, "people", reason=reason) for code, reason in reasons]
+    gaps += [figure("E09000001", 5.0, "homes"), figure("E09000001", 5.0, "people", evidence=None)]
+    actual = placed([*gaps, *(figure(code, 10.0, "share") for code in MEMBERS)])
+    assert actual["homes"]["evidence"] == "all members have this reason; for example, a"
+    assert actual["people"]["evidence"] == "no member has a figure: implausible, not_loaded"
+    assert set(actual) == {"homes", "people", "share"}
+    assert actual["share"]["reason"] not in ("not_loaded", "implausible", "not_returned")
+
+
+def test_partnership_without_any_figure_of_its_members_has_no_row() -> None:
+    assert placed([figure(code, None, reason="not_loaded") for code in MEMBERS]) == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [((), ()), (MEMBERS, (CODE,)), ((*MEMBERS, "E09000001"), (CODE,)), (MEMBERS[:2], MEMBERS[:2])],
+)
+def test_need_of_some_places_applies_to_a_partnership_of_them_alone(
+    asked: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    needs = _needs_of_members(problem_of(needs={"homes": {"place_codes": asked}, "people": {}}), CODE, SOUTH)
+    assert {name: need.place_codes for name, need in needs.items()} == {"homes": expected, "people": ()}
+
+
+def test_residents_are_known_where_those_of_every_member_are() -> None:
+    numbers = {MEMBERS[0]: 5, MEMBERS[1]: 7, MEMBERS[2]: 11, "E09000001": 100}
+    people = pl.DataFrame({"place_code": list(numbers), "people": list(numbers.values())})
+    assert _sum_people(people, CODE, SOUTH).rows() == [(CODE, 23)]
+    unknown = people.with_columns(pl.when(pl.col("people") != 7).then("people"))
+    assert _sum_people(unknown, CODE, SOUTH).rows() == [(CODE, None)]
+    assert _sum_people(people.head(2), CODE, SOUTH).rows() == [(CODE, None)]
+
+
+def test_each_partnership_has_its_own_cells_and_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer and the view of two partnerships with a member in common, with the steps in between replaced."""
+    both = {
+        CODE: SOUTH, "partnership-two": SOUTH.model_copy(update={"members": MEMBERS[:2], "title": "Two"}),
+    }  # fmt: skip
+    monkeypatch.setattr(partnerships, "select_partnerships", lambda *_: both)
+    views: list[tuple[str, list[Any], list[Any], list[Any]]] = []
+
+    def answer(block: Any, _: Any, aside: pl.DataFrame, *__: Any) -> pl.DataFrame:
+        assert aside.is_empty() and block.problem.header.nations == ()
+        return table_from_records(
+            [{"place_code": code, "value": block.placed["value"][0]} for code in block.places["place_code"]],
+            CELL_COLUMNS,
+        )
+
+    def verdict(_: pl.DataFrame, __: Any, people: pl.DataFrame) -> pl.DataFrame:
+        return table_from_records([{"place_code": people["place_code"][0], "residents": people["people"][0]}], VERDICT)
+
+    def view(_: Any, place: pl.DataFrame, cells: list[pl.LazyFrame], own: pl.DataFrame, verdicts: Any) -> pl.DataFrame:
+        codes = [frame["place_code"].to_list() for frame in (cells[0].collect(), verdicts)]
+        views.append((place["place_name"][0], own["to_code"].to_list(), *codes))
+        return place.select("place_code")
+
+    monkeypatch.setattr(partnerships, "answer_block", answer)
+    monkeypatch.setattr(partnerships, "build_verdicts", verdict)
+    monkeypatch.setattr(partnerships, "build_view", view)
+    people = pl.DataFrame({"place_code": MEMBERS, "people": [1, 2, 3]})
+    figures = MemberFigures(
+        PLACES, table_from_records([figure(code, 2.0) for code in MEMBERS], MAPPED_FIGURE),
+        table_from_records([], OBSERVATION_COLUMNS).with_columns(pl.lit(0, pl.Int64).alias("order")), people,
+        pl.DataFrame({"a": [1]}), {},
+    )  # fmt: skip
+    problem = problem_of(nations=("England",))
+    actual = answer_partnerships(problem, Declared(), figures, END)  # type: ignore[arg-type]
+    assert actual.cells.select("place_code", "value").rows() == [(CODE, 6.0), ("partnership-two", 4.0)]
+    assert actual.verdicts.select("place_code", "residents").rows() == [(CODE, 6), ("partnership-two", 3)]
+    assert actual.placed.select("to_code", "value").rows() == [(CODE, 6.0), ("partnership-two", 4.0)]
+    schema = pl.Schema({"place_code": pl.String})
+    table = build_partnership_view(problem, Declared(), PLACES, actual, schema)  # type: ignore[arg-type]
+    assert table["place_code"].to_list() == list(both)
+    assert views == [(item.title, [code], [code], [code]) for code, item in both.items()]
 
 
 def test_partnership_has_the_region_that_all_members_share() -> None:
