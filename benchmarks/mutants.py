@@ -96,7 +96,8 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/geography/test_crosswalk_rules.py", "tests/apportionment/test_weighted_rules.py",
     ),
     "pipelines/geography/lineage.py": (
-        "tests/geography/test_overlay.py", "tests/geography/test_gazetteer.py", "tests/geography/test_lineage.py",
+        "tests/geography/test_lineage_rules.py", "tests/geography/test_overlay.py",
+        "tests/geography/test_gazetteer.py", "tests/geography/test_lineage.py",
     ),
     "pipelines/geography/small_areas.py": (
         "tests/geography/test_hierarchy_rules.py", "tests/geography/test_overlay.py",

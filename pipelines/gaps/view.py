@@ -210,7 +210,7 @@ def _refuse_other_rows(problem: Problem, view: pl.DataFrame, rows: pl.DataFrame)
                 f"{problem.path}: the SELECT returns {name} as {own.schema[name]}, expected {dtype} from the spine"
             )
     faults = {
-        "{} more than once": own.filter(own.is_duplicated()),
+        "{} twice or more": own.filter(own.is_duplicated()),
         "{} not at all": expected.join(own, on=key, how="anti", nulls_equal=True),
         "{}, which the spine does not have": own.join(expected, on=key, how="anti", nulls_equal=True),
     }
@@ -225,7 +225,7 @@ def _refuse_other_rows(problem: Problem, view: pl.DataFrame, rows: pl.DataFrame)
 def _name_first_row(rows: pl.DataFrame) -> str:
     """Name the first of some places (and periods) in order, and the number of the others."""
     first, others = rows.unique().sort(rows.columns), rows.n_unique() - 1
-    return " ".join(map(str, first.row(0))) + (f" and {others} more" if others else "")
+    return " ".join(map(str, first.row(0))) + (f" and {others} other{'s' if others > 1 else ''}" if others else "")
 
 
 def _add_statuses(problem: Problem, view: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:

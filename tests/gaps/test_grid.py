@@ -84,8 +84,8 @@ def test_grid_has_every_place_period_and_measure_once() -> None:
 def test_problem_requests_all_places_or_existing_named_ones() -> None:
     assert_frame_equal(select_places(problem_of(), PLACES), PLACES)
     assert select_places(problem_of(place_codes=("W1", "E1")), PLACES)["place_code"].to_list() == ["E1", "W1"]
-    with pytest.raises(DeclarationError, match=r"p\.sql: place_codes: E3 is not a place in lad_2023"):
-        select_places(problem_of(place_codes=("E1", "E3", "E4")), PLACES)
+    with pytest.raises(DeclarationError, match=r"p\.sql: place_codes: E3 is not a place in lad_2023; .*E2"):
+        select_places(problem_of(place_codes=("E1", "E3")), PLACES)
 
 
 def test_periods_end_by_the_day_of_the_build_or_the_last_requested() -> None:

@@ -230,10 +230,11 @@ def test_place_that_needs_none_of_the_alternatives_keeps_its_row() -> None:
         (
             RENAMED.replace("E9", "E1"),
             CommongroundError,
-            "found 3 rows, expected one for each of 3 place_code; found E1 more than once, E2 not at all; join",
+            "found 3 rows, expected one for each of 3 place_code; found E1 twice or more, E2 not at all; join",
         ),
         (RENAMED, CommongroundError, "found 3 rows, .*; found E2 not at all, E9, which the spine does not have; join"),
-        (select("a.value as figure", rest="where false"), CommongroundError, "found E1 and 2 more not at all; join"),
+        (select("a.value as figure", rest="where false"), CommongroundError, "found E1 and 2 others not at all; join"),
+        (select("a.value as figure", rest="where place.place_code = 'E2'"), CommongroundError, "E1 and 1 other not at"),
         (
             select("a.value as figure").replace("place.place_code", "length(place.place_code) as place_code", 1),
             DeclarationError,
@@ -248,6 +249,7 @@ def test_place_that_needs_none_of_the_alternatives_keeps_its_row() -> None:
         "a place twice",
         "a place of no row",
         "no row",
+        "one row alone",
         "a number for a code",
         "unknown column",
         "figure from nothing",

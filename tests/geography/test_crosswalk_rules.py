@@ -1,12 +1,14 @@
 """Kinds of the pairs of a crosswalk, and the residents of areas with one target."""
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import polars as pl
 import pytest
 
 from pipelines.geography import crosswalk
-from pipelines.geography.crosswalk import _add_residents, _complete_rows
+from pipelines.geography.crosswalk import _add_residents, _complete_rows, _find_residents
+from pipelines.geography.overlay import CrosswalkRequest
 
 PAIRS: list[tuple[str | None, str | None, float | None]] = [
     (None, "T1", None), ("A", None, None), ("B", "T1", None), ("C", "T1", 0.5), ("C", "T2", 0.5), ("D", "D", 1.0),
@@ -43,3 +45,25 @@ def test_residents_are_added_to_areas_with_one_target_where_others_are_apportion
     assert {pair: number for pair, number in people.items() if number is not None} == {PAIRS[5]: 20.0, PAIRS[6]: 30.0}
     without = rows.filter(pl.col("kind") != "apportioned")
     assert _add_residents(without, cast(Any, None), request).equals(without), "no area is apportioned"
+
+
+def test_residents_are_of_the_largest_table_that_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest table of all has none of the geography's areas."""
+    areas = [SimpleNamespace(table=pl.DataFrame({"x": range(rows)})) for rows in (2, 9, 5)]
+    data = cast(Any, SimpleNamespace(areas=areas, places=None))
+    monkeypatch.setattr(crosswalk, "list_geography_codes", lambda *_: ["A"])
+
+    def residents(most: int) -> list[float] | None:
+        """Return the residents where tables of more rows have none."""
+
+        def count(table: Any, places: Any, codes: list[str], within: Any) -> pl.DataFrame | None:
+            assert (places, codes) == (None, ["A"])
+            assert (within.from_system, within.to_system, within.target) == ("ward_2024", "ward_2024", None)
+            rows = table.table.height
+            return None if rows > most else pl.DataFrame({"place_code": ["A"], "residents": [float(rows)]})
+
+        monkeypatch.setattr(crosswalk, "count_residents", count)
+        living = _find_residents(data, "ward_2024", CrosswalkRequest("lad_2021", "icb_2022", frozenset({"X"})))
+        return None if living is None else living["residents"].to_list()
+
+    assert [residents(most) for most in (9, 8, 4, 1)] == [[9.0], [5.0], [2.0], None]

@@ -100,6 +100,25 @@ def test_known_code_outside_the_geography_states_its_days() -> None:
     assert describe_use("RDZ", known, "trust_2020") == ""
 
 
+@pytest.mark.parametrize(
+    ("newest", "number", "reason"),
+    [(10, 60, "newer_than_register"), (10, 61, "unmatched_place"), (10, 10, "unmatched_place"),
+     (1000, 1100, "newer_than_register"), (1000, 1101, "unmatched_place"), (500, 550, "newer_than_register"),
+     (500, 551, "unmatched_place")],
+)  # fmt: skip
+def test_newer_code_is_at_most_fifty_or_a_tenth_above_the_newest(newest: int, number: int, reason: str) -> None:
+    known = summarise_known_codes([f"E54{newest:06}", "E54000001"], BOARDS)
+    assert describe_unknown_code(f"E54{number:06}", known, "icb_2024").reason == reason
+
+
+def test_kind_is_known_to_the_last_of_its_days() -> None:
+    days = (date(2024, 7, 31), date(2025, 7, 31), date(2023, 7, 31))
+    rows = [place(f"E5400000{n}", "icb", known_up_to=day) for n, day in enumerate(days)]
+    assert summarise_known_codes([], register(*rows, place("E06000001", "lad", known_up_to=None))).up_to == {
+        "icb": date(2025, 7, 31)
+    }  # fmt: skip
+
+
 def extent(**keys: Any) -> BundledRelease:
     return BundledRelease.model_validate({"file": "a.csv", "released": date(2030, 1, 1), **keys})
 

@@ -98,6 +98,22 @@ def test_part_that_fails_alone_is_judged_with_the_whole(tmp_path: Path, monkeypa
     assert parts.release["cells_read"].item() == len(ROWS) and values.height == parts.slices["rows"].sum()
 
 
+def test_sample_of_a_rule_is_the_first_of_a_part_that_breaks_it(whole: tuple[ReleaseReading, pl.DataFrame]) -> None:
+    """Without such a part it is the sample of the first part."""
+    rule = whole[0].contract.head(1)
+
+    def sample_of(*parts: tuple[bool, str]) -> tuple[bool, str]:
+        readings = [
+            whole[0]._replace(contract=rule.with_columns(pl.lit(met).alias("met"), pl.lit(sample).alias("sample")))
+            for met, sample in parts
+        ]
+        (row,) = combine_parts(readings).contract.select("met", "sample").rows()
+        return row
+
+    assert sample_of((True, "a"), (False, "b"), (False, "c"), (True, "d")) == (False, "b")
+    assert sample_of((True, "a"), (True, "b")) == (True, "a")
+
+
 def test_refused_release_stores_no_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ingest, "MOST_CELLS", 1)
     monkeypatch.setattr("checks.contract.is_tolerated", lambda *_: False)

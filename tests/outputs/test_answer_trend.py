@@ -5,15 +5,19 @@ from datetime import date
 from typing import Any
 
 import polars as pl
+import pytest
 
+from pipelines.core.periods import ReferencePeriod
 from pipelines.core.schema import table_from_records
 from pipelines.declarations.problem import Need
 from pipelines.gaps import HISTORY
+from pipelines.outputs import answer_trend
 from pipelines.outputs.answer import PageAnswer, find_answer
 from pipelines.outputs.answer_ranking import rank_answer
-from pipelines.outputs.answer_trend import describe_answer_trend
+from pipelines.outputs.answer_trend import _find_band, describe_answer_trend
 from pipelines.outputs.report import render_html
 from pipelines.outputs.report_model import Report
+from pipelines.outputs.trend_chart import NO_BAND, TrendBand
 from tests.report_sample import NAMES, sample
 
 YEARS = range(2019, 2026)
@@ -76,6 +80,39 @@ def test_band_has_a_gap_where_few_places_have_figures() -> None:
     areas = re.search(r'data-low="([^"]+)" data-high="([^"]+)"><path class="band" d="([^"]+)"', svg)
     assert areas and areas[1].split()[2] == areas[2].split()[2] == "-"
     assert areas[3].count("M") == 2
+
+
+def test_band_leaves_out_a_tenth_of_the_places_at_each_end() -> None:
+    """The tenth is a whole number: one of 10 to 19 places, two of 20, and none of 9."""
+    periods = [ReferencePeriod(date(year, 1, 1), date(year, 12, 31)) for year in (2019, 2020, 2021, 2022)]
+    rows = [
+        {**row(f"p{n}", "place", period.start.year, float(n + 1)), "mark": "break" if n < 10 + number - 19 else ""}
+        for period, number in zip(periods, (20, 19, 10, 9), strict=True) for n in range(number)
+    ]  # fmt: skip
+    others = [{**row("E12000007", "region", 2019, 99.0), "mark": ""}, {**row("p50", "place", 2019, None), "mark": ""}]
+    history = pl.DataFrame([*rows[::-1], *others], infer_schema_length=None)
+    band = _find_band(history, periods, "districts")
+    assert band.name == "eight in ten districts"
+    assert [(point.low, point.high, point.mark) for point in band.points] == [
+        (3.0, 18.0, "break"), (2.0, 18.0, "break"), (2.0, 9.0, ""), (None, None, ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "most", "has_band"), [
+    ("rate", 99, True), ("rate", 1, True), ("stock", 99, True), ("stock", 1, False),
+])  # fmt: skip
+def test_small_charts_of_a_count_have_the_band_of_places_only_where_they_are_of_places(
+    kind: str, most: int, has_band: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regions have sums of many places, which are never near the band."""
+    bands: list[TrendBand] = []
+    monkeypatch.setattr(answer_trend, "MAX_PANELS", most)
+    monkeypatch.setattr(answer_trend, "draw_small_multiples", lambda _, band, __: bands.append(band) or [])
+    report = over_time()
+    measure = report.measures["claimant_rate"].model_copy(update={"kind": kind})
+    drawn = trend(report._replace(measures={**report.measures, "claimant_rate": measure}))
+    assert drawn["svg"] and drawn["band"].points
+    assert bands == [drawn["band"] if has_band else NO_BAND]
 
 
 def test_rate_has_its_nation_as_context_and_a_count_has_none() -> None:
