@@ -12,7 +12,7 @@ import polars as pl
 from pipelines.core.ordering import filter_frame
 from pipelines.core.table_cache import keep_results
 from pipelines.declarations.measure import Measure, counts_residents
-from pipelines.outputs.report_model import DOUBTS, Report
+from pipelines.outputs.report_model import Report, has_doubt
 from pipelines.outputs.report_tables import format_figure, title_column
 
 COMPARABLE, DOUBTED, PROXY, OTHER_PERIOD, MISSING = "comparable", "doubted", "proxy", "other_period", "missing"
@@ -173,11 +173,10 @@ def _cell_figures(cells: pl.DataFrame) -> pl.DataFrame:
 
 
 def _state() -> pl.Expr:
-    is_doubted = pl.col("caveats").str.split(",").list.set_intersection(sorted(DOUBTS)).list.len() > 0
     return (
         pl.when(pl.col("value").is_null()).then(pl.lit(MISSING))
         .when(pl.col("proxy_measure").is_not_null()).then(pl.lit(PROXY))
-        .when(is_doubted.fill_null(False)).then(pl.lit(DOUBTED))
+        .when(has_doubt()).then(pl.lit(DOUBTED))
         .otherwise(pl.lit(COMPARABLE))
     )  # fmt: skip
 

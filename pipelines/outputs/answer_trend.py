@@ -14,7 +14,7 @@ from pipelines.gaps import MAX_HISTORY_PLACES
 from pipelines.outputs.answer import PageAnswer
 from pipelines.outputs.answer_ranking import Ranking
 from pipelines.outputs.answer_sentence import place_noun
-from pipelines.outputs.report_model import DOUBTS, Report
+from pipelines.outputs.report_model import Report, has_doubt
 from pipelines.outputs.report_tables import format_figure, name_places
 from pipelines.outputs.small_multiples import MAX_PANELS, draw_small_multiples
 from pipelines.outputs.trend_chart import (
@@ -211,8 +211,7 @@ def _same_length(history: pl.DataFrame, answer: PageAnswer) -> pl.DataFrame:
 
 def _withhold_doubted(history: pl.DataFrame) -> pl.DataFrame:
     """Return the history with a gap for each doubted figure."""
-    doubted = pl.col("caveats").str.split(",").list.set_intersection(sorted(DOUBTS)).list.len() > 0
-    return history.with_columns(pl.when(~doubted.fill_null(False)).then("value").alias("value"))
+    return history.with_columns(pl.when(~has_doubt()).then("value").alias("value"))
 
 
 def _points(history: pl.DataFrame, code: str, periods: list[ReferencePeriod]) -> list[TrendPoint]:

@@ -16,7 +16,7 @@ from pipelines.declarations.measure import ADDITIVE_KINDS
 from pipelines.outputs.brief import Brief, BriefLine, BriefSection, fit_brief, interleave, lower_first
 from pipelines.outputs.place_context import PlaceContext
 from pipelines.outputs.place_pages import PlacePage
-from pipelines.outputs.report_model import DOUBTS
+from pipelines.outputs.report_model import has_doubt
 from pipelines.outputs.report_tables import format_figure
 
 NATION_RULE = "Rates furthest from the nation's figure for the same period, by ratio."
@@ -49,12 +49,8 @@ def collect_brief_facts(cells: pl.DataFrame, revisions: pl.DataFrame, discontinu
     and the discontinuities (discontinuities.BOUNDARY_DISCONTINUITY). A measure with a doubted figure in a place is
     left out there.
     """
-    doubted = cells.filter(_is_doubted()).select("measure", "place_code").unique()
+    doubted = cells.filter(has_doubt()).select("measure", "place_code").unique()
     return BriefFacts(_group(_largest_revisions(revisions, doubted)), _group(_own_borders(discontinuities, doubted)))
-
-
-def _is_doubted() -> pl.Expr:
-    return (pl.col("caveats").str.split(",").list.set_intersection(sorted(DOUBTS)).list.len() > 0).fill_null(False)
 
 
 def _group(rows: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:

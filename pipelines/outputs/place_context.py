@@ -23,19 +23,9 @@ from pipelines.geography import (
     nation_code,
     trace_graph,
 )
+from pipelines.outputs.report_model import has_doubt
 from pipelines.outputs.trend_chart import Points, TrendPoint
 from pipelines.outputs.trend_marks import mark_of_point, may_break
-
-DOUBTS = (
-    "implausible",
-    "repeated_value",
-    "flagged",
-    "conflict",
-    "inconsistent_rate",
-    "denominator_mismatch",
-    "recalled",
-)
-"""Caveats of a figure that is doubted: it is shown for its own place, and never compared with others."""
 
 
 class PlaceFacts(NamedTuple):
@@ -243,8 +233,7 @@ def _similar_districts(places: Places, codes: set[str]) -> dict[str, tuple[tuple
 
 def _collect_figures(history: pl.DataFrame) -> tuple[OfPeriods, OfPeriods]:
     """Return by measure and period the figures that may be compared, and how those of larger places were derived."""
-    doubted = pl.col("caveats").fill_null("").str.split(",").list.set_intersection(list(DOUBTS)).list.len() > 0
-    known = history.filter(pl.col("value").is_not_null(), ~doubted)
+    known = history.filter(pl.col("value").is_not_null(), ~has_doubt())
     return OfPeriods(known, "value"), OfPeriods(known.filter(pl.col("level") != "place"), "derivation")
 
 

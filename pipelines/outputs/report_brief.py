@@ -15,7 +15,7 @@ from pipelines.outputs.answer import PageAnswer
 from pipelines.outputs.answer_ranking import Ranking
 from pipelines.outputs.brief import Brief, BriefLine, BriefSection, fit_brief, interleave, lower_first, upper_first
 from pipelines.outputs.report_changes import write_days
-from pipelines.outputs.report_model import DOUBTS, Report
+from pipelines.outputs.report_model import Report, has_doubt
 from pipelines.outputs.report_summary import list_requests
 from pipelines.outputs.report_tables import format_figure, name_places
 
@@ -151,9 +151,7 @@ def _list_borders(report: Report) -> list[BriefLine]:
     """List the largest jump between neighbours, and the measures that are known on one side of most borders."""
     if report.breaks.lines.is_empty():
         return []
-    doubted = report.cells.filter(
-        (pl.col("caveats").str.split(",").list.set_intersection(sorted(DOUBTS)).list.len() > 0).fill_null(False)
-    ).select("measure", "place_code").unique()  # fmt: skip
+    doubted = report.cells.filter(has_doubt()).select("measure", "place_code").unique()
     newest = report.breaks.lines.filter(pl.col("period_end") == pl.col("period_end").max())
     for side in ("place_a", "place_b"):
         newest = newest.join(doubted, left_on=["measure", side], right_on=["measure", "place_code"], how="anti")

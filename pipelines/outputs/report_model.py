@@ -25,11 +25,17 @@ MAX_LISTED_PLACES = 2_000
 DOUBTS = frozenset(
     {"implausible", "flagged", "conflict", "repeated_value", "inconsistent_rate", "low_reliability", "not_comparable",
      "duplicate", "recalled", "unit_change", "suspected_zero", "near_zero_leak", "partial_return", "low_reach",
-     "incomplete_aggregate", "correction_expired"}
+     "incomplete_aggregate", "correction_expired", "denominator_mismatch"}
 )  # fmt: skip
-"""Caveats of figures that are more than usually uncertain: such a figure is never ranked first."""
+"""Caveats of figures that are more than usually uncertain: none is ranked first, or compared with other places."""
 LARGER_PLACE = pl.Schema(dict.fromkeys(("place_code", "larger_code", "larger_name"), pl.String))
 """A place of a problem with too many places to list, and the larger place that its report shows instead."""
+
+
+def has_doubt() -> pl.Expr:
+    """Return whether the caveats of a figure (column caveats, separated by commas) have one of DOUBTS."""
+    doubts = pl.col("caveats").str.split(",").list.set_intersection(sorted(DOUBTS))
+    return (doubts.list.len() > 0).fill_null(False)
 
 
 class PartnershipTables(NamedTuple):

@@ -18,7 +18,7 @@ from pipelines.core.table_cache import keep_results
 from pipelines.declarations.measure import Measure
 from pipelines.gaps import NO_INTERVAL, VERDICT_WORDS, format_rank, greatest_age, rank_places, summarise_by_place
 from pipelines.observations import PUBLISHED_SOURCE
-from pipelines.outputs.report_model import DOUBTS, Report
+from pipelines.outputs.report_model import Report, has_doubt
 from pipelines.outputs.report_summary import count_needs_met
 
 PERIOD_WIDTH = 4
@@ -243,8 +243,7 @@ def title_column(name: str, titles: Sequence[str]) -> str:
 def _doubted_places(report: Report, column: str) -> pl.DataFrame:
     """Return the places with a doubted figure behind a column of the view."""
     names = [column] if column in report.measures else report.select.inputs.get(column, ())
-    doubts = pl.col("caveats").str.split(",").list.set_intersection(sorted(DOUBTS)).list.len() > 0
-    return report.cells.filter(pl.col("measure").is_in(list(names)), doubts).select("place_code").unique()
+    return report.cells.filter(pl.col("measure").is_in(list(names)), has_doubt()).select("place_code").unique()
 
 
 def name_places(codes: str, report: Report) -> str:
