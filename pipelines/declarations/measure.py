@@ -31,11 +31,18 @@ class Marker(Declaration):
     upper_bound: float | None = Field(None, description="Upper bound of the suppressed figure")
 
 
+YES_OR_NO = "yes or no"
+"""Unit of a measure that is 1 or 0."""
+
+
 class Measure(Declaration):
     """A quantity that a source publishes, or could publish."""
 
     title: str = Field(description="Description of the quantity, in plain words")
-    unit: str = Field(description="Unit of the figures, after `scale`")
+    unit: str = Field(
+        description="Unit of the figures, after `scale`; `yes or no` for a figure that is 1 or 0, which has no rank "
+        "and no line over time"
+    )
     kind: MeasureKind = Field(
         description="Kind, which determines conversion between geographies: a count or stock is summed; a "
         "rate is recomputed from its parts; an index, median or rank is not converted"
@@ -86,6 +93,11 @@ class Measure(Declaration):
     def at_most(self) -> float | None:
         """Return the largest published number for which the figure is 1; null where figures are used as published."""
         return float(self.count_rows.split()[-1]) if isinstance(self.count_rows, str) else None
+
+    @property
+    def is_yes_or_no(self) -> bool:
+        """Return whether the figure is 1 or 0, for yes or no, as the title states."""
+        return self.unit == YES_OR_NO
 
     @property
     def perturbed(self) -> bool:

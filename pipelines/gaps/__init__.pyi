@@ -50,6 +50,7 @@ from .ranks import RANK as RANK
 from .ranks import RANK_KEY as RANK_KEY
 from .ranks import RANKED_COLUMNS as RANKED_COLUMNS
 from .ranks import format_rank as format_rank
+from .ranks import has_order as has_order
 from .ranks import rank_in_parts as rank_in_parts
 from .ranks import rank_places as rank_places
 from .reference_periods import instant_measures as instant_measures

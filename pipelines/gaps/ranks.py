@@ -6,7 +6,7 @@ do not meet. Where they meet, both are reported as similar and neither has a sin
 have any rank, like a gap. It is not left out, since that would make the other ranks seem more certain.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,11 @@ NO_INTERVAL = "no interval published"
 def rank_places(cells: pl.DataFrame, measures: dict[str, Measure]) -> pl.DataFrame:
     """Rank every cell (schema.CELL_COLUMNS) of each measure and period with at least one figure; return RANK."""
     return pl.concat([empty_table(RANK), *rank_in_parts(cells, measures)])
+
+
+def has_order(measures: Mapping[str, Measure]) -> pl.Expr:
+    """Select the rows (column measure) of figures with an order: 1 and 0 for yes and no have none."""
+    return ~pl.col("measure").is_in(sorted(name for name, measure in measures.items() if measure.is_yes_or_no))
 
 
 def rank_in_parts(cells: pl.DataFrame, measures: dict[str, Measure]) -> Iterator[pl.DataFrame]:

@@ -101,7 +101,8 @@ def column_inputs(report: Report) -> dict[str, tuple[str, ...]]:
 def choose_answer_column(report: Report) -> str | None:
     """Return the column that the page shows first: the declared one, else a good default, else None.
 
-    The default is the first essential need with a figure, rates before other measures, and any other need after these.
+    The default is the first essential need with a figure, rates before other measures, and any other need after these;
+    yes or no comes last.
     Counts of residents and needs with several measures are left out. A problem of unknowns alone has its first unknown.
     """
     if report.header.answer:
@@ -114,9 +115,9 @@ def choose_answer_column(report: Report) -> str | None:
         and not counts_residents(name, report.measures[name])
     ]  # fmt: skip
 
-    def precedence(name: str) -> tuple[bool, bool, bool]:
+    def precedence(name: str) -> tuple[bool, bool, bool, bool]:
         need, measure = report.header.needs[name], report.measures[name]
-        return name not in known, not need.essential, measure.kind != "rate"
+        return name not in known, measure.is_yes_or_no, not need.essential, measure.kind != "rate"
 
     return min(names, key=precedence, default=None)
 

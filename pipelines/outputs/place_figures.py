@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipelines.apportionment import INTERVAL_COLUMNS
+from pipelines.core.ordering import filter_frame
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.measure import ADDITIVE_KINDS, Measure
-from pipelines.gaps import RANK_KEY, RANKED_COLUMNS, format_rank, is_needed, rank_places
+from pipelines.gaps import RANK_KEY, RANKED_COLUMNS, format_rank, has_order, is_needed, rank_places
 from pipelines.outputs.place_context import NO_FACTS, PlaceContext, PlaceFacts
 from pipelines.outputs.report_model import DOUBTS
 from pipelines.outputs.report_summary import is_web_link
@@ -22,8 +23,6 @@ _RANK_COLUMNS = ("rank", "rank_lower_bound", "rank_upper_bound", "similar_places
 """Columns of `ranks` with the rank of a place and its uncertainty."""
 _FIGURE_COLUMNS = ("value", "reference_start", "reference_end", "caveats", "source", "proxy_measure", *INTERVAL_COLUMNS)
 """Columns of cells that a figure is shown with."""
-YES_OR_NO = "yes or no"
-"""Unit of a measure that is 1 or 0, as its title states: a page shows the figure alone."""
 MAX_NUMBERS = 4
 """Most figures in the first lines of a page."""
 _DERIVATIONS = {
@@ -60,7 +59,7 @@ def newest_figures(catalogue: Catalogue, cells: pl.DataFrame, is_ranked: bool = 
     own = cells.select(*key, "period_start", "period_end", *_FIGURE_COLUMNS)
     known = own.filter(pl.col("value").is_not_null()).sort("period_end").unique(key, keep="last")
     # Only the other places of these figures matter for their ranks.
-    others = cells.select(RANKED_COLUMNS)
+    others = filter_frame(cells.select(RANKED_COLUMNS), has_order(catalogue.measures))
     compared = others.join(known, on=RANK_KEY, how="semi", maintain_order="left") if is_ranked else others.clear()
     ranks = rank_places(compared, catalogue.measures).select(*RANK_KEY, "place_code", *_RANK_COLUMNS)
     counts = cells.group_by(key).agg(is_needed().sum().alias("asked"), pl.col("value").count().alias("count"))
@@ -89,7 +88,7 @@ def figure_row(
         caveats.append(f"proxy measure: {catalogue.measures[row['proxy_measure']].title}")
     return {
         "measure": row["measure"], "title": measure.title, "problem": row["problem"],
-        "unit": "" if measure.unit == YES_OR_NO else measure.unit,
+        "unit": "" if measure.is_yes_or_no else measure.unit,
         "kind": measure.kind, "value": row["value"], 
         "is_doubted": bool(row["proxy_measure"] or DOUBTS.intersection(codes)),
         "text": format_figure(row["value"], measure), "starts": row["reference_start"], "ends": row["reference_end"],
@@ -109,7 +108,9 @@ def figure_row(
 def _list_lines(
     row: dict[str, Any], facts: PlaceFacts, measure: Measure, context: PlaceContext
 ) -> tuple[LineRef, ...]:  # fmt: skip
-    """List the lines of a trend; a sum over a region or nation is no context for the count of one place."""
+    """List the lines of a trend: none for yes or no, and no sum over a region or nation beside a count of one place."""
+    if measure.is_yes_or_no:
+        return ()
     name = row["proxy_measure"] or row["measure"]
     wanted: list[tuple[Role, str]] = [("own", row["place_code"])]
     wanted += [] if measure.kind in ADDITIVE_KINDS else [("region", facts.region), ("nation", facts.nation)]
@@ -151,10 +152,13 @@ def _compare(
 def summarise_places(
     codes: Sequence[str], figures: dict[str, float], measure: Measure, context: PlaceContext
 ) -> Compared:
-    """Return the median of the places with a figure, and the lowest and highest with their names."""
+    """Return the median of the places with a figure, and the lowest and highest with their names; how many have 1."""
     known = sorted([(figures[code], context.names.get(code, code)) for code in codes if code in figures])
     if not known:
         return NOT_KNOWN
+    if measure.is_yes_or_no:
+        ones = sum(value == 1 for value, _ in known)
+        return Compared(f"{ones} of {len(known)}", ("have 1",))
     (low, lowest), (high, highest) = known[0], known[-1]
     span = f"{format_figure(low, measure)} ({lowest})"
     span += f" to {format_figure(high, measure)} ({highest})" if len(known) > 1 else ""

@@ -8,6 +8,7 @@ import polars as pl
 
 from checks import PLAUSIBILITY_FLAG
 from pipelines.apportionment import RESIDUAL
+from pipelines.core.ordering import filter_frame
 from pipelines.core.reasons import reasons_frame
 from pipelines.core.schema import CELL_COLUMNS, FINDING_COLUMNS, Column
 from pipelines.core.store import output_path, read_table, state_path, table_key, write_table
@@ -19,6 +20,7 @@ from pipelines.gaps import (
     GAP_LEDGER,
     RANK,
     VERDICT,
+    has_order,
     list_current_problems,
     load_gaps,
     load_ledger,
@@ -140,7 +142,7 @@ def _stack_problems(project: Project, problems: list[str]) -> dict[str, StackedT
         **{table: stack(columns, partial(state_path, home, ANSWER_KINDS[table])) for table, columns in stored.items()},
         "gap_ledger": stack(GAP_LEDGER, partial(load_gaps, project)),
         "builds": stack(BUILD, lambda name: load_ledger(project, name).builds),
-        "ranks": stack(RANK, partial(_read_ranked, home))._replace(
+        "ranks": stack(RANK, partial(_read_ranked, project))._replace(
             make=partial(rank_in_parts, measures=project.catalogue.measures)
         ),
     }
@@ -195,9 +197,10 @@ def _view_meaning(project: Project, name: str) -> tuple[str, dict[str, str]]:
     return view_meaning(project.catalogue.problems[name], project, columns)
 
 
-def _read_ranked(home: Path, name: str) -> pl.DataFrame:
-    """Read the cells of a problem, with the columns that ranks are made from."""
-    return read_shared(state_path(home, "cell", name), [column for column in RANK if column in CELL_COLUMNS])
+def _read_ranked(project: Project, name: str) -> pl.DataFrame:
+    """Read the cells of a problem with figures that have an order, with the columns that ranks are made from."""
+    cells = read_shared(state_path(project.home, "cell", name), [column for column in RANK if column in CELL_COLUMNS])
+    return filter_frame(cells, has_order(project.catalogue.measures))
 
 
 def _read_table(project: Project, kind: str, name: str, columns: dict[str, Column]) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipelines.core.schema import CELL_COLUMNS, table_from_records
 from pipelines.declarations.measure import Measure
 from pipelines.gaps import ranks
-from pipelines.gaps.ranks import RANK, format_rank, rank_places
+from pipelines.gaps.ranks import RANK, format_rank, has_order, rank_places
 
 MEASURES = {
     "people": Measure(title="People", unit="people", kind="count", column=("x",)),
@@ -73,6 +73,14 @@ def test_missing_count_is_not_negative() -> None:
 
 def test_rate_without_a_declared_range_may_be_negative() -> None:
     assert ranked([*known(0), (None, None, None)], "rate") == [(1, 2), (1, 2)]
+
+
+def test_yes_or_no_has_no_order() -> None:
+    measures = {**MEASURES, "counted": Measure(title="Counted (1) or not (0)", unit="yes or no", kind="index",
+                                               column=("x",))}  # fmt: skip
+    rows = pl.DataFrame({"measure": ["people", "counted", "rate", "unknown", "counted"]})
+    assert rows.filter(has_order(measures))["measure"].to_list() == ["people", "rate", "unknown"]
+    assert rows.filter(has_order(MEASURES)).height == rows.height
 
 
 def test_measure_without_figures_has_no_ranks() -> None:

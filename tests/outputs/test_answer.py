@@ -110,6 +110,18 @@ def test_default_is_a_known_rate_and_never_a_need_with_several_measures() -> Non
     assert choose_answer_column(report._replace(header=report.header.model_copy(update={"needs": several}))) is None
 
 
+def test_default_is_yes_or_no_only_where_nothing_else_is_known() -> None:
+    report = sample()
+    measures = {**report.measures, "claimant_rate": report.measures["claimant_rate"].model_copy(
+        update={"unit": "yes or no"})}  # fmt: skip
+    needs = {"claimant_rate": Need(), "households": Need(essential=False)}
+    header = report.header.model_copy(update={"needs": needs})
+    asked = report._replace(measures=measures, header=header)
+    assert choose_answer_column(asked) == "households"
+    alone = report.cells.filter(pl.col("measure") == "claimant_rate")
+    assert choose_answer_column(asked._replace(cells=alone)) == "claimant_rate"
+
+
 def by_nation() -> Report:
     """Return the sample with a need that one measure answers in England, and another in Wales."""
     report = sample()

@@ -178,8 +178,23 @@ def test_rank_is_shown_of_ranked_figures_and_periods_where_several_are_asked() -
     assert row_of(asked=2)["count"] == "known in 1 of 2 periods"
 
 
-def test_yes_or_no_has_no_unit() -> None:
+def test_yes_or_no_has_no_unit_no_rank_and_no_line() -> None:
     assert (row_of(measure="tested")["unit"], row_of(measure="people")["unit"]) == ("", "people")
+    rows = newest(cell("A", 2021, 1.0, measure="tested"), cell("B", 2021, 0.0, measure="tested"), cell("A", 2021, 5.0))
+    assert [(row["measure"], row["rank"], row["places"]) for row in rows] == [
+        ("rate", 1, 1), ("tested", None, None), ("tested", None, None)
+    ]  # fmt: skip
+    context = context_of({}, {("tested", "A"): [0.0, 1.0, 1.0]})
+    assert figure_row(rows[1], CATALOGUE, context)["lines"] == ()
+    assert figure_row(rows[1], CATALOGUE, context)["rank"] == ""
+
+
+def test_yes_or_no_is_compared_by_the_number_of_places_with_yes() -> None:
+    context, measure = context_of({}, {}), CATALOGUE.measures["tested"]
+    figures = {"A": 1.0, "B": 0.0, "C": 1.0, "D": 0.0}
+    assert summarise_places(["A", "B", "C"], figures, measure, context) == ("2 of 3", ("have 1",))
+    assert summarise_places(["B", "E"], figures, measure, context) == ("0 of 1", ("have 1",))
+    assert summarise_places(["E"], figures, measure, context) == NOT_KNOWN
 
 
 def test_places_are_summarised_by_their_median_lowest_and_highest() -> None:
