@@ -95,7 +95,7 @@ def _shape(row: dict[str, Any], answer: PageAnswer, classes: dict[str, list[Clas
         return MapShape("apart", repr(row["value"]), f"{text}, {when}; {_STATE_TITLES[row['state']]}")
     ranges = classes[row["group"]]
     style = style_of(classify(row["value"], ranges), len(ranges))
-    is_rough = bool({"estimated", "rate_averaged"} & set((row["caveats"] or "").split(",")))
+    is_rough = "estimated" in (row["caveats"] or "").split(",")
     return MapShape(f"{style} est" if is_rough else style, repr(row["value"]), text + ("; estimate" * is_rough))
 
 
@@ -120,7 +120,9 @@ def _class_text(answer: PageAnswer, cuts: list[tuple[str, list[ClassRange], int]
     for label, ranges, position in cuts:
         low, high = (answer.format(value) for value in ranges[position][:2])
         texts.append((f"{label} " if label else "") + (low if low == high else f"{low} to {high}"))
-    names = _NAMES.get(len(cuts[0][1]))
+    # A nation with few places may have fewer classes: a fifth of one is then the third of another.
+    sizes = {len(ranges) for _, ranges, _ in cuts}
+    names = _NAMES.get(sizes.pop()) if len(sizes) == 1 else None
     head = f"{names[cuts[0][2]]} of its nation: " if len(answer.comparable["group"].unique()) > 1 and names else ""
     return head + "; ".join(texts)
 

@@ -2,6 +2,7 @@
 
 from datetime import date
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -16,7 +17,7 @@ from pipelines.outputs.answer_ranking import rank_answer
 from pipelines.outputs.answer_sentence import add_preposition, sentence_values, state_answer, state_uncompared
 from pipelines.outputs.report import render_html
 from pipelines.outputs.report_model import Report
-from pipelines.outputs.value_map import build_value_map, classify, cut_classes
+from pipelines.outputs.value_map import _class_text, build_value_map, classify, cut_classes
 from tests.report_sample import HARM, MEASURES, of_estimates, sample
 
 
@@ -145,6 +146,20 @@ def test_measures_of_one_need_are_compared_within_their_nation_only() -> None:
     assert "highest of their own nation in City of London (England, 5.5 in 2025)" in lead(report)
     styles = {code: shape.style for code, shape in build_value_map(answer, rank_answer(report, answer)).shapes.items()}
     assert styles["W06000001"] == "c3" and styles["E09000001"] == "c5"
+
+
+def test_legend_names_a_part_of_the_places_only_where_every_nation_has_as_many_parts() -> None:
+    """The lowest fifth of one nation has the colour of the lowest third of another."""
+    figures = pl.DataFrame({"group": ["e", "w"]})
+    answer: Any = SimpleNamespace(format=repr, comparable=figures)
+    fifths, thirds = cut_classes([1.0, 2.0, 3.0, 4.0, 5.0]), cut_classes([6.0, 7.0, 8.0])
+    assert _class_text(answer, [("England", fifths, 0), ("Wales", fifths, 0)]) == (
+        "lowest fifth of its nation: England 1.0; Wales 1.0"
+    )
+    assert _class_text(answer, [("England", fifths, 0), ("Wales", thirds, 0)]) == "England 1.0; Wales 6.0"
+    assert _class_text(answer, [("Wales", thirds, 1)]) == "middle third of its nation: Wales 7.0"
+    answer.comparable = figures.head(1)
+    assert _class_text(answer, [("", fifths, 1)]) == "2.0"
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), st.integers(1, 5))
