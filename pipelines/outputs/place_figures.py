@@ -100,6 +100,7 @@ def figure_row(
         "rounding": f"rounded to {measure.rounding:,g}" if measure.rounding and "rounded" in codes else "",
         "rank": format_rank(row) if row["places"] and not row["no_interval"] else "",
         "count": f"known in {row['count']:,} of {row['asked']:,} periods" if row["asked"] > 1 else "",
+        "no_line": "not drawn" if measure.is_yes_or_no else "one period",
         **_compare(row, facts, measure, context, not is_rendered),
         **({} if is_rendered else {"lines": _list_lines(row, facts, measure, context)}),
     }  # fmt: skip

@@ -185,8 +185,9 @@ def test_yes_or_no_has_no_unit_no_rank_and_no_line() -> None:
         ("rate", 1, 1), ("tested", None, None), ("tested", None, None)
     ]  # fmt: skip
     context = context_of({}, {("tested", "A"): [0.0, 1.0, 1.0]})
-    assert figure_row(rows[1], CATALOGUE, context)["lines"] == ()
-    assert figure_row(rows[1], CATALOGUE, context)["rank"] == ""
+    row = figure_row(rows[1], CATALOGUE, context)
+    assert (row["lines"], row["no_line"], row["rank"]) == ((), "not drawn", "")
+    assert row_of(measure="other_rate")["no_line"] == "one period"
 
 
 def test_yes_or_no_is_compared_by_the_number_of_places_with_yes() -> None:
