@@ -110,7 +110,12 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pipelines/outputs/answer_ranking.py": ("tests/outputs/test_answer.py",),
     "pipelines/outputs/place_context.py": ("tests/outputs/test_place_context.py", "tests/outputs/test_place_keys.py"),
     "pipelines/outputs/report_summary.py": ("tests/outputs/test_report.py",),
-    "pipelines/outputs/value_scale.py": ("tests/outputs/test_value_scale.py",),
+    "pipelines/outputs/answer.py": ("tests/outputs/test_answer_rules.py", "tests/outputs/test_answer.py"),
+    "pipelines/outputs/answer_sentence.py": (
+        "tests/outputs/test_answer_sentence.py", "tests/outputs/test_answer.py",
+    ),
+    "pipelines/outputs/report_tables.py": ("tests/outputs/test_report_tables.py", "tests/outputs/test_report.py"),
+    "pipelines/outputs/value_map.py": ("tests/outputs/test_value_map.py", "tests/outputs/test_answer.py"),
     **{f"pipelines/apportionment/{name}.py": tuple(f"tests/apportionment/test_{test}.py" for test in tests)
        for name, tests in _ENGINE_TESTS.items()},
 }  # fmt: skip

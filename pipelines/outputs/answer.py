@@ -196,7 +196,7 @@ def _view_figures(report: Report, column: str, cells: pl.DataFrame, period: obje
         pl.col("measure").filter(pl.col("measure").is_in(sorted(several)), pl.col("value").is_not_null())
         .sort().str.join("+").alias("group"),
         pl.col("state").filter(pl.col("state").is_in([PROXY, DOUBTED])).first().alias("doubt"),
-        pl.col("reason").drop_nulls().first(), pl.col("caveats").drop_nulls().first(),
+        pl.col("reason").drop_nulls().first(), pl.col("caveats").drop_nulls().str.join(",").replace("", None),
     )  # fmt: skip
     joined = inputs.join(view.select("place_code", pl.col(column).cast(pl.Float64).alias("value")), on="place_code")
     state = pl.when(pl.col("value").is_null()).then(pl.lit(MISSING)).otherwise(
@@ -216,7 +216,8 @@ def _mark_other_periods(figures: pl.DataFrame) -> pl.DataFrame:
     counted = figures.filter(pl.col("state") == COMPARABLE).group_by(key).len("places")
     if counted["group"].n_unique() == counted.height:
         return figures.select(list(ANSWER_FIGURE))
-    usual = counted.sort("places", "reference_end", descending=True).unique("group", keep="first", maintain_order=True)
+    ranked = counted.sort("places", "reference_end", "reference_start", descending=True)
+    usual = ranked.unique("group", keep="first", maintain_order=True)
     joined = figures.join(usual.rename({"reference_start": "usual_start", "reference_end": "usual_end"}).drop("places"),
                           on="group", how="left", maintain_order="left")  # fmt: skip
     is_other = (

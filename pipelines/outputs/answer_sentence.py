@@ -106,7 +106,8 @@ def add_preposition(start: date, end: date) -> str:
 @keep_results(2)
 def period_of_groups(answer: PageAnswer) -> str:
     """Return the reference periods of the figures compared, in words."""
-    spans = answer.comparable.select("reference_start", "reference_end").unique().sort("reference_end")
+    spans = answer.comparable.select("reference_start", "reference_end").unique()
+    spans = spans.sort("reference_end", "reference_start")
     return _join([format_period(*span) for span in spans.iter_rows()])
 
 
