@@ -90,6 +90,15 @@ TESTS: dict[str, tuple[str, ...]] = {
         "observations/column_figures", "observations/providers", "outputs/answer_trend", "outputs/larger_places",
         "outputs/place_figures", "outputs/superseded", "readers/csv",
     )},
+    "pipelines/core/ordering.py": ("tests/core/test_ordering.py",),
+    "pipelines/core/export.py": ("tests/core/test_export.py",),
+    **{f"pipelines/readers/{name}.py": (f"tests/readers/test_{name}.py",) for name in (
+        "header", "json", "parquet", "tidy", "workbook",
+    )},
+    **{f"pipelines/geography/{name}.py": (f"tests/geography/test_{test}.py",) for name, test in (
+        ("border_practices", "border_practices_rules"), ("postcode_districts", "postcode_districts"),
+        ("systems", "systems_rules"),
+    )},
     "pipelines/gaps/ledger.py": ("tests/gaps/test_ledger_days.py", "tests/gaps/test_ledger.py"),
     "pipelines/gaps/placing.py": ("tests/apportionment/test_weighted.py", "tests/gaps/test_cells.py"),
     "pipelines/geography/crosswalk.py": (

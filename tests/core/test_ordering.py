@@ -23,7 +23,19 @@ def test_rows_are_in_order_after_a_sort_and_equal_ones_as_they_were(rows: list[t
     assert sort_frame(frame, "a").equals(frame.sort("a", maintain_order=True))
 
 
-@pytest.mark.parametrize(("texts", "repeats"), [("", 0), ("abc", 0), ("cab", 0), ("aab", 1), ("bab", 1), ("aaa", 2)])
+def test_rows_in_order_are_the_frame_itself_and_equal_ones_of_others_stay_as_they_were() -> None:
+    frame = pl.DataFrame({"a": ["a", "a", "b"], "b": [1, 2, 0]})
+    assert sort_frame(frame, "a", "b") is frame and sort_frame(frame, "a") is frame
+    many = pl.DataFrame({"a": [n % 3 for n in range(5_000)], "b": [n % 2 for n in range(5_000)]}).with_row_index()
+    assert all(part["index"].is_sorted() for part in sort_frame(many, "a", "b").partition_by("a", "b"))
+    blank = pl.DataFrame({"a": ["b", None, "a"]})
+    assert sort_frame(blank, "a")["a"].to_list() == [None, "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "repeats"),
+    [("", 0), ("abc", 0), ("cab", 0), ("aab", 1), ("bab", 1), ("aaa", 2), ("abb", 1), ("abcd", 0), ("abca", 1)],
+)
 def test_repeats_are_entries_that_an_earlier_one_equals(texts: str, repeats: int) -> None:
     assert count_repeats(pl.Series(list(texts), dtype=pl.String)) == repeats
 
