@@ -176,6 +176,7 @@ def month_counts(*counts: tuple[int, int]) -> pl.DataFrame:
 
 def test_newest_period_with_half_as_many_figures_as_any_is_shown() -> None:
     assert _newest_full_period(month_counts((2, 0), (4, 0), (2, 2), (1, 3))) == date(2025, 3, 1)
+    assert _newest_full_period(month_counts((5, 0), (2, 3))) == date(2025, 1, 1)
     assert _newest_full_period(month_counts((4, 0), (1, 3))) == date(2025, 1, 1)
     assert _newest_full_period(month_counts((0, 4), (0, 4))) == date(2025, 2, 1)
     assert _newest_full_period(month_counts()) is None
@@ -236,6 +237,10 @@ def test_period_of_a_column_is_of_its_inputs_other_than_residents() -> None:
     assert answer and set(answer.figures["reference_end"]) == {date(2025, 12, 31)}
     # A column of shares is in per cent, whatever its inputs.
     assert answer.unit == "%"
+    # A place without a cell of them keeps its row.
+    is_kept = (pl.col("measure") == "residents") | (pl.col("place_code") != "E06000001")
+    fewer = find_answer(old._replace(measures=measures, cells=old.cells.filter(is_kept)))
+    assert fewer and fewer.figures["place_code"].to_list() == list(NAMES)[:4]
     alone = old._replace(select=ParsedSelect("", (), {"jobs_share_of_all": ("residents",)}), measures=measures)
     of_residents = find_answer(alone)
     assert of_residents and of_residents.figures["reference_end"][0] == date(2030, 12, 31)
