@@ -126,7 +126,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pipelines/outputs/report_tables.py": ("tests/outputs/test_report_tables.py", "tests/outputs/test_report.py"),
     "pipelines/outputs/value_map.py": ("tests/outputs/test_value_map.py", "tests/outputs/test_answer.py"),
     **{f"pipelines/outputs/{name}.py": () for name in (
-        "charts", "rank_chart", "report_changes", "small_multiples", "trend_marks",
+        "charts", "place_brief", "rank_chart", "report_brief", "report_changes", "small_multiples", "trend_marks",
     )},
     **{f"pipelines/apportionment/{name}.py": tuple(f"tests/apportionment/test_{test}.py" for test in tests)
        for name, tests in _ENGINE_TESTS.items()},

@@ -192,7 +192,8 @@ def _list_gaps(report: Report) -> list[BriefLine]:
     once = {row["measure"]: row for row in reversed(requests)}
     lines = []
     for row in (row for row in requests if once[row["measure"]] is row):
-        people = "" if row["people"] is None else f", {format_figure(row['people'], None).partition('.')[0]} people"
+        least = "at least " if row["people_known"] < row["places"] else ""
+        people = "" if row["people"] is None else f", {least}{row['people']:,.0f} people"
         where = f"{row['places']:,} {'place' if row['places'] == 1 else 'places'}{people}"
         request = f"{upper_first(row['data_owner'])}: {row['remedy']}"
         said = f"{row['measure_title']}: {lower_first(row['title'])} ({where}). {request}"
