@@ -125,6 +125,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "pipelines/outputs/report_tables.py": ("tests/outputs/test_report_tables.py", "tests/outputs/test_report.py"),
     "pipelines/outputs/value_map.py": ("tests/outputs/test_value_map.py", "tests/outputs/test_answer.py"),
+    "pipelines/outputs/trend_chart.py": (
+        "tests/outputs/test_trend_chart_rules.py", "tests/outputs/test_trend_chart.py",
+    ),
     **{f"pipelines/outputs/{name}.py": () for name in (
         "charts", "place_brief", "rank_chart", "report_brief", "report_changes", "small_multiples", "trend_marks",
     )},
