@@ -99,6 +99,11 @@ TESTS: dict[str, tuple[str, ...]] = {
         ("border_practices", "border_practices_rules"), ("postcode_districts", "postcode_districts"),
         ("systems", "systems_rules"),
     )},
+    **{f"pipelines/gaps/{name}.py": () for name in ("ledger_drafts", "plan", "remedies", "returns_load")},
+    "pipelines/gaps/ledger_load.py": ("tests/gaps/test_ledger_load.py", "tests/gaps/test_ledger_days.py"),
+    **{f"pipelines/observations/{name}.py": ("tests/observations/test_access_rules.py",) for name in (
+        "access", "newest_period",
+    )},
     "pipelines/gaps/ledger.py": ("tests/gaps/test_ledger_days.py", "tests/gaps/test_ledger.py"),
     "pipelines/gaps/placing.py": ("tests/apportionment/test_weighted.py", "tests/gaps/test_cells.py"),
     "pipelines/geography/crosswalk.py": (

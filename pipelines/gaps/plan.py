@@ -11,7 +11,7 @@ from pipelines.declarations.project import Project
 from pipelines.gaps.access import collect_gaps
 from pipelines.gaps.built_cells import read_built_cells
 from pipelines.gaps.costs import COSTS_SUFFIX, UNIT_COSTS, CostFile, add_costs, read_costs
-from pipelines.gaps.optimise import RequestSet, choose_best_set, choose_cheapest_set, evaluate_set
+from pipelines.gaps.optimise import AIM_TOLERANCE, RequestSet, choose_best_set, choose_cheapest_set, evaluate_set
 from pipelines.gaps.requests import bundle_answers, rank_requests
 
 
@@ -76,15 +76,21 @@ def _take_named_requests(
     if unknown:
         raise UnknownNameError(f"unknown request {unknown[0]!r}; {suggest_names(unknown[0], request_ids)}")
     request_set = evaluate_set(requests, answer_bundles, set(only))
-    if cap is None or request_set.cost <= cap:
+    # A sum of costs has a rounding error, which the search within a budget allows too.
+    if cap is None or request_set.cost <= cap + AIM_TOLERANCE * max(cap, 1.0):
         return request_set
     best = choose_best_set(requests, answer_bundles, cap)
+    needed, most = _format_cost(request_set.cost), _format_cost(cap)
     raise CommongroundError(
-        f"this plan costs {request_set.cost:,g} {unit}, above the cap of {cap:,g}; raise the cap to "
-        f"{request_set.cost:,g}. "
-        f"The best plan within {cap:,g} is {' '.join(best.requests) or 'empty'}: it costs {best.cost:,g} and makes "
-        f"{best.answers:,} answers possible, compared with {request_set.answers:,} with this plan"
+        f"this plan costs {needed} {unit}, above the cap of {most}; raise the cap to {needed}. "
+        f"The best plan within {most} is {' '.join(best.requests) or 'empty'}: it costs {_format_cost(best.cost)} and "
+        f"makes {best.answers:,} answers possible, compared with {request_set.answers:,} with this plan"
     )
+
+
+def _format_cost(cost: float) -> str:
+    """Format a cost in full, without the rounding error of a sum: 0.1 and 0.2 are 0.3."""
+    return f"{cost:,.9f}".rstrip("0").rstrip(".")
 
 
 def describe_plan(plan: Plan) -> Iterator[str]:
@@ -93,15 +99,16 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     everything = evaluate_set(plan.requests, plan.answer_bundles, set(plan.requests["request"]))
     yield (
         f"{plan.requests.height:,} requests would close {everything.cells:,} gaps and make {whole:,} answers possible "
-        f"(an answer is one place in one period); together they cost {everything.cost:,g} {plan.unit}"
+        f"(an answer is one place in one period); together they cost {_format_cost(everything.cost)} {plan.unit}"
     )
     if plan.chosen is None:
         return
     chosen = plan.chosen
-    cap = f" within {plan.budget:,g} {plan.unit}" if plan.budget is not None else ""
+    cap = f" within {_format_cost(plan.budget)} {plan.unit}" if plan.budget is not None else ""
     yield (
-        f"Chosen{cap}: {len(chosen.requests):,} requests for {chosen.cost:,g}; they close {chosen.cells:,} gaps and "
-        f"make {chosen.answers:,} answers possible, for {chosen.people:,.0f} people where the population is known"
+        f"Chosen{cap}: {len(chosen.requests):,} requests for {_format_cost(chosen.cost)}; they close {chosen.cells:,} "
+        f"gaps and make {chosen.answers:,} answers possible, for {chosen.people:,.0f} people where the population is "
+        "known"
     )
     if chosen.optimal:
         yield f"No set within the budget is better: proven by exact optimisation (HiGHS), gap {chosen.gap:g}"
@@ -110,7 +117,7 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     if plan.least:
         yield (
             f"No answer is possible within the budget; the cheapest set that makes one possible costs "
-            f"{plan.least.cost:,g} {plan.unit}: {' '.join(plan.least.requests)}"
+            f"{_format_cost(plan.least.cost)} {plan.unit}: {' '.join(plan.least.requests)}"
         )
 
 
