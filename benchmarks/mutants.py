@@ -133,6 +133,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pipelines/outputs/trend_chart.py": (
         "tests/outputs/test_trend_chart_rules.py", "tests/outputs/test_trend_chart.py",
     ),
+    "pipelines/outputs/warehouse_observations.py": (
+        "tests/outputs/test_warehouse_observations_rules.py", "tests/outputs/test_warehouse_observations.py",
+    ),
     **{f"pipelines/outputs/{name}.py": () for name in (
         "charts", "place_brief", "rank_chart", "report_brief", "report_changes", "small_multiples", "trend_marks",
     )},

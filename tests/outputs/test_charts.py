@@ -71,6 +71,7 @@ def test_drawing_has_a_bar_for_each_part_and_says_where_the_axis_starts() -> Non
 def test_small_part_stays_visible() -> None:
     row = total_row(100.0, missing_places=50.0, suppressed=0.01)
     assert 'x="490.0" y="56" width="1.5"' in draw_waterfall(row)
+    assert ">+0.01</text>" in draw_waterfall(row)
     assert 'x="190.0" y="4" width="1.5"' in draw_waterfall(total_row(0.0, missing_places=50.0))
 
 
