@@ -126,7 +126,15 @@ def _make_headings_unique(names: list[str], required: RequiredHeadings, file: st
     for n, name in enumerate(names):
         if name in spellings and name and first[name] != n:
             raise UnreadableError(f"{file}: found heading {name!r} twice, in columns {first[name] + 1} and {n + 1}")
-    return [name if not name or first[name] == n else f"{name} (column {n + 1})" for n, name in enumerate(names)]
+    if ROW in spellings and ROW in first:
+        raise UnreadableError(f"{file}: found declared heading {ROW!r}, which numbers the rows here; rename the column")
+    taken, unique = {ROW, *names}, list(names)
+    for n, name in enumerate(names):
+        if name and (name == ROW or first[name] != n):
+            while unique[n] in taken:
+                unique[n] += f" (column {n + 1})"
+            taken.add(unique[n])
+    return unique
 
 
 def _cut_after_table(body: pl.DataFrame, width: int, blank_rows: bool, file: str) -> pl.DataFrame:

@@ -42,7 +42,7 @@ def read_parquet(content: bytes, required: RequiredHeadings, file: str, *, encod
         table_.validate(full=True)
         # Arrays only: the column metadata of a damaged file has made Polars panic.
         frame = pl.DataFrame(dict(zip(table_.schema.names, map(pl.from_arrow, table_.columns), strict=True)))
-        text = pl.DataFrame([_convert_to_text(column, encode=encode) for column in frame])
+        text = pl.DataFrame([_convert_to_text(column, encode=encode) for column in frame if column.name != ROW])
     except (pyarrow.ArrowException, pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         raise UnreadableError(f"{file}: not a Parquet file, or damaged ({error}); fetch it again") from error
     if not is_header(text.columns, required):

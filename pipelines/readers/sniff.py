@@ -171,7 +171,7 @@ def _describe_header(rows: list[list[str]], head: int, grid: pl.DataFrame, kind:
     if len(set(names)) < len(names) and not keys and years * 2 > len([cell for cell in below if cell]):
         keys["header_rows"], why["header_rows"] = 2, "headings occur twice, and the row below distinguishes them"
         names = [name for name in merge_headings(rows[head : head + 2]) if name]
-    once = [name for name in names if names.count(name) == 1]
+    once = [name for name in names if names.count(name) == 1 and name != ROW]
     # A column of codes or figures without a heading is named after its number.
     top = [list(row[:-1]) for row in first_body_rows(grid, head).iter_rows()]
     once += [f"column {n + 1}" for n, name in enumerate(rows[head]) if not name and _is_mostly_filled(top, n)]

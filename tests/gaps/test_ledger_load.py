@@ -245,6 +245,24 @@ def test_build_is_added_with_its_key_and_declarations(tmp_path: Path, monkeypatc
     assert ledger_path(tmp_path, "p").read_bytes() == before, "a day before the last build adds nothing"
 
 
+def test_other_tables_of_the_same_day_are_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_load, "read_log", lambda _: [])
+    record(tmp_path, *TWO, key="other")
+    update_ledger(project_at(tmp_path, DAY[2]), "p", cells(a="late", b=None))
+    ledger = read_ledger(tmp_path, "p")
+    assert ledger.builds["day"].to_list() == [*DAY[:3], DAY[2]]
+    assert ledger.spells.filter(pl.col("closed").is_null())["place_code"].to_list() == ["a"]
+
+
+def test_day_of_today_is_not_moved_back(tmp_path: Path) -> None:
+    record(tmp_path, *TWO)
+    for today, expected in ((6, DAY[5]), (5, DAY[3])):
+        with clock_at(datetime(2026, 1, today, tzinfo=UTC)):
+            update_ledger(project_at(tmp_path, DAY[5]), "p", cells(a="late"))
+            update_ledger(project_at(tmp_path, DAY[3]), "p", cells(a="late"))
+        assert read_last_days(tmp_path) == {"p": expected}
+
+
 def test_build_in_the_future_is_refused_with_the_command_that_removes_it(tmp_path: Path) -> None:
     record(tmp_path, *TWO, key="other")
     with (

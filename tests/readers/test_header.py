@@ -123,6 +123,19 @@ def test_declared_heading_that_occurs_twice_is_refused_and_others_are_numbered()
     assert sheet.frame.row(0) == ("E1", "1", "2", "3", 2)
 
 
+def test_names_made_unique_are_unlike_every_heading_and_the_number_of_the_row() -> None:
+    sheet = read(["code", "n", "x", "x (column 5)", "x", "_row", "x"], ["E1", "1", "2", "3", "4", "5", "6"])
+    assert sheet.frame.columns == [
+        "code", "n", "x", "x (column 5)", "x (column 5) (column 5)", "_row (column 6)", "x (column 7)", ROW
+    ]  # fmt: skip
+    assert sheet.frame.rows() == [("E1", "1", "2", "3", "4", "5", "6", 2)]
+    two = read(["_row", "code", "n", "_row"], ["1", "E1", "2", "3"])
+    assert two.frame.columns == ["_row (column 1)", "code", "n", "_row (column 4)", ROW]
+    with pytest.raises(UnreadableError, match="found declared heading '_row', which numbers the rows here"):
+        read(["code", "_row"], ONE, required=[("code",), ("n", "_row")])
+    assert read(HEAD, ONE, required=[("code",), ("n", "_row")]).frame.height == 1
+
+
 def test_first_blank_row_after_data_ends_the_table() -> None:
     assert read(HEAD, BLANK, BLANK, ONE, TWO, BLANK, ["Source: us", ""]).frame[ROW].to_list() == [4, 5]
     assert read(HEAD, ONE, TWO, BLANK).frame[ROW].to_list() == [2, 3]

@@ -45,6 +45,13 @@ def test_file_without_the_headings_is_refused() -> None:
         read(pl.DataFrame({"place": ["E1"]}))
 
 
+def test_column_with_the_name_of_the_row_number_is_not_read() -> None:
+    frame = pl.DataFrame({"code": ["E1", "E2"], "_row": [77, 78]})
+    assert read(frame).rows() == [("E1", 1), ("E2", 2)]
+    with pytest.raises(UnreadableError, match="found columns code; expected also _row"):
+        read(frame, required=[("code",), ("_row",)])
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"code\nE1\n"])
 def test_damaged_file_is_refused(content: bytes) -> None:
     with pytest.raises(UnreadableError, match="not a Parquet file, or damaged"):
