@@ -266,12 +266,13 @@ def summarise_changes(ledger: Ledger) -> pl.DataFrame:
         .when(pl.col("changed_build") == last).then(pl.lit("changed"))
     )  # fmt: skip
     events = ledger.spells.with_columns(event.alias("what")).drop_nulls("what")
-    counts = events.group_by("what", "measure", "reason", "previous_reason", "closure_reason").agg(
+    key = ["what", "measure", "reason", "previous_reason", "closure_reason"]
+    counts = events.group_by(key).agg(
         pl.len().alias("cells"),
         pl.col("place_code").n_unique().alias("places"),
         pl.col("place_name").unique().sort().head(5).alias("names"),
     )
-    return counts.sort("what", "cells", "measure", "reason", descending=[False, True, False, False])
+    return counts.sort(key[0], "cells", *key[1:], descending=[False, True, *(False for _ in key[1:])])
 
 
 def describe_last_build(ledger: Ledger) -> str:

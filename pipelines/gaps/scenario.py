@@ -108,11 +108,12 @@ def list_lost_measures(cells: pl.DataFrame, measures: Mapping[str, Measure]) -> 
         for name, measure in measures.items()
         if measure.kind == "rate"
     }
+    key = ["problem", "measure", "council", "reason", "ask_for", "data_owner", "remedy"]
     return (
         lost.with_columns(pl.col("measure").replace_strict(parts, default=None).alias("ask_for"))
-        .group_by("problem", "measure", "council", "reason", "ask_for", "data_owner", "remedy")
+        .group_by(key)
         .agg(pl.len().alias("cells"), *(_bound_of_one_period(name) for name in ("lower_bound", "upper_bound")))
-        .sort("problem", "measure", "council")
+        .sort(key)
     )
 
 

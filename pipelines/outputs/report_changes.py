@@ -78,7 +78,8 @@ def count_causes(verdicts: pl.DataFrame, measures: dict[str, Measure]) -> list[d
         pl.col("place_code").n_unique().alias("places"), pl.len().alias("answers"),
         pl.col("place_name").unique().sort().alias("names"),
     )  # fmt: skip
-    rows = counted.sort("places", "answers", "blocking_reasons", descending=[True, True, False]).head(MAX_ROWS)
+    by = ("places", "answers", "blocking_reasons", "verdict")
+    rows = counted.sort(by, descending=[True, True, False, False]).head(MAX_ROWS)
     return [
         {**row, "said": VERDICT_WORDS[row["verdict"]], **_cause_titles(row["blocking_reasons"], measures)}
         for row in rows.to_dicts()
@@ -137,13 +138,12 @@ def acceptance_rows(gaps: pl.DataFrame, measures: dict[str, Measure]) -> list[di
     if gaps.is_empty():
         return []
     acceptances = gaps.filter(pl.col("state") == "accepted", pl.col("measure").is_in(list(measures)))
-    counted = acceptances.group_by("measure", "reason", "accepted_by", "acceptance_reason", "accepted_until").agg(
-        pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places")
-    )
+    key = ["measure", "reason", "accepted_until", "accepted_by", "acceptance_reason"]
+    counted = acceptances.group_by(key).agg(pl.len().alias("cells"), pl.col("place_code").n_unique().alias("places"))
     return [
         {**row, "title": measures[row["measure"]].title, "why": REASONS[row["reason"]].title,
          "until": format_period(row["accepted_until"], row["accepted_until"])}
-        for row in counted.sort("measure", "reason", "accepted_until").to_dicts()
+        for row in counted.sort(key).to_dicts()
     ]  # fmt: skip
 
 

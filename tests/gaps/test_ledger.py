@@ -401,3 +401,8 @@ def test_changes_are_listed_by_kind_and_the_most_cells_first() -> None:
     ]  # fmt: skip
     tied = story(first, cells(a="suppressed", b="late", c=None, d="late", e="late"))
     assert summarise_changes(tied)["reason"].to_list() == ["late", "suppressed"]
+    before = cells(a="late", b="not_returned", c="withdrawn", d=None, e=None)
+    ledger = story(before, cells(a="suppressed", b="suppressed", c="suppressed", d=None, e=None))
+    for _ in range(5):
+        changes = summarise_changes(ledger)["previous_reason"].to_list()
+        assert changes == ["late", "not_returned", "withdrawn"]

@@ -69,6 +69,14 @@ def test_gap_where_the_problem_needs_no_figure_is_not_lost() -> None:
     assert [row["council"] for row in lost(*NOW, outside, THEN[1])] == ["West"]
 
 
+def test_losses_for_two_reasons_have_one_order() -> None:
+    then = [cell("then", "PLAN-A", "East", None, year, reason=reason)
+            for year, reason in zip(START, ("withdrawn", "late"), strict=True)]  # fmt: skip
+    now = [cell("now", "E1", "East", 1.0, year) for year in START]
+    for _ in range(5):
+        assert [row["reason"] for row in lost(*now, *then)] == ["late", "withdrawn"]
+
+
 def test_request_names_the_parts_of_a_rate_alone() -> None:
     rows = [
         {**item, "measure": measure} for measure in ("people", "rate", "share") for item in (*NOW, *THEN)

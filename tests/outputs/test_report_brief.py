@@ -152,6 +152,10 @@ def test_shortfalls_of_providers_are_named_once_newest_first() -> None:
         for who, share in (("East", 67), ("North", 70))
     ]
     assert texts(report_of(*cells), WITHHELD_RULE) == expected
+    tied = [short("pace", 0, "Wash", 70), short("pace", 1, "Aire", 70)]
+    assert [text.partition(" sent")[0] for text in texts(report_of(*tied), WITHHELD_RULE)] == [
+        "Pace, 2025: Aire", "Pace, 2025: Wash",
+    ]  # fmt: skip
     with_rows_before = cell(
         "pace", 1, caveats="provider_shortfall", evidence="12 % of others. East: 1 in 12 places, 67 % of the 9"
     )

@@ -76,6 +76,18 @@ def test_causes_are_counted_by_places_then_by_answers_then_by_name() -> None:
     assert count_causes(table.clear(), MEASURES) == []
 
 
+def test_causes_of_two_verdicts_and_acceptances_of_two_people_have_one_order() -> None:
+    """A grouping has no order of its own."""
+    table = verdicts_of(("a", "with_caveats", None, "x: y"), ("b", "not_answerable", None, "x: y"))
+    people = [{"accepted_by": who, "acceptance_reason": why} for who in "BA" for why in "zy"]
+    for seed in range(6):
+        mixed = table.sample(fraction=1, shuffle=True, seed=seed)
+        assert [row["verdict"] for row in count_causes(mixed, {})] == ["not_answerable", "with_caveats"]
+        gaps = gaps_of(*people).sample(fraction=1, shuffle=True, seed=seed)
+        shown = [(row["accepted_by"], row["acceptance_reason"]) for row in acceptance_rows(gaps, MEASURES)]
+        assert shown == [("A", "y"), ("A", "z"), ("B", "y"), ("B", "z")]
+
+
 def test_causes_in_words_have_titles_in_place_of_names() -> None:
     suppressed = REASONS["suppressed"].title
     assert describe_causes("jobs: suppressed; rent: Late", MEASURES) == (

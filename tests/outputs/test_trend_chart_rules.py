@@ -259,3 +259,10 @@ def test_legend_leaves_out_the_period_of_a_long_name_and_then_cuts_it(length: in
     name = "x" * length
     drawn = draw_trend_chart([years(1.0, None, name=name)], "T", said)
     assert re.findall(r'<text x="30" y="12">([^<]+)</text>', drawn) == [text.format(name, cut=name[:47])]
+
+
+@pytest.mark.parametrize("length", [35, 36])
+def test_legend_has_a_newest_figure_of_zero(length: int) -> None:
+    name = "x" * length
+    period = " in 2021" if length == 35 else ""
+    assert f">{name}: 0.0{period}</text>" in draw_trend_chart([years(1.0, 0.0, name=name)], "T", said)
