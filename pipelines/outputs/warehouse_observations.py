@@ -66,9 +66,9 @@ STORED_TABLES = {
 class Numbers(NamedTuple):
     """Next number of each kind of row in the file."""
 
-    slices: int = 0
-    places: int = 0
-    marks: int = 0
+    slices: int
+    places: int
+    marks: int
 
 
 FIGURE_COLUMNS = (*_PLACE, *_MARK, *_FIGURE)

@@ -149,7 +149,7 @@ def test_batch_is_split_into_numbered_tables_with_bounds_left_out_where_they_are
 def test_slices_that_are_not_stored_are_listed_without_figures() -> None:
     slices = slices_of(1, 2, 1)
     stored = slices[[1]]
-    own, *_, figures = split_batch(SliceBatch(slices, stored, figures_of({}, {"place_code": "B"})), Numbers())
+    own, *_, figures = split_batch(SliceBatch(slices, stored, figures_of({}, {"place_code": "B"})), Numbers(0, 0, 0))
     assert own["in_file"].to_list() == [False, True, False] and figures["slice"].to_list() == [1, 1]
 
 
