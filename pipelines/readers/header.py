@@ -119,13 +119,20 @@ def _number_blank_headings(names: list[str], required: RequiredHeadings) -> list
     return [name or (f"column {n}" if f"column {n}" in spellings else "") for n, name in enumerate(names, 1)]
 
 
+def refuse_repeated_headings(names: Sequence[str], required: RequiredHeadings, file: str) -> None:
+    """Raise UnreadableError for a declared heading that occurs twice."""
+    spellings = {normalise_heading(name) for group in required for name in group} - {""}
+    first: dict[str, int] = {}
+    for n, name in enumerate(map(normalise_heading, names)):
+        if first.setdefault(name, n) != n and name in spellings:
+            raise UnreadableError(f"{file}: found heading {name!r} twice, in columns {first[name] + 1} and {n + 1}")
+
+
 def _make_headings_unique(names: list[str], required: RequiredHeadings, file: str) -> list[str]:
     """Refuse a declared heading that occurs twice; make other duplicates unique by their column number."""
+    refuse_repeated_headings(names, required, file)
     spellings = {normalise_heading(name) for group in required for name in group}
     first = {name: n for n, name in reversed(list(enumerate(names)))}
-    for n, name in enumerate(names):
-        if name in spellings and name and first[name] != n:
-            raise UnreadableError(f"{file}: found heading {name!r} twice, in columns {first[name] + 1} and {n + 1}")
     if ROW in spellings and ROW in first:
         raise UnreadableError(f"{file}: found declared heading {ROW!r}, which numbers the rows here; rename the column")
     taken, unique = {ROW, *names}, list(names)

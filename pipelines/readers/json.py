@@ -10,7 +10,14 @@ from pipelines.core.errors import UnreadableError
 from pipelines.core.limits import MEMORY, cells_limit, limit_advice, limit_memory, read_limit
 from pipelines.core.visible import escape_invisible_frame
 from pipelines.declarations.file_format import FileLayout
-from pipelines.readers.header import ROW, RequiredHeadings, Sheet, describe_missing_headings, is_header
+from pipelines.readers.header import (
+    ROW,
+    RequiredHeadings,
+    Sheet,
+    describe_missing_headings,
+    is_header,
+    refuse_repeated_headings,
+)
 
 
 def read_json(content: bytes, file: str, **options: Any) -> Any:
@@ -36,6 +43,7 @@ def read_records(content: bytes, shape: FileLayout, required: RequiredHeadings, 
     )
     if not is_header(frame.columns, required):
         raise UnreadableError(describe_missing_headings([frame.columns], required, file))
+    refuse_repeated_headings(frame.columns, required, file)
     return Sheet(
         escape_invisible_frame(frame).with_columns(pl.Series(ROW, range(1, frame.height + 1), dtype=pl.Int64)), file
     )

@@ -7,7 +7,14 @@ import polars as pl
 from pipelines.core.distinct import number_entries
 from pipelines.core.errors import UnreadableError
 from pipelines.core.visible import escape_invisible_frame
-from pipelines.readers.header import ROW, RequiredHeadings, Sheet, describe_missing_headings, is_header
+from pipelines.readers.header import (
+    ROW,
+    RequiredHeadings,
+    Sheet,
+    describe_missing_headings,
+    is_header,
+    refuse_repeated_headings,
+)
 
 if TYPE_CHECKING:
     from pyarrow.parquet import FileMetaData
@@ -47,6 +54,7 @@ def read_parquet(content: bytes, required: RequiredHeadings, file: str, *, encod
         raise UnreadableError(f"{file}: not a Parquet file, or damaged ({error}); fetch it again") from error
     if not is_header(text.columns, required):
         raise UnreadableError(describe_missing_headings([text.columns], required, file))
+    refuse_repeated_headings(text.columns, required, file)
     rows = pl.int_range(1, text.height + 1, dtype=pl.Int64, eager=True).alias(ROW)
     return Sheet(escape_invisible_frame(text).with_columns(rows), file)
 

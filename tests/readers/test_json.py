@@ -28,6 +28,13 @@ def test_records_are_rows_of_text_with_their_published_digits() -> None:
     assert read('[{"code": "a\\u001bb"}]').rows() == [("a\\x1bb", 1)]
 
 
+def test_declared_heading_in_two_spellings_is_refused() -> None:
+    content = '[{"code": "E1", "n": 1, "n ": 2}]'
+    assert read(content).rows() == [("E1", "1", "2", 1)]
+    with pytest.raises(UnreadableError, match="found heading 'n' twice, in columns 2 and 3"):
+        read(content, [("code",), ("n",)])
+
+
 def test_longest_list_with_the_headings_is_read() -> None:
     long = [{"x": n} for n in range(5)]
     data = {"meta": long, "a": {"few": [{"code": "E1"}], "many": [{"code": "E2"}, {"code": "E3"}]}}

@@ -52,6 +52,12 @@ def test_column_with_the_name_of_the_row_number_is_not_read() -> None:
         read(frame, required=[("code",), ("_row",)])
 
 
+def test_declared_heading_in_two_spellings_is_refused() -> None:
+    with pytest.raises(UnreadableError, match="found heading 'code' twice, in columns 1 and 3"):
+        read(pl.DataFrame({"code": ["E1"], "n": [1], " code": ["E2"]}))
+    assert read(pl.DataFrame({"code": ["E1"], "n": [1], "n ": [2]})).rows() == [("E1", "1", "2", 1)]
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"code\nE1\n"])
 def test_damaged_file_is_refused(content: bytes) -> None:
     with pytest.raises(UnreadableError, match="not a Parquet file, or damaged"):
