@@ -223,6 +223,8 @@ def test_computed_column_has_the_doubts_caveats_and_periods_of_its_inputs() -> N
         ("E07000008", "England", "", "doubted", 3.25, None, "rounded,provisional,flagged"),
         ("E09000001", "England", "", "other_period", -1.0, None, "rounded,provisional"),
     ]
+    both = find_answer(changed(report, "E07000008", "claimant_rate", proxy_measure="vacancies"))
+    assert both and both.figures["state"].to_list()[2] == "proxy"
     spans = answer.figures.select("reference_start", "reference_end").row(0)
     assert spans == (date(2025, 7, 1), date(2025, 12, 31))
 

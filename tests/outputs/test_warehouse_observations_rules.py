@@ -21,6 +21,7 @@ from pipelines.outputs.warehouse_observations import (
     Numbers,
     SliceBatch,
     _is_constant,
+    _join_parts,
     _number_places,
     _number_rows,
     batch_parts,
@@ -185,6 +186,16 @@ def test_batches_are_numbered_after_each_other_and_a_source_is_removed_whole(con
     remove_observations(con, "t")
     assert numbers_in(con) == [[6, 7]] * 4
     assert con.sql("select distinct source from observation_slices").fetchall() == [("s",)]
+
+
+@pytest.mark.parametrize(("least", "joined"), [(1, [1, 1, 1]), (2, [2, 1]), (3, [3]), (4, [3])])
+def test_batches_are_joined_up_to_a_number_of_figures(
+    least: int, joined: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouse_observations, "_BATCH_ROWS", least)
+    tables = list(split_batch(batch_of(slices_of(1), {}), Numbers(0, 0, 0)))
+    assert [figures.height for *_, figures in _join_parts([tables] * 3)] == joined
+    assert list(_join_parts([])) == []
 
 
 def sizes(parts: list[Any], least: int) -> list[Any]:
