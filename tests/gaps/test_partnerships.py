@@ -210,6 +210,13 @@ def test_partnership_has_the_region_that_all_members_share() -> None:
 def test_unknown_member_is_refused() -> None:
     with pytest.raises(DeclarationError, match="E09000024 is not a place in lad_2023"):
         list_partnership_places({CODE: SOUTH}, PLACES.clear())
+    with pytest.raises(DeclarationError, match="member E09000027 is not a place in lad_2023; did you mean E09000029"):
+        list_partnership_places({CODE: SOUTH}, PLACES.filter(pl.col("place_code") != "E09000027"))
+
+
+def test_partnership_of_one_place_has_the_region_of_that_place() -> None:
+    alone = SOUTH.model_copy(update={"members": MEMBERS[:1]})
+    assert list_partnership_places({CODE: alone}, PLACES)["region"].to_list() == ["London"]
 
 
 def test_built_partnership_is_the_sum_of_its_boroughs(small: Project) -> None:
