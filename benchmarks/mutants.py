@@ -49,7 +49,7 @@ _ENGINE_TESTS = {
 TESTS: dict[str, tuple[str, ...]] = {
     **{f"checks/{name}.py": () for name in (
         "contract", "floor", "medians", "periods", "places", "plausible", "providers", "published_together", "releases",
-        "repeats", "rows", "rules", "series", "shares", "units",
+        "repeats", "rows", "rules", "series", "shares", "units", "unrecovered",
     )},
     **{f"checks/{name}.py": (f"tests/checks/test_{name}_rules.py",) for name in ("agreement", "flags")},
     "checks/expected.py": ("tests/checks/test_plausible.py", "tests/checks/test_expected.py"),
@@ -118,12 +118,19 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/geography/test_small_areas.py",
     ),
     "pipelines/geography/catchments.py": ("tests/geography/test_small_areas.py",),
+    "pipelines/observations/ingest.py": (
+        "tests/observations/test_ingest_rules.py", "tests/observations/test_release_parts.py",
+    ),
+    "pipelines/observations/source_tables.py": (
+        "tests/observations/test_source_tables_rules.py", "tests/observations/test_release_reading.py",
+    ),
     "pipelines/observations/comparison.py": (
         "tests/observations/test_comparison.py", "tests/checks/test_agreement.py",
     ),
     "pipelines/outputs/answer_ranking.py": ("tests/outputs/test_answer.py",),
     "pipelines/outputs/place_context.py": ("tests/outputs/test_place_context.py", "tests/outputs/test_place_keys.py"),
     "pipelines/outputs/report_summary.py": ("tests/outputs/test_report.py",),
+    "pipelines/outputs/value_scale.py": ("tests/outputs/test_value_scale.py",),
     "pipelines/outputs/answer.py": ("tests/outputs/test_answer_rules.py", "tests/outputs/test_answer.py"),
     "pipelines/outputs/answer_sentence.py": (
         "tests/outputs/test_answer_sentence.py", "tests/outputs/test_answer.py",
