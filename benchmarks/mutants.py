@@ -150,6 +150,33 @@ TESTS: dict[str, tuple[str, ...]] = {
        for name, tests in _ENGINE_TESTS.items()},
 }  # fmt: skip
 """Modules that make numbers, each with its tests; by default those with the module's name."""
+ROOMS_OF_FIGURES = (
+    "checks",
+    *(f"pipelines/{room}" for room in ("readers", "geography", "observations", "apportionment", "gaps", "outputs")),
+)
+"""Rooms in which every module is in TESTS or in WITHOUT_FIGURES. Of other rooms TESTS has some modules."""
+_WITHOUT_FIGURES = {
+    # They load, store or describe, and run what others declare.
+    "checks": "expectations finding registry runners",
+    # They open files, or inspect a file that no source declares.
+    "pipelines/readers": "archive read sniff workbook_child workbook_process",
+    # They load tables, find names and lay out outlines.
+    "pipelines/geography":
+        "access contiguity_load description load names nicknames outlines release stored_places",
+    # They draft a declaration, or judge stored files again.
+    "pipelines/observations": "column_role contract_verdicts draft draft_measures local_contract profile",
+    # They read stored cells, find current tables, and choose between ways with equal results.
+    "pipelines/gaps": "access built_cells current engine_choice",
+    # They lay out and write tables that others made, and find current files.
+    "pipelines/outputs":
+        "boundary_files brief contract_page crosswalk_file csvw data_dictionary data_package dataset_metadata datasets "
+        "declared_tables freshness index_inputs last_changed letters load map open_files page_templates page_words "
+        "partitioned_tables partners place_inputs place_keys place_pages place_parts place_render publish "
+        "renamed_columns_page report report_model roads_page search site source_status spreadsheet view_columns "
+        "warehouse warehouse_path warehouse_tables workbook",
+}  # fmt: skip
+WITHOUT_FIGURES = frozenset(f"{room}/{name}.py" for room, names in _WITHOUT_FIGURES.items() for name in names.split())
+"""Modules that neither calculate, choose nor format a figure."""
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["pytest", "hypothesis", "numpy", "polars", "duckdb", "pydantic", "rich", "typer"])
 """Processes that start with the libraries loaded, and without the program."""
