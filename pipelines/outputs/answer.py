@@ -182,6 +182,12 @@ def _state() -> pl.Expr:
     )  # fmt: skip
 
 
+def _each_caveat_once() -> pl.Expr:
+    """Return the caveats of several figures as one text, each once and in their order; null where there are none."""
+    codes = pl.col("caveats").drop_nulls().str.split(",").explode(empty_as_null=False)
+    return codes.unique(maintain_order=True).str.join(",").replace("", None)
+
+
 def _view_figures(report: Report, column: str, cells: pl.DataFrame, period: object) -> pl.DataFrame:
     """Return the figures of a column of the view in one period (ANSWER_FIGURE), grouped by the measures behind them."""
     view = report.view
@@ -196,7 +202,7 @@ def _view_figures(report: Report, column: str, cells: pl.DataFrame, period: obje
         pl.col("measure").filter(pl.col("measure").is_in(sorted(several)), pl.col("value").is_not_null())
         .sort().str.join("+").alias("group"),
         pl.col("state").filter(pl.col("state").is_in([PROXY, DOUBTED])).first().alias("doubt"),
-        pl.col("reason").drop_nulls().first(), pl.col("caveats").drop_nulls().str.join(",").replace("", None),
+        pl.col("reason").drop_nulls().first(), _each_caveat_once(),
     )  # fmt: skip
     joined = inputs.join(view.select("place_code", pl.col(column).cast(pl.Float64).alias("value")), on="place_code")
     state = pl.when(pl.col("value").is_null()).then(pl.lit(MISSING)).otherwise(

@@ -201,7 +201,7 @@ def changed(report: Report, code: str, measure: str, **new: Any) -> Report:
 
 def test_computed_column_has_the_doubts_caveats_and_periods_of_its_inputs() -> None:
     report = changed(of_column(), "E06000001", "claimant_rate", caveats="rounded", reference_end=date(2025, 6, 30))
-    report = changed(report, "E06000001", "households", caveats="estimated", reference_start=date(2025, 7, 1))
+    report = changed(report, "E06000001", "households", caveats="rounded,estimated", reference_start=date(2025, 7, 1))
     report = changed(report, "E06000002", "claimant_rate", reason="not_returned", value=None)
     report = changed(report, "E07000008", "households", caveats="flagged")
     report = changed(report, "E09000001", "households", value=1.0, reason=None, caveats=None)
