@@ -119,7 +119,7 @@ def _find_agreement(low: pl.DataFrame, totals: pl.DataFrame, member: pl.DataFram
     relevant = inside.with_columns(alone.alias("alone")).filter(
         pl.col("apart") | (pl.col("reason") == "suspected_zero")
     )
-    confirmed = relevant.sort("places_due").group_by(FIGURE_KEY).agg(
+    confirmed = relevant.sort("places_due", "total_code").group_by(FIGURE_KEY).agg(
         pl.col("agrees").all(), (pl.col("alone").first() | pl.col("apart").any()).alias("confirms")
     )  # fmt: skip
     return confirmed.filter("agrees", "confirms").select(FIGURE_KEY)

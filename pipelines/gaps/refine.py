@@ -132,7 +132,9 @@ def mark_longer_periods(placed: pl.DataFrame) -> pl.DataFrame:
         "measure", "to_code", pl.col("period_start").alias("period_start_longer"),
         pl.col("period_end").alias("period_end_longer"), pl.col("value").alias("longer_value"),
     ).join(pairs, on=["measure", "period_start_longer", "period_end_longer"])  # fmt: skip
-    shortest = longer.sort(pl.col("period_end_longer") - pl.col("period_start_longer")).unique(
+    # Of periods as long, such as those of a rolling quarter, the first is named.
+    length = pl.col("period_end_longer") - pl.col("period_start_longer")
+    shortest = longer.sort(length, "period_start_longer").unique(
         [*SLICE_KEY, "to_code"], keep="first", maintain_order=True
     )
     spans = shortest.select("period_start_longer", "period_end_longer").unique()

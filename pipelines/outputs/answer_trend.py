@@ -151,14 +151,14 @@ def format_span(periods: list[ReferencePeriod]) -> str:
 def _state_newer(report: Report, answer: PageAnswer, lines: list[TrendSeries]) -> str:
     """Return a sentence where the chart goes on after the period of the sentence and the order, with the reason."""
     known = [point for point in lines[0].points if point.value is not None]
-    first = answer.comparable.sort("reference_end").row(-1, named=True)
+    first = answer.comparable.sort("reference_end", "reference_start").row(-1, named=True)
     if not known or known[-1].end <= first["reference_end"]:
         return ""
     own, newest = (format_period(*span) for span in ((first["reference_start"], first["reference_end"]), known[-1][:2]))
     if report.header.grain == "latest":
         which, until = "period", ""
     else:
-        asked = report.cells.sort("period_end").row(-1, named=True)
+        asked = report.cells.sort("period_end", "period_start").row(-1, named=True)
         last = format_period(asked["period_start"], asked["period_end"])
         which, until = f"{report.header.grain} of the question", f" The question ends with {last}."
     return (

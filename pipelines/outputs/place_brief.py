@@ -65,7 +65,7 @@ def _largest_revisions(revisions: pl.DataFrame, doubted: pl.DataFrame) -> pl.Dat
     size = ((pl.col("new") - pl.col("old")) / pl.max_horizontal(pl.col("old").abs(), pl.col("new").abs())).abs()
     known = revisions.drop_nulls(["old", "new"]).join(doubted, on=["measure", "place_code"], how="anti")
     newest = known.filter(pl.col("new_released_at") == pl.col("new_released_at").max().over("measure"))
-    ranked = newest.with_columns(size.alias("size")).sort("size", "period_end", descending=True)
+    ranked = newest.with_columns(size.alias("size")).sort("size", "period_end", descending=True, maintain_order=True)
     return ranked.group_by("place_code", "measure", maintain_order=True).agg(
         pl.len().alias("changes"),
         pl.col("old", "new", "size", "period_start", "period_end", "new_released_at").first(),
@@ -93,7 +93,7 @@ def _own_borders(discontinuities: pl.DataFrame, doubted: pl.DataFrame) -> pl.Dat
     )
     is_jump = (pl.col("kind") == "jump").alias("is_jump")
     return grouped.with_columns(is_jump, pl.col("other").list.len().alias("number")).sort(
-        "is_jump", "number", "measure", descending=[True, True, False]
+        "is_jump", "number", "measure", descending=[True, True, False], maintain_order=True
     )
 
 

@@ -28,7 +28,7 @@ LONGEST_ROW = 57
 def draw_rank_charts(answer: PageAnswer, shapes: Mapping[str, MapShape]) -> list[str]:
     """Draw the places in order, one chart for each group that is compared; the first also has the other places."""
     is_highest = answer.order == "highest"
-    rows = answer.figures.sort("place_name").to_dicts()
+    rows = answer.figures.sort("place_name", "place_code").to_dicts()
     ordered = sorted((row for row in rows if row["state"] == COMPARABLE), key=lambda row: row["value"],
                      reverse=is_highest)  # fmt: skip
     others = sorted((row for row in rows if row["state"] != COMPARABLE), key=lambda row: row["state"] == MISSING)

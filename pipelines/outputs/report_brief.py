@@ -159,7 +159,7 @@ def _list_borders(report: Report) -> list[BriefLine]:
     # A count differs between neighbours because their sizes do.
     rates = [name for name, measure in report.measures.items() if measure.kind not in ADDITIVE_KINDS]
     own = newest.filter(pl.col("kind") == "jump", pl.col("measure").is_in(rates))
-    jumps = own.sort(size, "measure", "place_a", descending=[True, False, False])
+    jumps = own.sort(size, "measure", "place_a", "place_b", descending=[True, False, False, False])
     lines = [BriefLine(_describe_jump(report, row), BORDER_RULE) for row in jumps.head(1).iter_rows(named=True)]
     edges = newest.filter(pl.col("kind").is_in(["known_unknown", "nation_edge"])).group_by("measure").len("borders")
     for name, number in edges.sort("borders", "measure", descending=[True, False]).head(2).iter_rows():

@@ -320,6 +320,15 @@ def test_place_without_a_month_names_the_shortest_longer_period_with_a_figure() 
     assert (C, 4, None) in actual
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_rolling_quarters_with_the_month_the_first_is_named(order: int) -> None:
+    quarters = [row(A, float(month), of=whole_months(2023, month, 3)) for month in (1, 2, 3, 4, 5)]
+    (_, _, reason, why), *_ = longer(none(A, of=APRIL), *quarters[::order])
+    assert (reason, why) == (
+        "coarser_period", "published for February 2023 to April 2023 (2), for a longer period"
+    )  # fmt: skip
+
+
 def test_longer_period_has_the_same_days_measure_and_place() -> None:
     others = [row(A, of=Y22), row(B, of=Y23), row(A, of=Y23, measure="n"), none(A, of=Y23),
               row(A, of=APRIL, measure="n"), row(A, of=whole_months(2023, 5, 3))]  # fmt: skip
