@@ -49,6 +49,7 @@ def read_parquet(content: bytes, required: RequiredHeadings, file: str, *, encod
         table_.validate(full=True)
         # Arrays only: the column metadata of a damaged file has made Polars panic.
         frame = pl.DataFrame(dict(zip(table_.schema.names, map(pl.from_arrow, table_.columns), strict=True)))
+        _refuse_nested_columns(frame, file)
         text = pl.DataFrame([_convert_to_text(column, encode=encode) for column in frame if column.name != ROW])
     except (pyarrow.ArrowException, pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         raise UnreadableError(f"{file}: not a Parquet file, or damaged ({error}); fetch it again") from error
@@ -57,6 +58,16 @@ def read_parquet(content: bytes, required: RequiredHeadings, file: str, *, encod
     refuse_repeated_headings(text.columns, required, file)
     rows = pl.int_range(1, text.height + 1, dtype=pl.Int64, eager=True).alias(ROW)
     return Sheet(escape_invisible_frame(text).with_columns(rows), file)
+
+
+def _refuse_nested_columns(frame: pl.DataFrame, file: str) -> None:
+    """Raise UnreadableError for a column with lists or records, which no cell of text can hold."""
+    nested = [column for column in frame if column.dtype.is_nested()]
+    if nested:
+        raise UnreadableError(
+            f"{file}: found column {nested[0].name!r} with several values in a cell ({nested[0].dtype}), expected one; "
+            "write the file without this column"
+        )
 
 
 def _list_dictionary_columns(metadata: "FileMetaData") -> list[str]:

@@ -39,6 +39,14 @@ def test_rows_are_text_and_numbered_from_one() -> None:
     assert none.is_empty() and none.columns == [*frame.columns, "_row"]
 
 
+@pytest.mark.parametrize("cells", [[[1, 2], [3]], [{"x": 1.5}, None]])
+def test_column_with_several_values_in_a_cell_is_named(cells: list[Any]) -> None:
+    with pytest.raises(
+        UnreadableError, match=r"^a\.parquet: found column 'box' with several values in a cell \((List|Str)"
+    ):
+        read(pl.DataFrame({"code": ["E1", "E2"], "box": cells}))
+
+
 def test_file_without_the_headings_is_refused() -> None:
     assert read(pl.DataFrame({"area": ["E1"]}))["area"].to_list() == ["E1"]
     with pytest.raises(UnreadableError, match="found columns place; expected also code or area"):
