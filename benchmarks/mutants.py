@@ -104,7 +104,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     **{f"pipelines/observations/{name}.py": ("tests/observations/test_access_rules.py",) for name in (
         "access", "newest_period",
     )},
-    "pipelines/gaps/ledger.py": ("tests/gaps/test_ledger_days.py", "tests/gaps/test_ledger.py"),
+    "pipelines/gaps/ledger.py": (
+        "tests/gaps/test_ledger_days.py", "tests/gaps/test_ledger.py", "tests/app/test_ledger_repair.py",
+    ),
     "pipelines/gaps/placing.py": ("tests/apportionment/test_weighted.py", "tests/gaps/test_cells.py"),
     "pipelines/geography/crosswalk.py": (
         "tests/geography/test_crosswalk_rules.py", "tests/apportionment/test_weighted_rules.py",

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.series import number_slices, order_in_time, renumber, select_releases, split_measures
+from checks.series import (
+    number_slices,
+    order_in_time,
+    renumber,
+    select_compared_days,
+    select_releases,
+    split_measures,
+)
 from tests.checks.figures_expected import year
 
 
@@ -74,3 +81,14 @@ def test_measures_are_split_in_order_of_name_with_their_rows() -> None:
     many = pl.DataFrame({"measure": ["b", "a"] * 6_000, "number": range(12_000)})
     assert [part["number"].head(2).to_list() for _, part in split_measures(many)] == [[1, 3], [0, 2]]
     assert list(split_measures(frame.clear())) == []
+
+
+def test_last_day_of_each_month_is_compared_in_a_series_by_day() -> None:
+    days = [date(2021, month, day) for month in (1, 2) for day in (30 - month, 27 - month, 3)]
+    by_day = rows(*((code, (day, day), 0) for day in days for code in ("A", "B")))
+    assert select_compared_days(by_day).select("place_code", "period_start").rows() == [
+        (code, day) for day in (date(2021, 1, 29), date(2021, 2, 28)) for code in ("A", "B")
+    ]
+    mixed = pl.concat([by_day, rows(("A", year(2020), 0))])
+    assert select_compared_days(mixed) is mixed
+    assert select_compared_days(by_day.clear()).is_empty()
