@@ -228,10 +228,21 @@ def build_mutant(module: str, number: int, choice: int) -> Mutant:
 
 
 def _mutable_expressions(tree: ast.Module) -> Iterator[ast.expr]:
-    """Yield the expressions that can be changed, without docstrings and imports."""
+    """Yield the expressions that can be changed, without docstrings, imports, types and sizes of caches."""
+    silent = {id(part) for node in _silent_expressions(tree) for part in ast.walk(node)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.expr) and any(True for _ in _possible_changes(node)):
+        if isinstance(node, ast.expr) and id(node) not in silent and any(True for _ in _possible_changes(node)):
             yield node
+
+
+def _silent_expressions(tree: ast.Module) -> Iterator[ast.expr]:
+    """Yield expressions without an effect on any result: annotations of types, and the size of a cache of results."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign) or (isinstance(node, ast.arg) and node.annotation):
+            yield node.annotation
+        elif isinstance(node, ast.FunctionDef):
+            yield from [node.returns] if node.returns else []
+            yield from (item for item in node.decorator_list if ast.unparse(item).startswith("keep_results("))
 
 
 def _possible_changes(node: ast.expr) -> Iterator["Change"]:

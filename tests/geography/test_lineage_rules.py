@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.geography.lineage import _list_geographies
+from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, empty_table, table_from_records
+from pipelines.geography.lineage import MAX_CHILDREN_LISTED, _list_children, _list_geographies
+from pipelines.geography.register import Places
 
 
 def use(first: str, last: str | None = None, known: date | None = date(2020, 6, 30)) -> dict[str, Any]:
@@ -32,3 +34,22 @@ def test_code_is_in_the_geographies_of_the_years_that_it_was_in_use_on_31_decemb
     """Years end with the last of the register, and with 2022 where it declares none."""
     listed = _list_geographies("X06000001", rows, 2022)
     assert listed == expected
+
+
+@pytest.mark.parametrize("number", [1, MAX_CHILDREN_LISTED, MAX_CHILDREN_LISTED + 1])
+def test_areas_within_an_area_are_listed_or_counted(number: int) -> None:
+    day = date(2020, 6, 30)
+    rows = [
+        {**use("2009-04-01"), "place_code": f"E{n:02}", "place_name": f"n{n}", "parent_code": "E10"}
+        for n in range(number)
+    ]
+    others = [
+        {**rows[0], "place_code": "x1", "kind": "ward"}, {**rows[0], "place_code": "x2", "valid_to": date(2020, 6, 29)},
+        {**rows[0], "place_code": "x3", "valid_from": date(2020, 7, 1)},
+        {**rows[0], "place_code": "x4", "parent_code": "E11"}, {**rows[0], "valid_to": day},
+        {**rows[0], "valid_from": day, "valid_to": None},
+    ]  # fmt: skip
+    places = Places(table_from_records([*others[::-1], *rows[::-1]], PLACE_COLUMNS), empty_table(CODE_CHANGE_COLUMNS))
+    listed = ", ".join(f"E{n:02} n{n}" for n in range(number))
+    expected = f"lad: {listed}" if number <= MAX_CHILDREN_LISTED else f"lad: {number} areas"
+    assert list(_list_children(places, "E10", day)) == [("contains", expected)]

@@ -13,6 +13,7 @@ from pipelines.core.schema import CODE_CHANGE_COLUMNS, PLACE_COLUMNS, empty_tabl
 from pipelines.geography.register import (
     Places,
     Successor,
+    _write_names,
     add_regions,
     find_overlapping_codes,
     find_successors,
@@ -367,3 +368,13 @@ def test_changes_without_a_column_or_with_an_invalid_date_are_refused() -> None:
         read_changes(changed(("a", "b", "2020-04-01")).drop("authority"), "a.csv")
     with pytest.raises(UnreadableError, match="found '1/4/20' in changed_on"):
         read_changes(changed(("a", "b", "1/4/20")), "a.csv")
+
+
+def test_only_names_of_organisations_of_the_nhs_are_written_as_in_a_sentence() -> None:
+    table = pl.DataFrame({
+        "GEOGNM": [" BARTS HEALTH NHS TRUST ", "ISLE OF WIGHT", None, "THE SURGERY"],
+        "ENTITYCD": ["trust", "E06", "trust", "border_practice"],
+    })  # fmt: skip
+    names = _write_names(table).to_list()
+    assert names == ["Barts Health NHS Trust", "ISLE OF WIGHT", None, "The Surgery"]
+    assert _write_names(table.filter(pl.col("ENTITYCD") == "E06")).to_list() == ["ISLE OF WIGHT"]

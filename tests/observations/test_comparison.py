@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from checks import PLAUSIBILITY_FLAG
-from pipelines.core.schema import table_from_records
+from pipelines.core.schema import OBSERVATION_COLUMNS, table_from_records
 from pipelines.declarations.project import Project
 from pipelines.observations import comparison
-from pipelines.observations.comparison import all_disagreement_flags
+from pipelines.observations.comparison import _other_observations, all_disagreement_flags
 
 COMPARED = {"a": ("m",), "b": ("m",), "unread": ("m",), "alone": ()}
 
@@ -39,3 +39,28 @@ def test_sources_that_are_compared_and_have_observations_are_asked(
     monkeypatch.setattr(comparison, "flag_disagreements", lambda _, name: flag(name))
     project = cast(Project, SimpleNamespace(catalogue=catalogue, home=None))
     assert all_disagreement_flags(project, selection)["source"].to_list() == expected
+
+
+def test_observations_of_the_owners_of_some_measures_are_read_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only sources with observations and of the same geography are read."""
+    read: list[str] = []
+
+    def read_one(_: Project, name: str, measures: tuple[str, ...]) -> pl.DataFrame:
+        assert measures == ("m", "n", "o", "p")
+        read.append(name)
+        table = table_from_records([{"source": name, "measure": "m"}], OBSERVATION_COLUMNS)
+        return table.with_columns(pl.lit(3, pl.Int64).alias("order"))
+
+    monkeypatch.setattr(comparison, "read_current", read_one)
+    geographies = {"a": "lad_2023", "b": "lad_2023", "c": "lad_2021", "asked": "lad_2023", "z": "lad_2023"}
+    catalogue = SimpleNamespace(
+        measure_source={"m": "b", "n": "a", "o": "b", "p": "c", "q": "z"},
+        observation_sources=lambda: ["a", "b", "c", "z"],
+        sources={name: SimpleNamespace(geography=geography) for name, geography in geographies.items()},
+    )  # fmt: skip
+    project = cast(Project, SimpleNamespace(catalogue=catalogue))
+    stacked = _other_observations(project, "asked", ("m", "n", "o", "p"))
+    assert read == ["a", "b"] and stacked.select("source", "order").rows() == [("a", 3), ("b", 3)]
+    catalogue.observation_sources = list
+    nothing = _other_observations(project, "asked", ("m", "n", "o", "p"))
+    assert nothing.is_empty() and nothing.columns == stacked.columns

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from types import SimpleNamespace
+from typing import Any, cast
 
 import polars as pl
 import pytest
 
-from pipelines.observations.intake import find_copied_periods, find_zeroed_cells
+from pipelines.core.errors import UnreadableError
+from pipelines.observations import intake
+from pipelines.observations.intake import find_copied_periods, find_newest_period, find_zeroed_cells
 
 
 def cells(figures: Mapping[int, Sequence[float | None]]) -> pl.DataFrame:
@@ -115,3 +119,30 @@ def test_copied_period_states_both_periods_and_faulty_cells_are_left_out() -> No
 def test_nothing_stored_and_nothing_read_give_no_message() -> None:
     nothing = cells({}).drop("fault")
     assert find_copied_periods(cells({2025: OLD}), nothing) == find_copied_periods(cells({}), nothing) == []
+
+
+@pytest.mark.parametrize(
+    ("ends", "faults", "expected"),
+    [
+        ([2021, 2023, 2022], [None] * 3, (date(2023, 12, 31), "")),
+        ([2021, 2023, 2022], [None, "unreadable", None], (date(2022, 12, 31), "")),
+        ([2021], ["unreadable"], (None, "row 2")), ([], [], (None, "found no figure")),
+    ],
+)  # fmt: skip
+def test_newest_period_of_a_file_is_the_last_with_a_figure(
+    ends: list[int], faults: list[str | None], expected: tuple[date | None, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pl.DataFrame({"period_end": [date(year, 12, 31) for year in ends], "fault": faults},
+                         schema={"period_end": pl.Date, "fault": pl.String})  # fmt: skip
+    for name in ("reading_context", "load_places", "list_source_geographies"):
+        monkeypatch.setattr(intake, name, lambda *_: None)
+    monkeypatch.setattr(intake, "read_release", lambda *_: SimpleNamespace(cells=table))
+    monkeypatch.setattr(intake, "cell_messages", lambda *_: ["row 2", "row 3"][: table["fault"].count()])
+    project, snapshot = cast(Any, SimpleNamespace(catalogue=None)), cast(Any, SimpleNamespace(source="s"))
+    assert find_newest_period(project, b"", snapshot) == expected
+
+    def refuse(*_: object) -> None:
+        raise UnreadableError("no table")
+
+    monkeypatch.setattr(intake, "read_release", refuse)
+    assert find_newest_period(project, b"", snapshot) == (None, "no table")

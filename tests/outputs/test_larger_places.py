@@ -8,6 +8,7 @@ from pipelines.core.reasons import REASONS
 from pipelines.core.schema import PLACE_COLUMNS, table_from_records
 from pipelines.geography.hierarchy import AREA_HIERARCHY
 from pipelines.outputs.larger_places import (
+    MAX_REASONS,
     NO_NEED,
     _cut_reasons,
     count_larger_needs_met,
@@ -83,3 +84,10 @@ def test_larger_place_without_a_need_says_so() -> None:
 def test_three_reasons_are_listed_and_the_others_counted() -> None:
     assert _cut_reasons(["a", "b", "c"]) == ["a", "b", "c"]
     assert _cut_reasons(["a", "b", "c", "d", "e"]) == ["a", "b", "c", "and 2 more reasons"]
+
+
+def test_reasons_beyond_the_most_are_counted() -> None:
+    reasons = [f"r{n}" for n in range(MAX_REASONS + 2)]
+    assert _cut_reasons(reasons[:MAX_REASONS]) == reasons[:MAX_REASONS]
+    assert _cut_reasons(reasons[:-1]) == [*reasons[:MAX_REASONS], "and 1 more reasons"]
+    assert _cut_reasons(reasons) == [*reasons[:MAX_REASONS], "and 2 more reasons"] and _cut_reasons([]) == []

@@ -165,3 +165,10 @@ def test_summary_has_both_ends_of_each_order_and_the_places_of_each_class() -> N
         "Title, 1 March 2025. England: highest figures in Ash, Bow, Cam; lowest in Dee, Cam, Bow. "
         "Wales: highest figures in Eye; lowest in Eye. Places by class: 1: 1."
     )
+
+
+def test_as_many_different_figures_as_classes_have_a_class_each() -> None:
+    values = [1.0] * 10 + [2.0, 3.0, 4.0, 5.0]
+    assert [(cut.low, cut.high, cut.places) for cut in cut_classes(values, 5)] == [
+        (1.0, 1.0, 10), (2.0, 2.0, 1), (3.0, 3.0, 1), (4.0, 4.0, 1), (5.0, 5.0, 1)
+    ]  # fmt: skip
