@@ -11,6 +11,7 @@ from pipelines.core.errors import DeclarationError
 from pipelines.core.periods import (
     MONTH_NUMBERS,
     ReferencePeriod,
+    _parse_financial_years,
     format_period,
     is_of_kind,
     is_usable_format,
@@ -368,3 +369,9 @@ def test_usable_format_states_each_period_of_its_kind(date_format: str, kind: Pe
 def test_days_of_a_period_decide_its_possible_kinds(start: date, end: date, kinds: set[str]) -> None:
     every = get_args(PeriodKind)
     assert {kind for kind in every if is_of_kind(ReferencePeriod(start, end), kind)} == kinds
+
+
+def test_financial_years_that_do_not_follow_each_other_are_no_period() -> None:
+    assert _parse_financial_years("2019", "20", "20", "21") == span("2019-04-01", "2021-03-31")
+    for last, end in (("19", "20"), ("18", "19"), ("20", "22")):
+        assert _parse_financial_years("2019", "20", last, end) is None

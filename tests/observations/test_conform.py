@@ -1,7 +1,8 @@
 """From text to observations: each cell keeps its row, with code, period and bounds, or with a fault."""
 
 from datetime import date
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -10,7 +11,7 @@ from pipelines.core.schema import PLACE_COLUMNS, table_from_records
 from pipelines.core.snapshots import Snapshot
 from pipelines.declarations.corrections import Correction
 from pipelines.declarations.source import Source
-from pipelines.observations.conform import CELLS, Codes, add_marker_bounds, conform_release
+from pipelines.observations.conform import CELLS, Codes, _combine_labelled_places, add_marker_bounds, conform_release
 from pipelines.readers import Sheet
 
 MERTON, SUTTON, KENT = "E09000024", "E09000029", "E10000016"
@@ -457,3 +458,9 @@ def test_label_of_several_places_without_a_code_gives_the_code_of_all() -> None:
     assert fault_of_label("", "Merton", **by_name) == (MERTON, None, None)
     turned = {**LABELLED, "published_together": [[SUTTON, MERTON]]}
     assert fault_of_label(MERTON, "Merton and Sutton", **turned) == (f"{SUTTON}+{MERTON}", None, None)
+
+
+def test_places_are_combined_by_their_labels_only_where_a_source_has_labels() -> None:
+    cells = typed(declared(), {})
+    for source in (declared(), cast(Any, SimpleNamespace(columns=None))):
+        assert _combine_labelled_places(cells, source, CODES) is cells

@@ -64,6 +64,14 @@ def test_overlapping_intervals_make_a_place_one_among_the_highest() -> None:
     assert end.leaders == 2 and not end.is_certain
 
 
+@pytest.mark.parametrize(("second", "leaders"), [(6.5, 2), (6.4, 1)])
+def test_leaders_with_noise_are_those_with_equal_figures(second: float, leaders: int) -> None:
+    noisy = MEASURES["claimant_rate"].model_copy(update={"uncertainty": "perturbed"})
+    report = with_cells(sample(), "E09000001", value=second)._replace(measures={**MEASURES, "claimant_rate": noisy})
+    end = rank_answer(report, answer_of(report))[0].highest
+    assert (end.leaders, end.is_equal, end.is_certain) == (leaders, leaders == 2, False)
+
+
 def test_estimate_without_an_interval_is_never_the_highest() -> None:
     report = sample()
     bare = MEASURES["claimant_rate"].model_copy(update={"uncertainty": "estimate"})
