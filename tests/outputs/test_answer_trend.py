@@ -131,6 +131,12 @@ def test_page_without_two_periods_says_so() -> None:
     assert "Over time" in render_html(report)
 
 
+def test_two_periods_are_drawn_over_time() -> None:
+    report = over_time()
+    two = report._replace(over_time=report.over_time.filter(pl.col("period_start") >= date(2024, 1, 1)))
+    assert lines(trend(two)["svg"])["Ynys Môn"] == ["5.5", "5.6"] and not trend(two)["why"]
+
+
 def test_page_without_figures_over_time_does_not_say_that_one_period_is_stored() -> None:
     without = sample()
     answer = find_answer(without)
