@@ -153,13 +153,18 @@ def _compare(
 def summarise_places(
     codes: Sequence[str], figures: dict[str, float], measure: Measure, context: PlaceContext
 ) -> Compared:
-    """Return the median of the places with a figure, and the lowest and highest with their names; how many have 1."""
+    """Return the median of the places with a figure, and the lowest and highest with their names.
+
+    For yes or no, return how many of the places with a figure have 1, and how many have no figure.
+    """
     known = sorted([(figures[code], context.names.get(code, code)) for code in codes if code in figures])
     if not known:
         return NOT_KNOWN
     if measure.is_yes_or_no:
         ones = sum(value == 1 for value, _ in known)
-        return Compared(f"{ones} of {len(known)}", ("have 1",))
+        missing = len(codes) - len(known)
+        gap = (f"no figure in {missing} of {len(codes)}",) if missing else ()
+        return Compared(f"{ones} of {len(known)}", ("places have 1", *gap))
     (low, lowest), (high, highest) = known[0], known[-1]
     span = f"{format_figure(low, measure)} ({lowest})"
     span += f" to {format_figure(high, measure)} ({highest})" if len(known) > 1 else ""

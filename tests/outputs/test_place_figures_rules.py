@@ -193,8 +193,10 @@ def test_yes_or_no_has_no_unit_no_rank_and_no_line() -> None:
 def test_yes_or_no_is_compared_by_the_number_of_places_with_yes() -> None:
     context, measure = context_of({}, {}), CATALOGUE.measures["tested"]
     figures = {"A": 1.0, "B": 0.0, "C": 1.0, "D": 0.0}
-    assert summarise_places(["A", "B", "C"], figures, measure, context) == ("2 of 3", ("have 1",))
-    assert summarise_places(["B", "E"], figures, measure, context) == ("0 of 1", ("have 1",))
+    assert summarise_places(["A", "B", "C"], figures, measure, context) == ("2 of 3", ("places have 1",))
+    assert summarise_places(["B", "E", "F"], figures, measure, context) == (
+        "0 of 1", ("places have 1", "no figure in 2 of 3")
+    )  # fmt: skip
     assert summarise_places(["E"], figures, measure, context) == NOT_KNOWN
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pipelines.core.store import state_path, write_table
 from pipelines.declarations.project import Project
 from pipelines.outputs import superseded
 from pipelines.outputs.superseded import keep_history
@@ -40,3 +41,10 @@ def test_history_is_beside_the_file_where_all_sources_have_too_many_rows(
     monkeypatch.setattr(superseded, "_write_superseded", lambda _, names: written.append([*names]))
     assert keep_history(PROJECT, ["s", "t"]) == is_kept
     assert written == [[] if is_kept else ["s", "t"]]
+
+
+def test_observations_of_a_source_are_those_of_all_its_slices(tmp_path: Path) -> None:
+    write_table(
+        state_path(tmp_path, "slice", "s"), pl.DataFrame([slice_of("a", 1, 0, 0, 5), slice_of("b", 1, 0, 5, 7)]), "k"
+    )
+    assert superseded._count_observations(PROJECT._replace(home=tmp_path), "s") == 12
