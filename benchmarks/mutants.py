@@ -168,7 +168,7 @@ _WITHOUT_FIGURES = {
     # They draft a declaration, or judge stored files again.
     "pipelines/observations": "column_role contract_verdicts draft draft_measures local_contract profile",
     # They read stored cells, find current tables, and choose between ways with equal results.
-    "pipelines/gaps": "access built_cells current engine_choice",
+    "pipelines/gaps": "access built_cells current engine_choice refusals",
     # They lay out and write tables that others made, and find current files.
     "pipelines/outputs":
         "boundary_files brief contract_page crosswalk_file csvw data_dictionary data_package dataset_metadata datasets "

@@ -14,6 +14,7 @@ from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.fingerprints import ANSWER_TABLES, OPENING_TABLE, TableKeys, compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.fetch import import_bundled_releases
+from pipelines.gaps import prune_refusals
 from pipelines.observations import prune_plain_files
 
 
@@ -39,7 +40,9 @@ def prepare_store(project: Project) -> TableKeys:
     prune_tables(home, "people", {f"{measure}__{system}" for measure in catalogue.measures for system in systems})
     remove_groups(home, "report", declared)
     import_bundled_releases(home, catalogue, catalogue.sources)
-    return compute_table_keys(catalogue, home, project.as_of)
+    current_keys = compute_table_keys(catalogue, home, project.as_of)
+    prune_refusals(project, current_keys)
+    return current_keys
 
 
 def _place_systems(catalogue: Catalogue) -> set[str]:

@@ -25,7 +25,9 @@ from pipelines.declarations.fingerprints import ANSWER_TABLES, OBSERVATION_TABLE
 
 SOURCE_TABLES = (*OBSERVATION_TABLES, "reconciliation", *REVISION_TABLES)
 """Kinds of tables that are built from one source and have its name."""
-PROVENANCE_TABLES = (*ANSWER_TABLES, OPENING_TABLE, "people", "returned", "overview", "answer_count", "reason_count")
+PROVENANCE_TABLES = (
+    *ANSWER_TABLES, OPENING_TABLE, "refusal", "people", "returned", "overview", "answer_count", "reason_count",
+)  # fmt: skip
 """Kinds of tables that record their sources in their metadata."""
 
 

@@ -54,6 +54,9 @@ from .ranks import has_order as has_order
 from .ranks import rank_in_parts as rank_in_parts
 from .ranks import rank_places as rank_places
 from .reference_periods import instant_measures as instant_measures
+from .refusals import REFUSAL_TABLE as REFUSAL_TABLE
+from .refusals import describe_unanswered as describe_unanswered
+from .refusals import prune_refusals as prune_refusals
 from .requests import rank_requests as rank_requests
 from .returns_load import stack_returns as stack_returns
 from .scenario import list_lost_measures as list_lost_measures

@@ -51,6 +51,7 @@ from pipelines.gaps.placing import (
     read_denominators,
     stack_sources,
 )
+from pipelines.gaps.refusals import storing_refusal
 from pipelines.gaps.validity import (
     current_answer_key,
     current_figures_key,
@@ -90,12 +91,13 @@ def store_answer(project: Project, name: str) -> None:
     """Build and store the cells, view, verdicts, losses and discontinuities of one problem.
 
     Tables built earlier from the same inputs stay while they hold (validity). Where only the SELECT has changed, the
-    views alone are made again. Nothing is stored where the SELECT does not run. The gap ledger is updated later, once
-    the cells have passed their checks (ledger_load.update_ledger).
+    views alone are made again. Only the refusal is stored where the SELECT does not run (refusals). The gap ledger is
+    updated later, once the cells have passed their checks (ledger_load.update_ledger).
     """
     current_keys = compute_table_keys(project.catalogue, project.home, project.as_of)
     if current_answer_key(project.home, name, current_keys) is None:
-        _store_tables(project, project.catalogue.problems[name], current_keys)
+        with storing_refusal(project, name, current_keys):
+            _store_tables(project, project.catalogue.problems[name], current_keys)
 
 
 def is_large_problem(project: Project, problem: Problem) -> bool:

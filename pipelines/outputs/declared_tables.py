@@ -36,15 +36,22 @@ PROBLEM: dict[str, Column] = {
     "essential_needs": Column(TEXT, "Measures without which the question has no answer, comma separated"),
     "optional_needs": Column(TEXT, "Measures without which the answer has a caveat, comma separated"),
     "unknowns": Column(TEXT, "Measures on which the decision rests and which no publisher reports, comma separated"),
+    "not_answered": Column(TEXT, "Why this file has no cells of the problem; null where it has them"),
 }
 """Table of problems. A need that several measures can answer is written `name (one of: measures)`."""
 
 
-def problems_table(catalogue: Catalogue) -> pl.DataFrame:
-    """Return the table of problems (PROBLEM), one row for each problem."""
-    return table_from_records(
-        [_describe_problem(problem) for _, problem in sorted(catalogue.problems.items())], PROBLEM
-    )
+def problems_table(catalogue: Catalogue, unanswered: Mapping[str, str]) -> pl.DataFrame:
+    """Return the table of problems (PROBLEM), one row for each problem.
+
+    `unanswered` says why problems have no current answer. Of an excluded one, nothing else is known.
+    """
+    described = {name: _describe_problem(problem) for name, problem in catalogue.problems.items()}
+    rows = [
+        {"problem": name, **described.get(name, {}), "not_answered": unanswered.get(name)}
+        for name in sorted({*described, *unanswered})
+    ]
+    return table_from_records(rows, PROBLEM)
 
 
 def _describe_problem(problem: Problem) -> dict[str, Any]:
@@ -56,7 +63,6 @@ def _describe_problem(problem: Problem) -> dict[str, Any]:
     essential = [text for name, text in needs.items() if header.needs[name].essential]
     optional = [text for name, text in needs.items() if not header.needs[name].essential]
     return {
-        "problem": problem.name,
         **{
             key: getattr(header, key)
             for key in ("question", "decision", "decision_date", "owner", "geography", "grain")

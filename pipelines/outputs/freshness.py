@@ -19,7 +19,7 @@ from pipelines.declarations.fingerprints import (
     public_input_sources,
 )
 from pipelines.declarations.project import Project
-from pipelines.gaps import current_answer_key, ledger_path, list_current_problems
+from pipelines.gaps import current_answer_key, describe_unanswered, ledger_path, list_current_problems
 from pipelines.observations import has_current_tables
 from pipelines.outputs.last_changed import read_file_changes
 from pipelines.outputs.warehouse_path import newest_warehouse
@@ -172,10 +172,12 @@ def all_pages_exist(project: Project) -> bool:
 
 
 def index_key(project: Project) -> str:
-    """Return the key of an up-to-date index page: the place pages, the files of the reports, and the day."""
-    names = read_table(overview_path(project))["name"]
+    """Return the key of an up-to-date index page: place pages, reports, problems without an answer, and the day."""
+    current = compute_table_keys(project.catalogue, project.home, project.as_of)
+    names = [*read_table(overview_path(project))["name"], *describe_unanswered(project, current)]
     files = (str(read_file_changes(report_record_path(project.home, name)).rows()) for name in names)
-    return hash_texts(table_key(pages_path(project)) or "", project.as_of.isoformat(), *files)
+    unanswered = _list_unanswered(project, current)
+    return hash_texts(table_key(pages_path(project)) or "", project.as_of.isoformat(), *files, *unanswered)
 
 
 def index_is_fresh(project: Project) -> bool:
@@ -241,12 +243,17 @@ def _whole_table_inputs(
     places = [declared, current.places, current.boundaries, *current.apportioning.values()]
     return {
         **{table: [declared] for table in DECLARED_TABLES},
-        "problems": declaration_keys(project, sorted(catalogue.problems)),
+        "problems": [*declaration_keys(project, sorted(catalogue.problems)), *_list_unanswered(project, current)],
         "sources": [*observed, *attempts, *(f"{n} {key}" for n, key in sorted(catalogue.declaration_hashes.items()))],
         **dict.fromkeys(PLACE_TABLES, places),
         "releases": [declared, *observed, *(_read_version(home, "cell", name) for name in names)],
         "partnerships": [item.model_dump_json() for item in catalogue.partnerships.values()],
     }
+
+
+def _list_unanswered(project: Project, current: TableKeys) -> list[str]:
+    """Return the problems without a current answer, each with the reason, for a key."""
+    return [f"{name} {reason}" for name, reason in describe_unanswered(project, current).items()]
 
 
 def _problem_inputs(project: Project, names: list[str]) -> dict[str, list[str]]:

@@ -1,7 +1,7 @@
 """Index page of all problems and places, and the place pages."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from pipelines.gaps import (
     VERDICT_WORDS,
     Ledger,
     describe_last_build,
+    describe_unanswered,
     is_needed,
     list_current_problems,
     list_partnership_places,
@@ -127,14 +128,16 @@ def publish_index(project: Project) -> Path:
     index, done = output_path(project.home, INDEX), index_record_path(project)
     if not index_is_fresh(project):
         overview, pages = read_table(overview_path(project)), read_table(pages_path(project))
-        sources = public_input_sources(project.catalogue, overview["name"])
+        unanswered = _list_unanswered(project)
+        asked = {*overview["name"], *(row["name"] for row in unanswered if row["name"] in project.catalogue.problems)}
+        sources = public_input_sources(project.catalogue, sorted(asked))
         datasets = list_datasets(project, dict(overview.select("name", "places").iter_rows()))
         drawn, named = boundaries_key(project), search_key(project, pages)
         boundaries = list_same_files(project, "boundaries", drawn) or _write_boundaries(project)
         contents = [
             (TABLE_SCRIPT, render_page(TABLE_SCRIPT).encode("utf-8")),
             *data_package_contents(datasets),
-            (INDEX, render_index(project, datasets, boundaries).encode("utf-8")),
+            (INDEX, render_index(project, datasets, boundaries, unanswered).encode("utf-8")),
         ]
         if not list_same_files(project, "pages", named):
             contents.insert(0, (SEARCH, render_search(pages, load_places(project)).encode("utf-8")))
@@ -288,20 +291,40 @@ def _load_context(project: Project, cells: dict[str, pl.DataFrame], history: pl.
     return load_place_context(project, systems, history, codes, list_page_partnerships(project, cells))
 
 
-def render_index(project: Project, datasets: list[Dataset], boundaries: Collection[str] = ()) -> str:
+def _list_unanswered(project: Project) -> list[dict[str, str]]:
+    """List the problems without a current answer: name, question, reason, and the file and day of the last report.
+
+    An excluded problem has no question. Without a report, its file and day are blank.
+    """
+    catalogue, home = project.catalogue, project.home
+    reasons = describe_unanswered(project, compute_table_keys(catalogue, home, project.as_of))
+    files = {name: f"{name}.html" if output_path(home, f"{name}.html").is_file() else "" for name in reasons}
+    return [
+        {"name": name, "reason": reason, "file": files[name],
+         "question": catalogue.problems[name].header.question if name in catalogue.problems else "",
+         "changed": _format_report_day(home, name) if files[name] else ""}
+        for name, reason in reasons.items()
+    ]  # fmt: skip
+
+
+def _format_report_day(home: Path, name: str) -> str:
+    """Format the day on which the report of a problem last changed; blank where none is recorded."""
+    return format_day(last_change(read_file_changes(report_record_path(home, name))))
+
+
+def render_index(
+    project: Project, datasets: list[Dataset], boundaries: Collection[str] = (),
+    unanswered: Sequence[Mapping[str, str]] = (),
+) -> str:  # fmt: skip
     """Render the index page of all problems and places from the tables that `publish_pages` wrote.
 
-    `boundaries` has the names of the files of boundaries.
+    `boundaries` has the names of the files of boundaries, and `unanswered` the rows of `_list_unanswered`.
     """
-    reports = {
-        name: last_change(read_file_changes(report_record_path(project.home, name)))
-        for name in read_table(overview_path(project))["name"]
-    }
     problems = [
         {
             **row,
             "verdicts": [(verdict, row[verdict]) for verdict in VERDICT_WORDS],
-            "changed": format_day(reports[row["name"]]),
+            "changed": _format_report_day(project.home, row["name"]),
             "answer": _read_answer(project.home, row["name"]),
             "is_large": row["asked"] > MAX_TABLE_CELLS,
         }
@@ -315,8 +338,8 @@ def render_index(project: Project, datasets: list[Dataset], boundaries: Collecti
     )
     day = format_day(project.as_of)
     return render_page(
-        "overview.html", problems=problems, places_by_kind=places, as_of=day, version=project_version(),
-        trend_width=WIDTH, trend_height=HEIGHT,
+        "overview.html", problems=problems, unanswered=unanswered, places_by_kind=places, as_of=day,
+        version=project_version(), trend_width=WIDTH, trend_height=HEIGHT,
         max_listed_places=MAX_LISTED_PLACES, usual_change=format_day(usual),  # type: ignore[arg-type]
         boundaries=[name for name in boundaries if name.endswith(".geojson")],
         descriptions=[encode_block(describe(datasets, project_version()))

@@ -92,7 +92,7 @@ OBS_STATUS_MEANING = {
     "sdmx_code": "Code of SDMX (OBS_STATUS or CONF_STATUS)",
 }
 TABLE_MEANING = {
-    "problems": "Every problem: question, decision, owner, needs, and unknowns that no publisher reports",
+    "problems": "Every problem: question, decision, owner, needs, unknowns, and the reason if it has no answer",
     "cells": "Every place, period and measure of a problem: a value, or a gap with a reason",
     "ranks": "Rank of each place among the places of a problem, with the best and worst rank that its bounds allow",
     "gaps": "Needed and wanted cells without a value, with reason, evidence, data owner and remedy",

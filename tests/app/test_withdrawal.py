@@ -23,9 +23,11 @@ from pipelines.core.snapshots import read_log, snapshots_dir
 from pipelines.core.store import TABLE_KEY_METADATA, list_state_files, output_path, read_table, state_path, table_key
 from pipelines.core.table_cache import STREAM_SUFFIX, read_stream
 from pipelines.declarations.catalogue import load_catalogue
+from pipelines.declarations.fingerprints import compute_table_keys
 from pipelines.declarations.project import Project
 from pipelines.gaps.answer import answer_problem
 from pipelines.gaps.plan import plan_requests
+from pipelines.gaps.refusals import storing_refusal
 from pipelines.outputs.letters import write_letters
 from pipelines.outputs.publish import report_problem
 from pipelines.outputs.site import publish_pages
@@ -224,6 +226,21 @@ def test_outputs_use_only_tables_of_this_build(built: Project) -> None:
     publish_pages(project)
     pages = list(output_path(project.home, "places").glob("*.html"))
     assert len(pages) == 361 and not any("altered" in page.read_text(encoding="utf-8") for page in pages)
+
+
+def test_refusal_that_quotes_a_figure_is_withdrawn_with_what_shows_it(built: Project) -> None:
+    path = built.catalogue.root / "pipelines" / "problems" / "a_problem.sql"
+    path.write_text(path.read_text().replace("question: q", "question: altered"))
+    project = built._replace(catalogue=load_catalogue(built.catalogue.root))
+    keys = compute_table_keys(project.catalogue, project.home, AS_OF)
+    with pytest.raises(CommongroundError), storing_refusal(project, "a_problem", keys):
+        raise CommongroundError(f"could not convert {SECRET}")
+    publish_pages(project)
+    publish_warehouse(project)
+    shown = {"out/index.html", "out/commonground.duckdb", "state/refusal/a_problem.parquet"}
+    assert shown <= traces(project.home)
+    withdraw_outputs(hide(project).catalogue, project.home)
+    assert not traces(project.home)
 
 
 @wide

@@ -11,7 +11,7 @@ def test_problem_has_a_row_with_its_needs_and_unknowns() -> None:
     asked = problem_of(needs=needs, unknowns=["e"], nations=["Wales", "England"], decision_date=date(2020, 12, 18))
     months = problem_of("month", {"a": {}}, periods={"start": "2020-03", "end": "2021-02"})._replace(name="m")
     catalogue = catalogue_of(a_source=source_of("a"))._replace(problems={"p": asked, "m": months})
-    table = problems_table(catalogue)
+    table = problems_table(catalogue, {})
     assert table.columns == list(PROBLEM)
     plain = dict.fromkeys(PROBLEM)
     about = {"question": "q", "decision": "d", "owner": "o", "geography": "lad_2023"}
@@ -22,3 +22,11 @@ def test_problem_has_a_row_with_its_needs_and_unknowns() -> None:
          "nations": "Wales, England", "essential_needs": "a, index (one of: b, c)", "optional_needs": "d",
          "unknowns": "e"},
     ]  # fmt: skip
+
+
+def test_problem_without_an_answer_has_its_reason_and_an_excluded_one_nothing_else() -> None:
+    catalogue = catalogue_of()._replace(problems={"p": problem_of()})
+    rows = problems_table(catalogue, {"p": "refused", "a": "excluded"}).to_dicts()
+    assert rows[0] == {**dict.fromkeys(PROBLEM), "problem": "a", "not_answered": "excluded"}
+    assert (rows[1]["problem"], rows[1]["question"], rows[1]["not_answered"]) == ("p", "q", "refused")
+    assert [row["not_answered"] for row in problems_table(catalogue, {}).to_dicts()] == [None]

@@ -1,0 +1,81 @@
+"""A build in which one problem has no answer: its file and pages name the problem and the reason."""
+
+import json
+from pathlib import Path
+
+from pipelines.core.store import hash_file, output_path
+from pipelines.declarations.project import Project
+from tests.command import Done, run
+from tests.outputs.test_report import Page
+from tests.small import FURLOUGH
+
+RIGHT, WRONG = "vacancies.value as vacancies", "vacancies.valu as vacancies"
+LOST = "select problem, question, not_answered from problems order by problem"
+
+
+def command(project: Project, *words: str) -> Done:
+    return run(*words, store=project.home, project=project.catalogue.root)
+
+
+def rows(project: Project) -> list[dict[str, str | None]]:
+    listed: list[dict[str, str | None]] = json.loads(command(project, "sql", LOST, "--format", "json").stdout)
+    return listed
+
+
+def problem_file(project: Project, name: str) -> Path:
+    return project.catalogue.root / "pipelines" / "problems" / f"{name}.sql"
+
+
+def with_second(project: Project) -> Project:
+    """Add a second problem to the project and build it."""
+    problem_file(project, "second").write_text(FURLOUGH)
+    assert command(project, "build").returncode == 0
+    return project
+
+
+def index_of(project: Project) -> Page:
+    return Page(output_path(project.home, "index.html").read_text(encoding="utf-8"))
+
+
+def texts(page: Page) -> str:
+    return " ".join(text for _, text in page.texts)
+
+
+def test_refused_select_has_its_reason_in_the_file_and_on_the_index(furlough: Project) -> None:
+    question = "How many employments were furloughed in our boroughs?"
+    project, answered = with_second(furlough), {"question": question, "not_answered": None}
+    assert rows(project) == [{"problem": "furlough", **answered}, {"problem": "second", **answered}]
+    assert "Not answered" not in texts(index_of(project))
+    problem_file(project, "second").write_text(FURLOUGH.replace(RIGHT, WRONG))
+    built = command(project, "build")
+    assert built.returncode == 6 and "not used: " in built.stderr
+    first, second = rows(project)
+    assert first == {"problem": "furlough", **answered}
+    assert second["question"] == question
+    assert (second["not_answered"] or "").startswith("pipelines/problems/second.sql: DuckDB rejects the SELECT")
+    page = index_of(project)
+    assert "1 problem has no current answer" in texts(page) and "second.sql: DuckDB rejects" in texts(page)
+    assert "Last report of second , last changed on 24 November 2026" in texts(page)
+    assert [attrs["href"] for tag, attrs in page.tags if tag == "a" and attrs["href"] == "second.html"]
+    published = {name: hash_file(output_path(project.home, name)) for name in ("index.html", "commonground.duckdb")}
+    assert command(project, "build").returncode == 6
+    assert {name: hash_file(output_path(project.home, name)) for name in published} == published
+    problem_file(project, "second").write_text(FURLOUGH)
+    assert command(project, "build").returncode == 0
+    assert rows(project)[1] == {"problem": "second", **answered}
+    assert "Not answered" not in texts(index_of(project))
+
+
+def test_problem_that_was_never_built_is_named_without_a_report(furlough: Project) -> None:
+    problem_file(furlough, "second").write_text(FURLOUGH)
+    assert command(furlough, "build", "furlough").returncode == 0
+    assert [row["not_answered"] and row["not_answered"][:11] for row in rows(furlough)] == [None, "No build ha"]
+    page = index_of(furlough)
+    assert "commonground build second" in texts(page) and "Last report" not in texts(page)
+
+
+def test_file_and_index_are_written_where_no_problem_is_answered(furlough: Project) -> None:
+    problem_file(furlough, "furlough").write_text(FURLOUGH.replace(RIGHT, WRONG))
+    assert command(furlough, "build").returncode == 6
+    assert [row["problem"] for row in rows(furlough) if row["not_answered"]] == ["furlough"]
+    assert "1 problem has no current answer" in texts(index_of(furlough))
