@@ -47,6 +47,7 @@ types: $(VENV)/dev.done
 
 validate: $(VENV)/dev.done
 	$(BIN)/dg check defs
+	$(BIN)/commonground validate --declarations
 
 lock-check: $(VENV)/dev.done
 	$(INSTALL) --check .ci/requirements.lock .ci/requirements-ui.lock .ci/requirements-dev.lock

@@ -100,18 +100,26 @@ def verify(store: StoreOption = None) -> None:
 @source_commands.command()
 def validate(
     source: Annotated[str | None, typer.Argument(help="Source (default: all).")] = None,
+    declarations: Annotated[bool, typer.Option("--declarations", help="Check the declarations alone.")] = False,
     form: FormatOption = OutputFormat.table,
     store: StoreOption = None,
 ) -> None:
-    """Judge the contracts of stored releases with Great Expectations, and list the rules that are not met."""
-    import polars as pl
+    """Judge the contracts of stored releases with Great Expectations, and list the rules that are not met.
 
-    from pipelines.app.validation import describe_contracts, validate_contracts
+    Without SOURCE, a problem with an invalid declaration is an error.
+    """
+    project = open_command_project(store, None)
+    if not declarations:
+        import polars as pl
 
-    contract = validate_contracts(open_command_project(store, None), source)
-    print_table(contract.filter(~pl.col("met")) if form is OutputFormat.table else contract, form)
-    if form is OutputFormat.table:
-        console.print(describe_contracts(contract), highlight=False)
+        from pipelines.app.validation import describe_contracts, validate_contracts
+
+        contract = validate_contracts(project, source)
+        print_table(contract.filter(~pl.col("met")) if form is OutputFormat.table else contract, form)
+        if form is OutputFormat.table:
+            console.print(describe_contracts(contract), highlight=False)
+    if not source:
+        project.catalogue.refuse_excluded_problems()
 
 
 @source_commands.command()

@@ -9,7 +9,7 @@ import polars as pl
 from rich.console import Console
 
 from pipelines.core.clock import current_date
-from pipelines.core.errors import UnknownNameError, suggest_names
+from pipelines.core.errors import UnknownNameError
 from pipelines.core.schema import empty_table
 from pipelines.core.store import hash_bytes, lock_store, write_atomically
 from pipelines.declarations.project import Project
@@ -62,9 +62,7 @@ def _problem_names(project: Project, problem: str | None) -> list[str]:
     stored = sorted(path.stem for path in (project.home / "ledger").glob("*.parquet") if path.stem[0] != ".")
     if problem is None:
         return stored
-    if problem not in {*stored, *project.catalogue.problems}:
-        raise UnknownNameError(f"unknown problem {problem!r}; {suggest_names(problem, project.catalogue.problems)}")
-    return [problem]
+    return [problem if problem in stored else project.catalogue.find_problem(problem).name]
 
 
 def _parse_build(build_text: str) -> tuple[date, int | None]:

@@ -82,13 +82,15 @@ def begin_problem(project: Project, answers: Answers, name: str | None) -> NewPr
 
 
 def _write_files(catalogue: Catalogue, files: dict[Path, str]) -> None:
-    """Write new declarations. Remove them and raise DeclarationError if the project is invalid with them."""
+    """Write new declarations. Remove them and raise DeclarationError if they or other files are invalid with them."""
     written: list[Path] = []
     try:
         for path, text in files.items():
             write_new_declaration(path, text)
             written.append(path)
-        load_catalogue(catalogue.root)
+        again = load_catalogue(catalogue.root)
+        for name in sorted(again.excluded_problems.keys() - catalogue.excluded_problems.keys()):
+            again.find_problem(name)
     except DeclarationError:
         for path in written:
             path.unlink()

@@ -4,6 +4,7 @@ An acceptance changes no figure and no verdict. It applies to one gap reason: a 
 Every gap is open again once its acceptance expires.
 """
 
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Self
@@ -61,23 +62,28 @@ class Acceptances(Declaration):
     accepted: Annotated[tuple[Acceptance, ...], ListAsTuple] = Field(description="Acceptances; the first match applies")
 
 
-def read_acceptances(text: str, path: Path, measures: dict[str, tuple[str, ...]]) -> tuple[Acceptance, ...]:
-    """Read the accepted gaps of a problem; `measures` has the measures that each problem requests.
+def refuse_unknown_problem(path: Path, problems: Collection[str]) -> None:
+    """Raise DeclarationError for a file of accepted gaps that no problem has."""
+    name = path.name.removesuffix(ACCEPTANCES_SUFFIX)
+    if name not in problems:
+        raise DeclarationError(
+            f"{path}: found accepted gaps for unknown problem {name!r}; {suggest_names(name, problems)}"
+        )
+
+
+def read_acceptances(text: str, path: Path, measures: tuple[str, ...]) -> tuple[Acceptance, ...]:
+    """Read the accepted gaps of a problem with the given measures.
 
     Raises DeclarationError with file and line for an invalid acceptance.
     """
     name = path.name.removesuffix(ACCEPTANCES_SUFFIX)
-    if name not in measures:
-        raise DeclarationError(
-            f"{path}: found accepted gaps for unknown problem {name!r}; {suggest_names(name, measures)}"
-        )
     data, lines = read_yaml(text, path)
     found_acceptances = validate_declaration(Acceptances, data, lines, path).accepted
     for number, acceptance in enumerate(found_acceptances):
-        if acceptance.measure not in measures[name]:
+        if acceptance.measure not in measures:
             where = file_location(path, lines.get(("accepted", number, "measure")))
             raise DeclarationError(f"{where}: problem {name} does not request {acceptance.measure!r}; "
-                                   f"{suggest_names(acceptance.measure, measures[name])}")  # fmt: skip
+                                   f"{suggest_names(acceptance.measure, measures)}")  # fmt: skip
     return found_acceptances
 
 

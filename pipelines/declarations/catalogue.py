@@ -15,7 +15,7 @@ from pipelines.core.errors import (
     suggest_names,
 )
 from pipelines.declarations.acceptances import ACCEPTANCES_SUFFIX as ACCEPTED
-from pipelines.declarations.acceptances import Acceptance, read_acceptances
+from pipelines.declarations.acceptances import Acceptance, read_acceptances, refuse_unknown_problem
 from pipelines.declarations.base import NAME_PATTERN
 from pipelines.declarations.contents import hash_declarations
 from pipelines.declarations.corrections import CORRECTIONS_SUFFIX, Correction, read_corrections
@@ -47,7 +47,7 @@ class Catalogue(NamedTuple):
     unread_sources: dict[str, UnreadSource]
     """Sources with an excluded declaration, by name."""
     excluded_problems: dict[str, str]
-    """Problems excluded because a source that they need is excluded, each with the reason."""
+    """Problems excluded because their own files are wrong or need an excluded source, each with the reason."""
     partnerships: Mapping[str, Partnership] = MappingProxyType({})
     """Partnerships of places that problems may answer for, by name."""
     contents: str = ""
@@ -108,6 +108,11 @@ class Catalogue(NamedTuple):
         """Return one sentence for each source with an excluded declaration."""
         return [source.describe_refusal() for source in self.unread_sources.values()]
 
+    def refuse_excluded_problems(self) -> None:
+        """Raise DeclarationError with the reason of each excluded problem, one a line."""
+        if self.excluded_problems:
+            raise DeclarationError("\n".join(self.excluded_problems.values()))
+
     def problem_sources(self, problem: Problem) -> tuple[str, ...]:
         """Return the names of the sources of a problem's measures, in order."""
         return tuple(sorted({self.measure_source[measure] for measure in problem.measures}))
@@ -142,19 +147,18 @@ def _read_catalogue(root: Path, contents: str) -> Catalogue:
         _check_weight_groups(source, lines, path, groups)
     sources = {name: source for name, ((source, _), _) in declarations.items()}
     measure_sources = {measure: sources[name] for measure, name in owners.items()}
-    paths = sorted((root / "pipelines/problems").glob("*.sql"))
-    problems, left_out = _read_problems(paths, measures, measure_sources, unread)
     partnerships = read_partnerships(root)
-    for problem in problems:
-        refuse_wrong_groups(problem.header, problem.path, partnerships)
+    problems, left_out = _read_problems(
+        root / "pipelines" / "problems", partnerships, measures, measure_sources, unread
+    )
     return Catalogue(
         root,
         sources,
         measures,
         owners,
-        {problem.name: problem for problem in problems},
+        {name: problem for name, (problem, _) in problems.items()},
         _load_corrections(root / "sources", sources),
-        _load_acceptances(root / "pipelines" / "problems", problems),
+        {name: accepted for name, (_, accepted) in problems.items() if accepted},
         {
             name: _hash_declaration(root / "sources", name, declaration[0])
             for name, (declaration, _) in declarations.items()
@@ -205,18 +209,26 @@ def _find_missing_inputs(declarations: dict[str, SourceDeclaration], unread: dic
 
 
 def _read_problems(
-    paths: list[Path],
+    folder: Path,
+    partnerships: Mapping[str, Partnership],
     measures: dict[str, Measure],
     measure_sources: dict[str, Source],
     unread: dict[str, UnreadSource],
-) -> tuple[list[Problem], dict[str, str]]:
-    """Read all problems; return the excluded ones too, by name with the reason."""
-    problems, left_out = [], {}
-    for path in paths:
+) -> tuple[dict[str, tuple[Problem, tuple[Acceptance, ...]]], dict[str, str]]:
+    """Read all problems, each with its accepted gaps; return the excluded ones too, by name with the reason.
+
+    A fault in the files of one problem excludes that problem alone.
+    """
+    problems, left_out = {}, {}
+    for path in sorted(folder.glob("*.sql")):
         try:
-            problems.append(read_problem(path, _read_text(path), measures, measure_sources, unread))
-        except (UnsafeDeclarationError, MissingInputError) as error:
+            problem = read_problem(path, _read_text(path), measures, measure_sources, unread)
+            refuse_wrong_groups(problem.header, path, partnerships)
+            problems[problem.name] = problem, _load_acceptances(problem)
+        except DeclarationError as error:
             left_out[path.stem] = str(error)
+    for path in sorted(folder.glob(f"*{ACCEPTED}")):
+        refuse_unknown_problem(path, {*problems, *left_out})
     return problems, left_out
 
 
@@ -231,13 +243,9 @@ def _load_corrections(folder: Path, sources: dict[str, Source]) -> dict[str, tup
     }
 
 
-def _load_acceptances(folder: Path, problems: list[Problem]) -> dict[str, tuple[Acceptance, ...]]:
-    measures_by_problem = {problem.name: problem.measures for problem in problems}
-    paths = sorted(folder.glob(f"*{ACCEPTED}"))
-    return {
-        path.name.removesuffix(ACCEPTED): read_acceptances(_read_text(path), path, measures_by_problem)
-        for path in paths
-    }
+def _load_acceptances(problem: Problem) -> tuple[Acceptance, ...]:
+    path = problem.path.with_suffix(ACCEPTED)
+    return read_acceptances(_read_text(path), path, problem.measures) if path.is_file() else ()
 
 
 def _read_text(path: Path) -> str:

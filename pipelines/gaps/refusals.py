@@ -4,6 +4,7 @@ The state table `refusal` of a problem has one sentence, with the key of the ref
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -71,7 +72,13 @@ def _is_refused(project: Project, name: str, current_keys: TableKeys) -> bool:
 
 
 def _describe_error(text: str, project: Project) -> str:
-    """Return an error in one line, with the files of the project and the store named from there."""
+    """Return an error in one line, with the files of the project and the store named from there.
+
+    A line that ends without a mark is a fault of several.
+    """
     for folder in sorted({str(project.catalogue.root), str(project.home)}, key=len, reverse=True):
         text = text.replace(f"{folder}{os.sep}", "")
-    return " ".join(text.split())
+    return " ".join(_UNMARKED_END.sub("; ", text.strip()).split())
+
+
+_UNMARKED_END = re.compile(r"(?<=[^\s.!:;])[^\S\n]*\n")

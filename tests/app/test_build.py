@@ -1,10 +1,11 @@
-"""A build in which one problem has no answer: its file and pages name the problem and the reason."""
+"""A build in which one problem has no answer: its file and pages name the problem and the reason; others go on."""
 
 import json
 from pathlib import Path
 
 from pipelines.core.store import hash_file, output_path
 from pipelines.declarations.project import Project
+from tests.breadth import wide
 from tests.command import Done, run
 from tests.outputs.test_report import Page
 from tests.small import FURLOUGH
@@ -79,3 +80,53 @@ def test_file_and_index_are_written_where_no_problem_is_answered(furlough: Proje
     assert command(furlough, "build").returncode == 6
     assert [row["problem"] for row in rows(furlough) if row["not_answered"]] == ["furlough"]
     assert "1 problem has no current answer" in texts(index_of(furlough))
+
+
+EXCLUDED = "unknown measure 'vacancy'"
+
+
+def tables_of(project: Project, name: str) -> dict[str, tuple[str, int]]:
+    """Return the hash and the inode of each table, ledger and output of a problem."""
+    files = [path for part in ("state", "ledger", "out") for path in (project.home / part).rglob(f"{name}.*")]
+    return {path.relative_to(project.home).as_posix(): (hash_file(path), path.stat().st_ino) for path in files}
+
+
+def test_wrong_file_of_a_problem_stops_no_other_and_loses_nothing(furlough: Project) -> None:
+    project = with_second(furlough)
+    before = tables_of(project, "second")
+    assert {"ledger/second.parquet", "state/cell/second.parquet", "out/second.html"} <= set(before)
+    problem_file(project, "second").write_text(FURLOUGH.replace("[vacancies]", "[vacancy]"))
+    built = command(project, "build")
+    assert built.returncode == 6 and "not used: " in built.stderr and EXCLUDED in built.stderr
+    assert command(project, "build", "furlough").returncode == 0
+    first, second = rows(project)
+    assert first["not_answered"] is None and first["question"]
+    assert second["question"] is None and (second["not_answered"] or "").startswith("pipelines/problems/second.sql:")
+    page = index_of(project)
+    assert EXCLUDED in texts(page) and "Last report of second , last changed on 24 November 2026" in texts(page)
+    assert tables_of(project, "second") == before
+    for words in (("list", "measures"), ("gaps", "furlough"), ("places", "Merton"), ("ledger", "second"), ("status",)):
+        assert command(project, *words).returncode == 0, words
+    for words in (("build", "second"), ("gaps", "second"), ("explain", "second", "Merton", "vacancies"),
+                  ("validate", "--declarations")):  # fmt: skip
+        done = command(project, *words)
+        assert done.returncode == 3 and EXCLUDED in done.stderr, words
+    problem_file(project, "second").write_text(FURLOUGH)
+    assert command(project, "validate", "--declarations").returncode == 0
+    assert command(project, "build").returncode == 0 and rows(project)[1]["not_answered"] is None
+    kept = {file: content for file, content in tables_of(project, "second").items() if "out/" not in file}
+    assert kept.items() <= before.items()
+
+
+@wide
+def test_validation_judges_the_contracts_before_it_names_a_wrong_problem(furlough: Project) -> None:
+    problem_file(furlough, "second").write_text("wrong")
+    done = command(furlough, "validate")
+    assert "Great Expectations judged" in done.stdout and done.returncode == 3 and "second.sql" in done.stderr
+    assert command(furlough, "validate", "hmrc_furlough").returncode == 0
+
+
+def test_ledger_of_an_excluded_problem_without_one_names_the_fault(furlough: Project) -> None:
+    problem_file(furlough, "second").write_text("wrong")
+    done = command(furlough, "ledger", "second")
+    assert done.returncode == 3 and "found no header" in done.stderr

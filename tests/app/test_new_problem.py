@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from pipelines.app import new_problem
 from pipelines.app.build import build_problems
 from pipelines.app.cli import app
 from pipelines.app.console import console
@@ -103,3 +104,22 @@ def test_existing_problem_is_kept_and_nothing_is_left(tmp_path: Path, monkeypatc
     with pytest.raises(DeclarationError):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert path.read_text(encoding="utf-8") == before
+
+
+def test_problem_that_would_be_excluded_is_not_left_and_an_excluded_one_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = districts_only(tmp_path)
+    problems = root / "pipelines" / "problems"
+    (problems / "other.sql").write_text("wrong", encoding="utf-8")
+    before = {path.name for folder in (problems, root / "sources") for path in folder.iterdir()}
+    monkeypatch.setenv("COMMONGROUND_PROJECT", str(root))
+    arguments = ["new", "problem", "q", "--decision", "d", "--owner", "o", "--by", "", "--places", "Merton", "--period",
+                 "latest", "--need", "days of waiting", "--name", "waits", "--store", str(tmp_path / "s")]  # fmt: skip
+    with monkeypatch.context() as patch:
+        patch.setattr(new_problem, "write_problem", lambda _: "wrong")
+        with pytest.raises(DeclarationError, match=r"waits\.sql: found no header"):
+            CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert {path.name for folder in (problems, root / "sources") for path in folder.iterdir()} == before
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert set(load_catalogue(root).problems) == {"waits"}

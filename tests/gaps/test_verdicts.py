@@ -171,7 +171,7 @@ def test_proxy_is_shown_and_marked_and_its_need_stays_open(bare: Project) -> Non
 def test_proxy_that_is_not_requested_is_refused(copy: Path, stand_in: str, expected: str) -> None:
     path = asked(copy, SQL.replace("STAND_IN", stand_in))
     with pytest.raises(DeclarationError, match=expected) as refused:
-        load_catalogue(copy)
+        load_catalogue(copy).find_problem("p")
     assert str(path) in str(refused.value)
 
 
@@ -179,11 +179,11 @@ def test_proxy_in_another_unit_is_refused_with_its_line(copy: Path) -> None:
     needs = "  claimant_rate:\n  residents_16_64:\n*/"
     asked(copy, SQL.replace("STAND_IN", "residents_16_64").replace("  claimant_rate:\n*/", needs))
     with pytest.raises(DeclarationError, match=r"p\.sql:9: found proxy residents_16_64, a stock in people"):
-        load_catalogue(copy)
+        load_catalogue(copy).find_problem("p")
 
 
 def test_view_cannot_define_a_verdict_column(copy: Path) -> None:
     sql = SQL.replace("STAND_IN", "claimant_rate").replace("as claimant_rate", "as verdict")
     asked(copy, sql)
     with pytest.raises(DeclarationError, match="column verdict is reserved"):
-        load_catalogue(copy)
+        load_catalogue(copy).find_problem("p")

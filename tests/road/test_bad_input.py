@@ -336,7 +336,7 @@ def test_invalid_problem_is_refused_with_file_line_and_choices(
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(DeclarationError, match=complaint):
-        load_catalogue(edited.catalogue.root)
+        load_catalogue(edited.catalogue.root).find_problem("jobs_recovery")
 
 
 @pytest.mark.parametrize(
