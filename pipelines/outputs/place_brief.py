@@ -45,9 +45,9 @@ NO_BRIEF_FACTS = BriefFacts({}, {})
 def collect_brief_facts(cells: pl.DataFrame, revisions: pl.DataFrame, discontinuities: pl.DataFrame) -> BriefFacts:
     """Collect the facts of all briefs in one pass.
 
-    Takes cells (schema.CELL_COLUMNS), the figures that the newest release of each source changed (revisions.REVISION)
-    and the discontinuities (discontinuities.BOUNDARY_DISCONTINUITY). A measure with a doubted figure in a place is
-    left out there.
+    Takes the caveats of cells (measure, place_code, caveats), the figures that the newest release of each source
+    changed (revisions.REVISION) and the discontinuities (discontinuities.BOUNDARY_DISCONTINUITY). A measure with a
+    doubted figure in a place is left out there.
     """
     doubted = cells.filter(has_doubt()).select("measure", "place_code").unique()
     return BriefFacts(_group(_largest_revisions(revisions, doubted)), _group(_own_borders(discontinuities, doubted)))

@@ -21,7 +21,7 @@ from pipelines.outputs.trend_chart import Role, TrendSeries, has_trend
 
 _RANK_COLUMNS = ("rank", "rank_lower_bound", "rank_upper_bound", "similar_places", "places", "noise", "no_interval")
 """Columns of `ranks` with the rank of a place and its uncertainty."""
-_FIGURE_COLUMNS = ("value", "reference_start", "reference_end", "caveats", "source", "proxy_measure", *INTERVAL_COLUMNS)
+FIGURE_COLUMNS = ("value", "reference_start", "reference_end", "caveats", "source", "proxy_measure", *INTERVAL_COLUMNS)
 """Columns of cells that a figure is shown with."""
 MAX_NUMBERS = 4
 """Most figures in the first lines of a page."""
@@ -56,7 +56,7 @@ def newest_figures(catalogue: Catalogue, cells: pl.DataFrame, is_ranked: bool = 
     Places that are not ranked, such as partnerships, have no rank.
     """
     key = ["place_code", "measure", "problem"]
-    own = cells.select(*key, "period_start", "period_end", *_FIGURE_COLUMNS)
+    own = cells.select(*key, "period_start", "period_end", *FIGURE_COLUMNS)
     known = own.filter(pl.col("value").is_not_null()).sort("period_end").unique(key, keep="last")
     # Only the other places of these figures matter for their ranks.
     others = filter_frame(cells.select(RANKED_COLUMNS), has_order(catalogue.measures))
@@ -64,12 +64,16 @@ def newest_figures(catalogue: Catalogue, cells: pl.DataFrame, is_ranked: bool = 
     ranks = rank_places(compared, catalogue.measures).select(*RANK_KEY, "place_code", *_RANK_COLUMNS)
     counts = cells.group_by(key).agg(is_needed().sum().alias("asked"), pl.col("value").count().alias("count"))
     newest = known.join(counts, on=key).join(ranks, on=[*RANK_KEY, "place_code"], how="left").select(
-        *key, "asked", "count", *_FIGURE_COLUMNS, *_RANK_COLUMNS,
+        *key, "asked", "count", *FIGURE_COLUMNS, *_RANK_COLUMNS,
     )  # fmt: skip
-    # Several problems may need the same measure: its latest figure is shown once.
-    return newest.sort("reference_end", "count", "problem").unique(
+    return keep_latest(newest)
+
+
+def keep_latest(figures: pl.DataFrame) -> pl.DataFrame:
+    """Keep the latest of the newest figures of each place and measure: several problems may need one measure."""
+    return figures.sort("reference_end", "count", "problem").unique(
         ["place_code", "measure"], keep="last", maintain_order=True
-    )  # fmt: skip
+    )
 
 
 def figure_row(

@@ -1,11 +1,11 @@
 """Inputs of the place pages beside cells and verdicts: the title of people, partnerships, and the briefs."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import polars as pl
 
 from pipelines.apportionment import population_measure
-from pipelines.core.schema import CELL_COLUMNS, empty_table
+from pipelines.core.schema import empty_table
 from pipelines.core.store import read_table, state_path
 from pipelines.declarations.fingerprints import compute_table_keys, public_input_sources
 from pipelines.declarations.partnership import Partnership, select_partnerships
@@ -22,17 +22,20 @@ def people_title(project: Project) -> str:
     return title[0].lower() + title[1:]
 
 
-def load_brief_facts(project: Project, cells: dict[str, pl.DataFrame]) -> BriefFacts:
-    """Read the facts that the briefs of the places need, for the cells of some problems."""
+def load_brief_facts(project: Project, names: Collection[str], doubted: pl.DataFrame) -> BriefFacts:
+    """Read the facts that the briefs of the places of some problems need.
+
+    Takes the caveats of their figures (measure, place_code, caveats).
+    """
     catalogue, current = project.catalogue, compute_table_keys(project.catalogue, project.home, project.as_of)
     revised = [
         load_revisions(project, name)[0].filter(pl.col("kind") == "changed").select(list(REVISION))
-        for name in public_input_sources(catalogue, list(cells))
+        for name in public_input_sources(catalogue, list(names))
         if has_current_tables(project.home, name, current)
     ]
-    borders = [read_table(state_path(project.home, "discontinuity", name)) for name in cells]
+    borders = [read_table(state_path(project.home, "discontinuity", name)) for name in names]
     return collect_brief_facts(
-        pl.concat([empty_table(CELL_COLUMNS), *cells.values()]), pl.concat([empty_table(REVISION), *revised]),
+        doubted, pl.concat([empty_table(REVISION), *revised]),
         pl.concat([empty_table(BOUNDARY_DISCONTINUITY), *borders]),
     )  # fmt: skip
 

@@ -3,7 +3,8 @@
 The content is computed for all places in one pass and then split by place, for speed.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -11,11 +12,13 @@ import polars as pl
 
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
+from pipelines.core.schema import CELL_COLUMNS, empty_table
 from pipelines.declarations.catalogue import Catalogue
-from pipelines.gaps import VERDICT_WORDS, is_open, open_reason, summarise_by_place
+from pipelines.gaps import RANKED_COLUMNS, VERDICT_WORDS, is_open, open_reason, summarise_by_place
 from pipelines.outputs.place_context import NO_CONTEXT, NO_FACTS, PlaceContext, name_places
-from pipelines.outputs.place_figures import figure_row, key_numbers, newest_figures
+from pipelines.outputs.place_figures import FIGURE_COLUMNS, figure_row, keep_latest, key_numbers, newest_figures
 from pipelines.outputs.place_parts import Parts
+from pipelines.outputs.report_model import has_doubt
 from pipelines.outputs.report_tables import format_figure
 from pipelines.outputs.search import describe_kind
 
@@ -89,7 +92,7 @@ class PlacePage(NamedTuple):
 class PageRows(NamedTuple):
     """Rows that pages show: each place (place_code, place_name, nation), its verdicts, newest figures and open gaps.
 
-    `people` has place_code and residents.
+    `people` has place_code and residents, and `doubted` the doubtful caveats of figures (place_code, measure, caveats).
     """
 
     places: pl.DataFrame
@@ -97,30 +100,61 @@ class PageRows(NamedTuple):
     figures: pl.DataFrame
     gaps: pl.DataFrame
     people: pl.DataFrame
+    doubted: pl.DataFrame
 
     def of_places(self, codes: Collection[str]) -> "PageRows":
         """Return the rows of some places."""
         return PageRows(*(rows.filter(pl.col("place_code").is_in(list(codes))) for rows in self))
 
 
+_GAP_COLUMNS = ("cell_id", "problem", "need", "measure", "place_code", "period_start", "lower_bound", "upper_bound",
+                "value", "reason", "other_reasons", "proxy_measure", "evidence", "data_owner", "remedy")  # fmt: skip
+"""Columns of cells that an open gap is shown with."""
+PAGE_COLUMNS = tuple(
+    name for name in CELL_COLUMNS if name in {"nation", *RANKED_COLUMNS, *FIGURE_COLUMNS, *_GAP_COLUMNS}
+)
+"""Columns of cells that pages are made from."""
+
+
 def collect_page_rows(
-    catalogue: Catalogue, cells: pl.DataFrame, verdict_table: pl.DataFrame, since: pl.DataFrame, is_ranked: bool = True
-) -> PageRows:
+    catalogue: Catalogue, cells: Iterable[pl.DataFrame], verdict_table: pl.DataFrame, since: pl.DataFrame,
+    is_ranked: bool = True,
+) -> PageRows:  # fmt: skip
     """Collect the rows of all pages. `is_ranked` is False for partnerships.
 
-    Takes the cells (schema.CELL_COLUMNS) and verdicts (verdicts.VERDICT) of the problems, and the opening day of each
-    gap (gap_id, opened).
+    Takes the cells of each problem (PAGE_COLUMNS), the verdicts (verdicts.VERDICT) of all, and the opening day of each
+    gap (gap_id, opened). Of the cells of one problem, what pages show is kept before the next are read.
     """
+    parts = [_collect_shown(catalogue, own, is_ranked) for own in chain([empty_table(CELL_COLUMNS)], cells)]
+    shown = _ShownCells(*(pl.concat(tables) for tables in zip(*parts, strict=True)))
     return PageRows(
-        cells.select("place_code", "place_name", "nation").unique("place_code", keep="first", maintain_order=True)
-        .sort("place_code"),
+        shown.places.unique("place_code", keep="first", maintain_order=True).sort("place_code"),
         summarise_by_place(verdict_table).sort("place_code", "problem"),
-        newest_figures(catalogue, cells, is_ranked).sort("place_code", "problem"),
-        _open_gaps(cells, since),
+        keep_latest(shown.figures).sort("place_code", "problem"),
+        _group_gaps(shown.gaps, since),
         verdict_table.drop_nulls("residents").select("place_code", "residents").unique(
             "place_code", keep="last", maintain_order=True
         ),
+        shown.doubted,
     )  # fmt: skip
+
+
+class _ShownCells(NamedTuple):
+    """What pages show of the cells of a problem: places, newest figures, open gaps, and doubtful caveats."""
+
+    places: pl.DataFrame
+    figures: pl.DataFrame
+    gaps: pl.DataFrame
+    doubted: pl.DataFrame
+
+
+def _collect_shown(catalogue: Catalogue, cells: pl.DataFrame, is_ranked: bool) -> _ShownCells:
+    return _ShownCells(
+        cells.select("place_code", "place_name", "nation").unique("place_code", keep="first", maintain_order=True),
+        newest_figures(catalogue, cells, is_ranked),
+        cells.select(_GAP_COLUMNS).filter(is_open()),
+        cells.select("place_code", "measure", "caveats").filter(has_doubt()).unique(maintain_order=True),
+    )
 
 
 def compose_pages(
@@ -224,9 +258,9 @@ def _known_groups(
     return groups
 
 
-def _open_gaps(cells: pl.DataFrame, since: pl.DataFrame) -> pl.DataFrame:
+def _group_gaps(cells: pl.DataFrame, since: pl.DataFrame) -> pl.DataFrame:
     """Return the open gaps of each place, with measure, reason, opening day, data owner and remedy."""
-    open_gaps = cells.filter(is_open()).with_columns(open_reason().alias("reason"))
+    open_gaps = cells.with_columns(open_reason().alias("reason"))
     dated_gaps = open_gaps.join(since, left_on="cell_id", right_on="gap_id", how="left")
     grouped = dated_gaps.sort("problem", "period_start").group_by(
         "place_code", "measure", "reason", "data_owner", "remedy", maintain_order=True

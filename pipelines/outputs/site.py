@@ -10,7 +10,7 @@ import polars as pl
 
 from pipelines.core.output_files import write_outputs
 from pipelines.core.periods import format_period
-from pipelines.core.schema import CELL_COLUMNS, empty_table
+from pipelines.core.schema import empty_table
 from pipelines.core.store import hash_bytes, output_path, read_table, state_path, table_key, table_version, write_table
 from pipelines.core.table_cache import forget_tables
 from pipelines.declarations.catalogue import Catalogue
@@ -68,7 +68,7 @@ from pipelines.outputs.place_inputs import (
     read_partnership_tables,
 )
 from pipelines.outputs.place_keys import common_key, hash_groups, key_pages, key_parts, key_places, list_new_measures
-from pipelines.outputs.place_pages import PageRows, collect_page_rows, compose_pages
+from pipelines.outputs.place_pages import PAGE_COLUMNS, PageRows, collect_page_rows, compose_pages
 from pipelines.outputs.place_parts import PAGE_PART, find_same_parts, read_page_parts, update_parts
 from pipelines.outputs.place_render import render_place_page
 from pipelines.outputs.report_changes import write_days
@@ -89,23 +89,22 @@ def publish_place_pages(project: Project) -> None:
         opened = {name: load_opening_days(project, name) for name in names}
         verdicts = {name: read_table(state_path(project.home, "verdict", name)) for name in names}
         listed = [name for name in names if verdicts[name]["place_code"].n_unique() <= MAX_LISTED_PLACES]
-        cells = {name: _read_page_cells(project, name, name in listed) for name in names}
-        overview = _build_project_overview(project, cells, verdicts, listed)
+        counted = {name: _read_cells(project, name, _COUNTED_COLUMNS) for name in names}
+        overview = _build_project_overview(project, counted, verdicts, listed)
         sources = public_input_sources(project.catalogue, names)
         write_table(overview_path(project), overview.problems, pages_key(project), sources)
         pages = _read_unchanged_pages(project)
         if pages is None:
-            tables = PageTables(*({name: kind[name] for name in listed} for kind in (cells, verdicts, opened)))
-            del cells, verdicts, opened
+            tables = PageTables(*({name: kind[name] for name in listed} for kind in (verdicts, opened)))
+            del counted, verdicts, opened
             pages = _write_place_pages(project, tables)
         places = pages.join(overview.places, on="place_code", how="left", maintain_order="left")
         write_table(pages_path(project), places, pages_key(project), version=page_content_key(project))
 
 
 class PageTables(NamedTuple):
-    """Tables by problem that place pages show: cells, verdicts, and the opening day of each open gap."""
+    """Tables by problem that place pages show beside cells: verdicts, and the opening day of each open gap."""
 
-    cells: dict[str, pl.DataFrame]
     verdicts: dict[str, pl.DataFrame]
     opened: dict[str, pl.DataFrame]
 
@@ -117,10 +116,12 @@ def _read_unchanged_pages(project: Project) -> pl.DataFrame | None:
     return _read_page_records(project)
 
 
-def _read_page_cells(project: Project, name: str, has_pages: bool) -> pl.DataFrame:
-    """Read the cells of a problem; only the columns of the index page where its places have no pages."""
-    path = state_path(project.home, "cell", name)
-    return read_table(path) if has_pages else pl.read_parquet(path, columns=["need", "value", "proxy_measure"])
+_COUNTED_COLUMNS = ("need", "value", "proxy_measure")
+"""Columns of cells that the index page counts."""
+
+
+def _read_cells(project: Project, name: str, columns: Sequence[str]) -> pl.DataFrame:
+    return read_table(state_path(project.home, "cell", name), columns)
 
 
 def publish_index(project: Project) -> Path:
@@ -166,12 +167,12 @@ def _write_place_pages(project: Project, tables: PageTables) -> pl.DataFrame:
 
     The tables are emptied before: the rows of the pages have what these need of them.
     """
-    cells, opened = tables.cells, pl.concat([_NO_GAPS, *tables.opened.values()])
-    history = _load_history(project, cells)
-    context, facts = _load_context(project, cells, history), load_brief_facts(project, cells)
-    every = _collect_rows(project, cells, tables.verdicts, opened)
+    names = list(tables.verdicts)
+    every = _collect_rows(project, tables)
+    history = _load_history(project, names)
+    context = _load_context(project, names, set(every[0].places["place_code"]), history)
+    facts = load_brief_facts(project, names, every[0].doubted)
     title, before = people_title(project), _read_page_records(project)
-    names = list(cells)
     keys = _key_pages(project, names, every, context, facts, hash_groups(history, "measure"))
     for kind in tables:
         kind.clear()
@@ -240,21 +241,24 @@ def _split_rows(every: Iterable[PageRows], codes: Collection[str]) -> Iterator[P
             yield rows.of_places(own[first : first + MOST_COMPOSED])
 
 
-MOST_COMPOSED = 256
+MOST_COMPOSED = 64
 """Most pages with their contents in memory."""
 
 
-def _collect_rows(
-    project: Project, cells: dict[str, pl.DataFrame], verdicts: dict[str, pl.DataFrame], opened: pl.DataFrame
-) -> tuple[PageRows, PageRows]:
-    """Collect the rows of the pages of places, and of partnerships."""
+def _collect_rows(project: Project, tables: PageTables) -> tuple[PageRows, PageRows]:
+    """Collect the rows of the pages of places, and of partnerships. The cells of one problem at a time are read."""
+    catalogue, names = project.catalogue, list(tables.verdicts)
+    opened = pl.concat([_NO_GAPS, *tables.opened.values()])
 
-    def collect(own: Iterable[pl.DataFrame], judged: Iterable[pl.DataFrame], is_ranked: bool) -> PageRows:
-        asked, answers = pl.concat([empty_table(CELL_COLUMNS), *own]), pl.concat([empty_table(VERDICT), *judged])
-        return collect_page_rows(project.catalogue, asked, answers, opened, is_ranked)
+    def stack_verdicts(judged: Iterable[pl.DataFrame]) -> pl.DataFrame:
+        return pl.concat([empty_table(VERDICT), *judged])
 
-    own_cells, own_verdicts = (read_partnership_tables(project, kind, cells) for kind in ("cell", "verdict"))
-    return collect(cells.values(), verdicts.values(), True), collect(own_cells, own_verdicts, False)
+    cells = (_read_cells(project, name, PAGE_COLUMNS) for name in names)
+    own_cells, own_verdicts = (read_partnership_tables(project, kind, names) for kind in ("cell", "verdict"))
+    return (
+        collect_page_rows(catalogue, cells, stack_verdicts(tables.verdicts.values()), opened),
+        collect_page_rows(catalogue, own_cells, stack_verdicts(own_verdicts), opened, is_ranked=False),
+    )
 
 
 PAGE_RECORD = pl.Schema({"place_code": pl.String, "key": pl.String, "sha256": pl.String, "changed": pl.Date})
@@ -284,11 +288,10 @@ def _load_history(project: Project, names: Iterable[str]) -> pl.DataFrame:
 _ROW = "_row"
 
 
-def _load_context(project: Project, cells: dict[str, pl.DataFrame], history: pl.DataFrame) -> PlaceContext:
-    """Return what the places of some problems are compared with."""
-    systems = sorted({project.catalogue.problems[name].header.geography for name in cells})
-    codes = {code for frame in cells.values() for code in frame["place_code"].unique()}
-    return load_place_context(project, systems, history, codes, list_page_partnerships(project, cells))
+def _load_context(project: Project, names: list[str], codes: set[str], history: pl.DataFrame) -> PlaceContext:
+    """Return what the places of some problems are compared with; takes the codes of the places."""
+    systems = sorted({project.catalogue.problems[name].header.geography for name in names})
+    return load_place_context(project, systems, history, codes, list_page_partnerships(project, names))
 
 
 def _list_unanswered(project: Project) -> list[dict[str, str]]:
@@ -388,8 +391,8 @@ def build_overview(
 ) -> Overview:  # fmt: skip
     """Return the content of the index page.
 
-    Takes the cells (schema.CELL_COLUMNS), verdicts (verdicts.VERDICT) and ledger of each problem, the places with a
-    page (schema.PLACE_COLUMNS), and the names of the problems that these pages show.
+    Takes the cells (need, value, proxy_measure), verdicts (verdicts.VERDICT) and ledger of each problem, the places
+    with a page (schema.PLACE_COLUMNS), and the names of the problems that these pages show.
     """
     by_place = {name: summarise_by_place(problem_verdicts) for name, problem_verdicts in verdicts.items()}
     rows = [_problem_row(catalogue, name, cells[name], by_place[name], ledgers[name]) for name in sorted(cells)]

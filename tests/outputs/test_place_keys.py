@@ -24,7 +24,7 @@ def rows() -> PageRows:
     report = sample()
     judged = build_verdicts(report.cells, report.header, report.people)
     catalogue = type("Catalogue", (), {"measures": MEASURES})
-    return collect_page_rows(catalogue, report.cells, judged, NO_LEDGER)  # type: ignore[arg-type]
+    return collect_page_rows(catalogue, [report.cells], judged, NO_LEDGER)  # type: ignore[arg-type]
 
 
 def page_keys(

@@ -95,7 +95,7 @@ def test_page_shows_figures_gaps_and_data_owners(paged: Project) -> None:
 def test_missing_figure_is_not_a_number_on_a_page(paged: Project) -> None:
     judged = read_table(state_path(paged.home, "verdict", "jobs_recovery"))
     cells = read_table(state_path(paged.home, "cell", "jobs_recovery"))
-    pages = compose_pages(paged.catalogue, collect_page_rows(paged.catalogue, cells, judged, NO_LEDGER))
+    pages = compose_pages(paged.catalogue, collect_page_rows(paged.catalogue, [cells], judged, NO_LEDGER))
     for page in pages:
         mine = cells.filter(pl.col("place_code") == page.code)
         assert len(page.rows) == mine["value"].count()
@@ -143,7 +143,7 @@ def sampled(project: Project, tmp_path: Path) -> Project:
 def test_malicious_name_is_escaped(paged: Project, tmp_path: Path) -> None:
     report, project = sample(), sampled(paged, tmp_path)
     judged = build_verdicts(report.cells, report.header, report.people)
-    pages = compose_pages(project.catalogue, collect_page_rows(project.catalogue, report.cells, judged, NO_LEDGER))
+    pages = compose_pages(project.catalogue, collect_page_rows(project.catalogue, [report.cells], judged, NO_LEDGER))
     html = next(render_place_page(page, "people", project.catalogue, NO_CONTEXT) for page in pages if page.name == HARM)
     assert HARM not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     result = build_overview(
@@ -270,6 +270,6 @@ def test_page_shows_the_interval_of_an_estimate_and_similar_places() -> None:
         measure_source=report.measure_sources,
     )  # fmt: skip
     judged = build_verdicts(report.cells, report.header, report.people)
-    pages = compose_pages(changed, collect_page_rows(changed, report.cells, judged, NO_LEDGER))
+    pages = compose_pages(changed, collect_page_rows(changed, [report.cells], judged, NO_LEDGER))
     rate = next(row for row in pages[0].rows if row["title"] == "Claimant rate")
     assert (rate["interval"], rate["rank"]) == ("95 % interval 1.8 to 3.2", "statistically similar to 1 other")
