@@ -185,6 +185,15 @@ _BY_VALUE = (str, date, tuple, frozenset)
 """Types of arguments that are compared by value. All others, such as tables, have no hash."""
 
 
+_CLEARED: list[Callable[[], object]] = []
+"""What empties caches of their own between two steps of a build."""
+
+
+def clear_between_steps(clear: Callable[[], object]) -> None:
+    """Have forget_tables call a function that empties a cache which one step of a build fills."""
+    _CLEARED.append(clear)
+
+
 def forget_tables() -> None:
     """Forget the tables that this process has read, and the results that functions keep, between two steps of a build.
 
@@ -192,6 +201,8 @@ def forget_tables() -> None:
     """
     for recent in _RESULTS:
         recent.clear()
+    for clear in _CLEARED:
+        clear()
     with _LOCK:
         _READ.clear()
         _WRITTEN.clear()

@@ -1,4 +1,5 @@
 # Public names of this room; each module is loaded when a name of it is first used.
+from .access import REQUEST_COLUMNS as REQUEST_COLUMNS
 from .access import collect_gaps as collect_gaps
 from .access import collect_problem_gaps as collect_problem_gaps
 from .answer import answer_problem as answer_problem

@@ -11,6 +11,12 @@ from pipelines.gaps.need_scope import is_open, open_reason
 from pipelines.gaps.requests import NOTHING_TO_ASK, REQUEST_KEY, OpenGaps, request_id
 from pipelines.gaps.verdicts import weigh_cells
 
+REQUEST_COLUMNS = (
+    *("cell_id", "problem", "need", "measure", "place_code", "place_name", "period_start", "value", "reason"),
+    *("other_reasons", "caveats", "proxy_measure", "evidence", "data_owner", "remedy"),
+)
+"""Columns of cells that requests are made from: a copy of all would take more memory than the cells."""
+
 
 def collect_problem_gaps(
     problem: Problem,
@@ -19,7 +25,7 @@ def collect_problem_gaps(
     acceptances: tuple[Acceptance, ...],
     project: Project,
 ) -> OpenGaps:
-    """Collect the open gaps of one problem, from its cells (schema.CELL_COLUMNS) and verdicts (verdicts.VERDICT)."""
+    """Collect the open gaps of one problem, from its cells (REQUEST_COLUMNS) and verdicts (verdicts.VERDICT)."""
     missing = cells.filter(pl.col("reason").is_not_null())
     blocking = weigh_cells(missing, problem.header).filter("blocks").select("cell_id", pl.lit(True).alias("blocks"))
     open_cells = cells.filter(is_open()).with_columns(open_reason().alias("reason"))
@@ -63,7 +69,7 @@ def collect_gaps(project: Project, problems: list[str]) -> OpenGaps:
     per_problem = [
         collect_problem_gaps(
             project.catalogue.problems[name],
-            read_table(state_path(project.home, "cell", name)),
+            read_table(state_path(project.home, "cell", name), REQUEST_COLUMNS),
             read_table(state_path(project.home, "verdict", name)),
             project.catalogue.acceptances.get(name, ()),
             project,

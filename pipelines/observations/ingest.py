@@ -9,6 +9,7 @@ import polars as pl
 from checks import CheckInput
 from pipelines.core.errors import UnreadableError
 from pipelines.core.snapshots import Snapshot
+from pipelines.core.table_cache import clear_between_steps
 from pipelines.declarations.catalogue import Catalogue
 from pipelines.declarations.corrections import Correction
 from pipelines.declarations.source import Source
@@ -54,6 +55,7 @@ class _LoadedCodes(NamedTuple):
 
 _LOADED: dict[tuple[str, bool], _LoadedCodes] = {}
 """Codes of each geography, with its names or without, as loaded last: many sources have the codes of one geography."""
+clear_between_steps(_LOADED.clear)
 
 
 def _load_geography_codes(system: GeographyPlaces, places: Places, reads_names: bool) -> Codes:

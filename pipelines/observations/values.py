@@ -26,6 +26,7 @@ from pipelines.core.schema import (
     conform_table,
 )
 from pipelines.core.slices import SLICE_KEY, count_repeated_texts, slice_starts
+from pipelines.core.table_cache import clear_between_steps
 from pipelines.core.vocabulary import PeriodKind
 from pipelines.declarations.source import Source
 
@@ -185,3 +186,6 @@ _WORD = Struct("<Q")
 @lru_cache(maxsize=1 << 16)
 def _digest_text(text: str | None) -> int:
     return 0 if text is None else int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+clear_between_steps(_digest_text.cache_clear)

@@ -19,6 +19,7 @@ from pipelines.declarations.partnership import select_partnerships
 from pipelines.declarations.project import Project
 from pipelines.declarations.version import project_version
 from pipelines.gaps import (
+    REQUEST_COLUMNS,
     VERDICT,
     collect_problem_gaps,
     is_open,
@@ -232,7 +233,7 @@ def _load_history(project: Project, problem: Problem, current_keys: TableKeys, i
 def _draft_letters(project: Project, problem: Problem, verdicts: pl.DataFrame, is_large: bool) -> dict[str, str]:
     """Draft the letters on the open gaps of a problem; a problem without any has none."""
     path = state_path(project.home, "cell", problem.name)
-    cells = pl.scan_parquet(path) if is_large else read_table(path).lazy()
+    cells = pl.scan_parquet(path).select(REQUEST_COLUMNS) if is_large else read_table(path, REQUEST_COLUMNS).lazy()
     with_gap = cells.filter(pl.col("reason").is_not_null() | is_open()).collect()
     if not with_gap.select(is_open().any()).item():
         return {}

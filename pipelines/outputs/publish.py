@@ -65,7 +65,7 @@ def report_problem(project: Project, name: str) -> list[Path]:
 def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
     """Yield the ending and the content of each file of a report: FILE_ENDINGS, and TABLE_ENDINGS where they apply.
 
-    The CSV file of the cells is the largest. It is last, so that no other is made while it is in memory.
+    The files of all cells are last: their copy of the cells, and CSV as the largest file, are in memory with no other.
     """
     charts = find_page_charts(report)
     yield "html", render_html(report, charts).encode("utf-8")
@@ -73,11 +73,7 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
     if report.cells_file is not None:
         report = _drop_cells(report)
     yield "view.parquet", encode_parquet(report.view)
-    cells = None if report.is_large else credited_cells(report)
-    if cells is None:
-        yield "cells.parquet", encode_cells(report)
-    else:
-        yield "cells.parquet", encode_parquet(cells)
+    if not report.is_large:
         yield "csv-metadata.json", build_csv_metadata(report).encode("utf-8")
         yield "xlsx", build_spreadsheet(report)
     if report.header.groups:
@@ -88,10 +84,19 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
         yield TREND_ENDING, trend_csv(charts.trend["table"], charts.trend["band"]).encode("utf-8")
     if has_geojson(report):
         yield GEOJSON_ENDING, problem_geojson(report, charts.answer)
-    if cells is not None:
-        yield "csv", cells_csv(cells)
+    yield from _cell_files(report)
     # The next report has other cells: what steps keep of this one would add to its memory.
     forget_results(report, report.cells)
+
+
+def _cell_files(report: Report) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of all cells: Parquet, and CSV unless the report is large."""
+    if report.is_large:
+        yield "cells.parquet", encode_cells(report)
+    else:
+        cells = credited_cells(report)
+        yield "cells.parquet", encode_parquet(cells)
+        yield "csv", cells_csv(cells)
 
 
 def _drop_cells(report: Report) -> Report:

@@ -15,6 +15,7 @@ import polars as pl
 
 from pipelines.core.periods import format_period
 from pipelines.core.reasons import REASONS
+from pipelines.core.table_cache import clear_between_steps
 from pipelines.declarations.measure import Measure
 from pipelines.gaps import PERIOD_SUFFIX, VERDICT_WORDS
 from pipelines.outputs.report_changes import describe_causes
@@ -97,6 +98,9 @@ def escape_text(text: str) -> str:
     """Remove characters that a spreadsheet does not allow or that look like a link or a note."""
     plain = text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
     return re.sub(r"\]\s*\(", "] - (", plain).replace("$$", "$ $")[:32_000]
+
+
+clear_between_steps(escape_text.cache_clear)
 
 
 def _escape_texts(frame: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Literal, NamedTuple
 
 from pipelines.core.periods import format_period, whole_months
+from pipelines.core.table_cache import clear_between_steps
 from pipelines.outputs.value_scale import choose_scale, format_ticks
 
 Mark = Literal["", "break", "revised", "provisional"]
@@ -120,7 +121,7 @@ class _LineShape(NamedTuple):
     periods: str
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _shape_line(points: tuple[TrendPoint, ...]) -> _LineShape:
     runs = tuple(_find_runs(points))
     known = [(at, point.mark) for at, point in enumerate(points) if point.value is not None]
@@ -132,6 +133,9 @@ def _shape_line(points: tuple[TrendPoint, ...]) -> _LineShape:
         (tuple(at for at in single if at not in marked[0]), tuple(at for at in single if at not in marked[1])),
         frozenset(point.mark for point in points), periods,
     )  # fmt: skip
+
+
+clear_between_steps(_shape_line.cache_clear)
 
 
 def _shape_of(line: TrendSeries) -> _LineShape:

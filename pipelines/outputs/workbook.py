@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from pipelines.core.table_cache import clear_between_steps
+
 ONE_TABLE = "This worksheet contains one table."
 WITH_NOTES = f"{ONE_TABLE} Some cells may refer to notes, which can be found on the notes worksheet."
 COVER_WIDTH = 85
@@ -306,3 +308,6 @@ def _text_width(text: str, format_name: str) -> int:
     scale = properties["font_size"] / 11 * (1.1 if properties.get("bold") else 1.0) * (1.0 + 0.15 * capitals)
     width: int = math.ceil(cell_autofit_width(line) * scale)
     return width
+
+
+clear_between_steps(_text_width.cache_clear)

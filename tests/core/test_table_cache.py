@@ -225,6 +225,16 @@ def test_forgotten_tables_are_read_and_results_computed_again(tmp_path: Path, re
     assert add(kept, "a") == 1 and done == [(1, "a")] * 2
 
 
+def test_caches_of_their_own_are_emptied_with_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, calls = {"code": 1}, list[str]()
+    monkeypatch.setattr(table_cache, "_CLEARED", [])
+    table_cache.clear_between_steps(kept.clear)
+    table_cache.clear_between_steps(lambda: calls.append("second"))
+    assert kept and not calls
+    table_cache.forget_tables()
+    assert not kept and calls == ["second"]
+
+
 def test_large_table_of_one_part_is_kept_until_it_is_forgotten_and_equals_its_file(tmp_path: Path) -> None:
     rows = table_cache.LARGEST_TABLE // 16
     texts = pl.Series("text", ["a", None], pl.Categorical).new_from_index(0, rows)
