@@ -84,19 +84,16 @@ def report_contents(report: Report) -> Iterator[tuple[str, bytes]]:
         yield TREND_ENDING, trend_csv(charts.trend["table"], charts.trend["band"]).encode("utf-8")
     if has_geojson(report):
         yield GEOJSON_ENDING, problem_geojson(report, charts.answer)
-    yield from _cell_files(report)
-    # The next report has other cells: what steps keep of this one would add to its memory.
-    forget_results(report, report.cells)
-
-
-def _cell_files(report: Report) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of all cells: Parquet, and CSV unless the report is large."""
     if report.is_large:
         yield "cells.parquet", encode_cells(report)
-    else:
-        cells = credited_cells(report)
-        yield "cells.parquet", encode_parquet(cells)
-        yield "csv", cells_csv(cells)
+        forget_results(report, report.cells)
+        return
+    cells = credited_cells(report)
+    # From here on, no step needs what others keep of this report.
+    forget_results(report, report.cells)
+    del report, charts
+    yield "cells.parquet", encode_parquet(cells)
+    yield "csv", cells_csv(cells)
 
 
 def _drop_cells(report: Report) -> Report:

@@ -281,10 +281,10 @@ def cells_csv(cells: pl.DataFrame) -> bytes:
 
     The rows are written in blocks, so that no copy has them all.
     """
-    content, needed = io.BytesIO(), filter_frame(cells, is_needed())
-    needed.head(0).write_csv(content)
-    for block in needed.iter_slices(CSV_ROWS):
-        escape_formulas(block).write_csv(content, include_header=False)
+    content = io.BytesIO()
+    cells.head(0).write_csv(content)
+    for block in cells.iter_slices(CSV_ROWS):
+        escape_formulas(filter_frame(block, is_needed())).write_csv(content, include_header=False)
     return content.getvalue()
 
 
