@@ -215,7 +215,11 @@ def build_place_context(
         for code, welsh, region, name, nation in register.select(columns).iter_rows() if code in codes
     }  # fmt: skip
     names = {**places.names, **dict(register.select("place_code", "place_name").iter_rows())}
-    return PlaceContext(facts, names, Lines(history), *_collect_figures(history))
+    return PlaceContext(facts, names, Lines(history.select(_LINE_COLUMNS)), *_collect_figures(history))
+
+
+_LINE_COLUMNS = ("measure", "place_code", "period_start", "period_end", "value", "obs_status", "caveats")
+"""Columns of HISTORY that lines are drawn from: the others take half of its memory."""
 
 
 def _similar_districts(places: Places, codes: set[str]) -> dict[str, tuple[tuple[str, tuple[str, ...]], ...]]:

@@ -176,6 +176,7 @@ def _write_place_pages(project: Project, tables: PageTables) -> pl.DataFrame:
     keys = _key_pages(project, names, every, context, facts, hash_groups(history, "measure"))
     for kind in tables:
         kind.clear()
+    del history
     forget_tables()
     hashes = dict(before.select("place_code", "sha256").iter_rows())
     earlier_keys = dict(before.select("place_code", "key").iter_rows())
