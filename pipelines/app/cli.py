@@ -87,10 +87,21 @@ def main() -> None:
         raise SystemExit(130) from None
 
 
-def _print_unread(refusals: Iterable[str]) -> None:
-    """Print the declarations that are not read, with the reason."""
-    for refusal in refusals:
-        error_console.print(f"[yellow]not read:[/] {escape_markup(refusal)}", soft_wrap=True, highlight=False)
+def _print_faults(heading: str, faults: Iterable[str]) -> None:
+    """Print sentences, each with the reason why something is not read, used or answered."""
+    for fault in faults:
+        error_console.print(f"[yellow]{heading}:[/] {escape_markup(fault)}", soft_wrap=True, highlight=False)
+
+
+def _print_refused(home: Path, names: Iterable[str]) -> None:
+    """Print which of some problems the last build refused: what a store has of them is from an earlier build."""
+    from pipelines.gaps import read_refusal
+
+    reasons = ((name, read_refusal(home, name)) for name in names)
+    _print_faults("not answered", (
+        f"{name}: the last build refused it, and any stored figures are of an earlier build: {reason}"
+        for name, reason in reasons if reason
+    ))  # fmt: skip
 
 
 @app.command()
@@ -129,7 +140,7 @@ def build(
     from pipelines.app.build_profile import print_profile
 
     project = open_command_project(store, as_of, publishes=True, engine=setting)
-    _print_unread(project.catalogue.list_refusals())
+    _print_faults("not read", project.catalogue.list_refusals())
     left_out = [] if problem else list(project.catalogue.excluded_problems.values())
     faults = [*left_out, *build_problems(project, problem or [], console)]
     write_tables(project, tables, console)
@@ -137,8 +148,7 @@ def build(
     if profile:
         print_profile(project, problem or [], console)
     prepare_next_commands(project, None if faults else state)
-    for fault in faults:
-        error_console.print(f"[yellow]not used:[/] {escape_markup(fault)}", soft_wrap=True, highlight=False)
+    _print_faults("not used", faults)
     if faults:
         raise typer.Exit(BUILT_WITH_FAULTS)
 
@@ -204,7 +214,9 @@ def gaps(
     from pipelines.app.gap_list import list_gaps, select_gap_columns
 
     home = open_checked_store(store, TABLE_FILES)
-    table = list_gaps(home, find_built_problems(home, problem), place)
+    names = find_built_problems(home, problem)
+    table = list_gaps(home, names, place)
+    _print_refused(home, names)
     print_table(select_gap_columns(table) if form is OutputFormat.table else table, form)
 
 
@@ -217,7 +229,9 @@ def sql(
     """Run a read-only SQL query on commonground.duckdb."""
     from pipelines.app.sql_query import run_query
 
-    print_table(run_query(open_checked_store(store), query), form)
+    answer = run_query(open_checked_store(store), query)
+    _print_faults("not answered", answer.absences)
+    print_table(answer.table, form)
 
 
 @app.command("upgrade-sql")
@@ -248,7 +262,10 @@ def explain(
     """Show the provenance of one cell: file, row, release, licence, crosswalk and checks."""
     from pipelines.app.query import explain_cell
 
-    for heading, text in explain_cell(open_command_project(store, None, TABLE_FILES), problem, place, measure, period):
+    project = open_command_project(store, None, TABLE_FILES)
+    facts = list(explain_cell(project, problem, place, measure, period))
+    _print_refused(project.home, [problem])
+    for heading, text in facts:
         console.print(f"[bold]{heading:<10}[/] {escape_markup(text)}", soft_wrap=True, highlight=False)
 
 
@@ -337,7 +354,9 @@ def list_(
         from pipelines.app.lists import list_declared
 
         listed = list_declared(home, what.value)
-    _print_unread(listed.unread)
+    _print_faults("not read", listed.unread)
+    if what is ListTarget.problems:
+        _print_refused(home, listed.table["problem"])
     print_table(listed.table, form)
 
 

@@ -108,7 +108,8 @@ def open_checked_store(store: str | None, needs: Sequence[str] = QUERY_FILES) ->
 def find_built_problems(home: Path, problem: str | None) -> list[str]:
     """Return the name of a declared problem, or of all, for a store that `open_checked_store` returned.
 
-    Raise UnknownNameError for another name. The declarations are read only for all problems, or for another name.
+    Raise UnknownNameError for another name. The declarations are read only for all problems, or for another name. Of
+    all problems, the excluded ones are printed with the reason.
     """
     from pipelines.core.checked_store import list_checked_problems
     from pipelines.core.paths import project_directory
@@ -118,7 +119,11 @@ def find_built_problems(home: Path, problem: str | None) -> list[str]:
     from pipelines.declarations.catalogue import load_catalogue
 
     catalogue = load_catalogue(project_directory(), home)
-    return [catalogue.find_problem(problem).name] if problem else sorted(catalogue.problems)
+    if problem:
+        return [catalogue.find_problem(problem).name]
+    for fault in catalogue.excluded_problems.values():
+        error_console.print(f"[yellow]not used:[/] {escape_markup(fault)}", soft_wrap=True, highlight=False)
+    return sorted(catalogue.problems)
 
 
 def send_notices(project: "Project") -> None:

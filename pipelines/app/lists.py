@@ -14,7 +14,8 @@ from pipelines.outputs import declared_sources, measures_table
 def list_declared(home: Path, target: str) -> StoredList:
     """Read the declarations and return a list of their items; store it, unless it is of places."""
     project = Project(load_catalogue(project_directory(), home), home, build_date())
-    listed = StoredList(list_items(project, target), project.catalogue.list_refusals())
+    unread = [*project.catalogue.list_refusals(), *project.catalogue.excluded_problems.values()]
+    listed = StoredList(list_items(project, target), unread)
     if target != "places":
         store_list(home, target, listed)
     return listed

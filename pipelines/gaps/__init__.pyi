@@ -4,7 +4,9 @@ from .access import collect_gaps as collect_gaps
 from .access import collect_problem_gaps as collect_problem_gaps
 from .answer import answer_problem as answer_problem
 from .answer import store_answer as store_answer
+from .built_cells import REFUSAL_TABLE as REFUSAL_TABLE
 from .built_cells import read_built_cells as read_built_cells
+from .built_cells import read_refusal as read_refusal
 from .built_cells import read_stored_cells as read_stored_cells
 from .built_cells import read_stored_partnerships as read_stored_partnerships
 from .costs import Cost as Cost
@@ -55,7 +57,6 @@ from .ranks import has_order as has_order
 from .ranks import rank_in_parts as rank_in_parts
 from .ranks import rank_places as rank_places
 from .reference_periods import instant_measures as instant_measures
-from .refusals import REFUSAL_TABLE as REFUSAL_TABLE
 from .refusals import describe_unanswered as describe_unanswered
 from .refusals import prune_refusals as prune_refusals
 from .requests import rank_requests as rank_requests

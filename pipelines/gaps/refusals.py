@@ -14,10 +14,8 @@ from pipelines.core.errors import CommongroundError, EngineError
 from pipelines.core.store import prune_tables, read_table, state_path, table_key, write_table
 from pipelines.declarations.fingerprints import TableKeys, public_input_sources
 from pipelines.declarations.project import Project
+from pipelines.gaps.built_cells import REFUSAL_TABLE, read_refusal
 from pipelines.gaps.current import is_answer_current, list_current_problems
-
-REFUSAL_TABLE = "refusal"
-"""State table with the sentence of a refusal. It rests on sources, because an error may quote a figure."""
 
 
 @contextmanager
@@ -55,7 +53,7 @@ def describe_unanswered(project: Project, current_keys: TableKeys) -> dict[str, 
     reasons = {name: _describe_error(fault, project) for name, fault in catalogue.excluded_problems.items()}
     for name in catalogue.problems.keys() - set(current):
         if _is_refused(project, name, current_keys):
-            reasons[name] = read_table(state_path(project.home, REFUSAL_TABLE, name))["sentence"].item()
+            reasons[name] = read_refusal(project.home, name)
         else:
             reasons[name] = _NOT_BUILT.format(name=name)
     return dict(sorted(reasons.items()))

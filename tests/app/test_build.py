@@ -67,6 +67,39 @@ def test_refused_select_has_its_reason_in_the_file_and_on_the_index(furlough: Pr
     assert "Not answered" not in texts(index_of(project))
 
 
+def test_commands_name_the_reason_for_what_they_do_not_show(furlough: Project) -> None:
+    project = with_second(furlough)
+    silent = [("sql", "from problem.second"), ("sql", "select count(*) from cells where problem = 'second'"),
+              ("gaps", "second"), ("explain", "second", "Merton", "vacancies"), ("list", "problems")]  # fmt: skip
+    for words in silent:
+        done = command(project, *words)
+        assert (done.returncode, done.stderr) == (0, ""), words
+    problem_file(project, "second").write_text(FURLOUGH.replace(RIGHT, WRONG))
+    assert command(project, "build").returncode == 6
+    rejected, earlier = "second.sql: DuckDB rejects the SELECT", "any stored figures are of an earlier build"
+    for view in ("problem.second", 'problem."second"', "PROBLEM . Second"):
+        done = command(project, "sql", f"from {view}")
+        assert done.returncode == 2 and done.stderr.startswith("error: second: this file has no answer: ")
+        assert rejected in done.stderr and done.stderr.count("\n") == 1
+    counted = command(project, "sql", "select count(*) as n from cells where problem = 'second'", "--format", "json")
+    assert counted.returncode == 0 and json.loads(counted.stdout) == [{"n": 0}] and rejected in counted.stderr
+    for words in silent[2:]:
+        done = command(project, *words)
+        assert done.returncode == 0 and rejected in done.stderr and earlier in done.stderr, words
+        assert done.stderr.count("\n") == 1 and done.stdout, words
+    for words in (("sql", "from problem.furlough"), ("gaps", "furlough"), ("list", "measures")):
+        assert command(project, *words).stderr == "", words
+    unknown = command(project, "sql", "from problem.third")
+    assert unknown.returncode == 2 and unknown.stderr.startswith("error: invalid query: ")
+    problem_file(project, "second").write_text("wrong")
+    assert command(project, "build").returncode == 6
+    for words in silent[:2]:
+        assert "pipelines/problems/second.sql: found no header" in command(project, *words).stderr, words
+    listed = command(project, "list", "problems")
+    assert "second.sql: found no header" in listed.stderr and "second" not in listed.stdout
+    assert "second.sql: found no header" in command(project, "gaps").stderr
+
+
 def test_problem_that_was_never_built_is_named_without_a_report(furlough: Project) -> None:
     problem_file(furlough, "second").write_text(FURLOUGH)
     assert command(furlough, "build", "furlough").returncode == 0
