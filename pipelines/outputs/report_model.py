@@ -112,7 +112,7 @@ class Report(NamedTuple):
 
     @property
     def open_cells(self) -> pl.DataFrame:
-        """Cells with an open need, with the reason of their gap, also where a proxy is shown."""
+        """Cells with an open need (OPEN_COLUMNS), with the reason of their gap, also where a proxy is shown."""
         return _select_open(self.cells)
 
     @property
@@ -131,6 +131,12 @@ def _select_asked(cells: pl.DataFrame) -> pl.DataFrame:
     return filter_frame(cells, is_needed())
 
 
+OPEN_COLUMNS = ("measure", "need", "place_code", "place_name", "period_start", "reason", "data_owner", "remedy",
+                "evidence")  # fmt: skip
+"""Columns of cells that gaps are counted and listed by: a copy of all would stay in memory with the report."""
+
+
 @keep_results(2)
 def _select_open(cells: pl.DataFrame) -> pl.DataFrame:
-    return cells.filter(is_open()).with_columns(open_reason().alias("reason"))
+    named = cells.select(*OPEN_COLUMNS, "other_reasons", "proxy_measure").filter(is_open())
+    return named.with_columns(open_reason().alias("reason")).select(OPEN_COLUMNS)
